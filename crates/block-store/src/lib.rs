@@ -1,0 +1,1 @@
+//! Blocks and manifests in object storage.

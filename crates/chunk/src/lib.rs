@@ -1,0 +1,1 @@
+//! Pure encodings of samples and histograms.

@@ -1,0 +1,1 @@
+//! Checks, limits and places incoming writes.

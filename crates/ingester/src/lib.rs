@@ -1,0 +1,1 @@
+//! Write-ahead log, head and flush: the recent data.

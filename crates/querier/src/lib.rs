@@ -1,0 +1,1 @@
+//! Merges recent data and blocks and runs queries over them.

@@ -1,0 +1,1 @@
+//! Lexer, Pratt expressions, durations and matchers shared by the query languages.

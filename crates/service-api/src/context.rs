@@ -1,0 +1,96 @@
+//! What travels with a query: whose it is, when it must end, how much memory it may hold.
+
+use crate::{Code, Error, Result};
+use model::TenantId;
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+use tokio_util::sync::CancellationToken;
+
+/// Counts the memory of one query against its limit.
+#[derive(Debug)]
+pub struct MemoryBudget {
+    limit: u64,
+    used: AtomicU64,
+}
+
+impl MemoryBudget {
+    /// `limit` is in bytes.
+    pub fn new(limit: u64) -> Arc<Self> {
+        Arc::new(Self { limit, used: AtomicU64::new(0) })
+    }
+
+    /// Takes `bytes` until the reservation is dropped; over the limit it is an error that
+    /// ends the query.
+    pub fn reserve(self: &Arc<Self>, bytes: usize) -> Result<Reservation> {
+        let mut reservation = Reservation { budget: Arc::clone(self), bytes: 0 };
+        reservation.grow(bytes)?;
+        Ok(reservation)
+    }
+
+    pub fn used(&self) -> u64 {
+        self.used.load(Ordering::Relaxed)
+    }
+}
+
+/// Memory counted against a budget; given back on drop.
+#[derive(Debug)]
+pub struct Reservation {
+    budget: Arc<MemoryBudget>,
+    bytes: u64,
+}
+
+impl Reservation {
+    pub fn grow(&mut self, bytes: usize) -> Result<()> {
+        let bytes = bytes as u64;
+        let before = self.budget.used.fetch_add(bytes, Ordering::Relaxed);
+        self.bytes += bytes;
+        if before.saturating_add(bytes) > self.budget.limit {
+            return Err(Error::unprocessable(format!(
+                "the query needs more memory than limits.query_memory allows ({} bytes)",
+                self.budget.limit
+            )));
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        self.budget.used.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
+/// What travels with a query.
+#[derive(Clone, Debug)]
+pub struct ReadContext {
+    pub tenant: TenantId,
+    pub budget: Arc<MemoryBudget>,
+    /// Cancelled when the client goes away or the timeout passes; `timed_out` tells which.
+    pub cancel: CancellationToken,
+    pub timed_out: Arc<std::sync::atomic::AtomicBool>,
+}
+
+impl ReadContext {
+    pub fn new(tenant: TenantId, memory_limit: u64) -> Self {
+        Self {
+            tenant,
+            budget: MemoryBudget::new(memory_limit),
+            cancel: CancellationToken::new(),
+            timed_out: Arc::default(),
+        }
+    }
+
+    /// An error if the query should stop. Cheap: call it once per series, not per sample.
+    pub fn check(&self) -> Result<()> {
+        if !self.cancel.is_cancelled() {
+            return Ok(());
+        }
+        Err(if self.timed_out.load(Ordering::Relaxed) {
+            Error::new(Code::Timeout, "query timed out in expression evaluation")
+        } else {
+            Error::new(Code::Canceled, "query was canceled in expression evaluation")
+        })
+    }
+}

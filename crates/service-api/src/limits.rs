@@ -1,0 +1,78 @@
+//! Limits of a tenant: the one set of them for every role.
+
+use model::TenantId;
+use serde::{Deserialize, Serialize};
+use std::{sync::Arc, time::Duration};
+
+/// What one tenant may do. `limits` in the configuration sets everybody's; a file of
+/// overrides changes single ones for single tenants and is reread while we run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// Samples a second that the tenant may write, on average; 0 is no limit.
+    pub ingestion_rate: f64,
+    /// Samples that may come at once above the rate.
+    pub ingestion_burst: u64,
+    /// Active series; 0 is no limit.
+    pub max_series: u64,
+    pub max_label_names_per_series: usize,
+    /// Bytes.
+    pub max_label_name_length: usize,
+    /// Bytes.
+    pub max_label_value_length: usize,
+    /// Seconds that a sample may be older than the newest sample of its series' head.
+    pub out_of_order_window: u64,
+    /// Seconds that a sample may lie in the past; 0 is no limit.
+    pub max_sample_age: u64,
+    /// Seconds that a sample may lie in the future.
+    pub max_sample_future: u64,
+    /// Seconds that blocks are kept; 0 is for ever.
+    pub retention: u64,
+    /// Bytes that one query may hold.
+    pub query_memory: u64,
+    /// Seconds that one query may take.
+    pub query_timeout: u64,
+    /// Series that one query may read; 0 is no limit.
+    pub max_query_series: u64,
+    /// Seconds from start to end of one range query; 0 is no limit.
+    pub max_query_range: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            ingestion_rate: 0.0,
+            ingestion_burst: 1_000_000,
+            max_series: 5_000_000,
+            max_label_names_per_series: 64,
+            max_label_name_length: 1024,
+            max_label_value_length: 4096,
+            out_of_order_window: 3600,
+            max_sample_age: 0,
+            max_sample_future: 600,
+            retention: 0,
+            query_memory: 1 << 30,
+            query_timeout: 120,
+            max_query_series: 0,
+            max_query_range: 0,
+        }
+    }
+}
+
+impl Limits {
+    pub fn query_timeout(&self) -> Duration {
+        Duration::from_secs(self.query_timeout)
+    }
+}
+
+/// Where roles ask for a tenant's limits, once a request.
+pub trait LimitsSource: Send + Sync {
+    fn limits(&self, tenant: &TenantId) -> Arc<Limits>;
+}
+
+/// The same limits for everybody; for tests and for one tenant.
+impl LimitsSource for Arc<Limits> {
+    fn limits(&self, _: &TenantId) -> Arc<Limits> {
+        Arc::clone(self)
+    }
+}

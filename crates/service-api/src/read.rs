@@ -1,0 +1,112 @@
+//! The way of a read: how engines and the HTTP API reach metric data.
+
+use crate::{ReadContext, Result};
+use async_trait::async_trait;
+use model::{Exemplar, HistogramSample, Labels, Matcher, Metadata, TimeRange, Timestamp};
+use std::sync::Arc;
+
+/// Metric data of some extent: one ingester's head, the bucket's blocks, or everything.
+#[async_trait]
+pub trait MetricsReader: Send + Sync {
+    /// Series that match all matchers and may have samples in the range, sorted by labels,
+    /// each once. Everything that needs waiting is done before this returns; the encoded
+    /// samples are in memory and counted against the context's budget.
+    async fn select(&self, ctx: &ReadContext, request: &SelectRequest) -> Result<SeriesSet>;
+
+    /// Label sets that match any of the query's matcher sets, sorted, each once.
+    async fn series(&self, ctx: &ReadContext, query: &LabelQuery) -> Result<Warned<Vec<Labels>>>;
+
+    /// Label names, sorted, each once.
+    async fn label_names(&self, ctx: &ReadContext, query: &LabelQuery) -> Result<Warned<Vec<String>>>;
+
+    /// Values of one label, sorted, each once.
+    async fn label_values(
+        &self,
+        ctx: &ReadContext,
+        name: &str,
+        query: &LabelQuery,
+    ) -> Result<Warned<Vec<String>>>;
+
+    async fn exemplars(&self, ctx: &ReadContext, query: &LabelQuery) -> Result<Vec<ExemplarSeries>>;
+
+    /// Metadata by metric name, sorted; of one metric only if `metric` is given.
+    async fn metadata(&self, ctx: &ReadContext, metric: Option<&str>) -> Result<Vec<MetricMetadata>>;
+}
+
+/// Which samples are wanted.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct SelectRequest {
+    pub matchers: Vec<Matcher>,
+    pub range: TimeRange,
+}
+
+/// Which label sets are wanted: those that match any one of the matcher sets and may have
+/// samples in the range. No matcher set at all means every series.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct LabelQuery {
+    pub matcher_sets: Vec<Vec<Matcher>>,
+    pub range: TimeRange,
+}
+
+/// A result and the warnings that its reader must see.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Warned<T> {
+    pub value: T,
+    pub warnings: Vec<String>,
+}
+
+impl<T> From<T> for Warned<T> {
+    fn from(value: T) -> Self {
+        Self { value, warnings: Vec::new() }
+    }
+}
+
+/// Selected series, sorted by labels, each once.
+#[derive(Clone, Default)]
+pub struct SeriesSet {
+    pub series: Vec<Series>,
+    pub warnings: Vec<String>,
+}
+
+/// One selected series: its labels, and its samples still encoded.
+#[derive(Clone)]
+pub struct Series {
+    pub labels: Labels,
+    pub data: Arc<dyn SeriesData>,
+}
+
+/// The samples of one series, to be decoded where they are used.
+pub trait SeriesData: Send + Sync {
+    /// Appends the entries in `range` to `out`, in time order, one for each timestamp.
+    /// Stale markers are among them. Pure CPU work: call it off the async threads.
+    fn read(&self, range: TimeRange, out: &mut SampleBuffer) -> Result<()>;
+}
+
+/// Decoded entries in columns; reuse one for many series.
+#[derive(Clone, Debug, Default)]
+pub struct SampleBuffer {
+    pub timestamps: Vec<Timestamp>,
+    pub values: Vec<f64>,
+    /// Native histograms, in time order on their own.
+    pub histograms: Vec<HistogramSample>,
+}
+
+impl SampleBuffer {
+    pub fn clear(&mut self) {
+        self.timestamps.clear();
+        self.values.clear();
+        self.histograms.clear();
+    }
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct ExemplarSeries {
+    pub labels: Labels,
+    pub exemplars: Vec<Exemplar>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct MetricMetadata {
+    pub metric: String,
+    pub metadata: Vec<Metadata>,
+}

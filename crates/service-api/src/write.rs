@@ -1,0 +1,134 @@
+//! The way of a write: from the parsed request through the distributor to the ingesters.
+//!
+//! A series is named by a *key*, a wide hash of its label bytes as they came in. Receivers
+//! look keys up first and ask for labels only where they do not know one, so that in the
+//! steady state nobody takes labels apart, copies or sends them.
+
+use crate::Result;
+use async_trait::async_trait;
+use model::{Exemplar, HistogramSample, Labels, Metadata, Sample, TenantId, Timestamp};
+use std::{ops::Range, sync::Arc};
+
+/// A 128-bit hash of a series' label bytes in one of the wire forms. Two keys may name the
+/// same series (other order, other protocol); one key never names two.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SeriesKey(pub u128);
+
+/// The entries of one request for one tenant.
+pub struct WriteBatch {
+    /// In the order of the request. A series may appear more than once.
+    pub series: Vec<BatchSeries>,
+    /// All series' samples, one behind the other.
+    pub samples: Vec<Sample>,
+    pub histograms: Vec<HistogramSample>,
+    pub exemplars: Vec<Exemplar>,
+    pub metadata: Vec<MetadataEntry>,
+    /// Gives the labels of a series that somebody did not know by its key.
+    pub labels: Box<dyn LabelSource>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BatchSeries {
+    pub key: SeriesKey,
+    /// Where this series' entries lie in the batch's vectors.
+    pub samples: Range<u32>,
+    pub histograms: Range<u32>,
+    pub exemplars: Range<u32>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MetadataEntry {
+    pub metric: String,
+    pub metadata: Metadata,
+}
+
+/// Takes the labels of single series out of a request's body.
+pub trait LabelSource: Send + Sync {
+    /// The name and value pairs of series `index` as sent: unsorted, unchecked, repeats and
+    /// empty values included. A name or value that is not UTF-8 is an error.
+    fn pairs(&self, index: usize, each: &mut dyn FnMut(&str, &str)) -> Result<()>;
+}
+
+/// The public side of a write: checks, limits, placement, replication.
+#[async_trait]
+pub trait Push: Send + Sync {
+    /// Returns when every accepted entry is as safe as the configuration promises.
+    ///
+    /// # Errors
+    /// Only what refuses the whole batch: rate limits, no quorum, a full disk. Single bad
+    /// entries are in the outcome, and the good ones beside them are kept.
+    async fn push(&self, tenant: &TenantId, batch: WriteBatch) -> Result<PushOutcome>;
+}
+
+/// What became of a pushed batch.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PushOutcome {
+    pub samples: u64,
+    pub histograms: u64,
+    pub exemplars: u64,
+    /// How many entries were refused, and the first few of them.
+    pub rejected: u64,
+    pub rejections: Vec<Rejection>,
+}
+
+impl PushOutcome {
+    /// Rejections that are kept word for word; the rest is only counted.
+    pub const KEPT_REJECTIONS: usize = 8;
+
+    pub fn reject(&mut self, entries: u64, rejection: Rejection) {
+        self.rejected += entries;
+        if self.rejections.len() < Self::KEPT_REJECTIONS {
+            self.rejections.push(rejection);
+        }
+    }
+}
+
+/// One refused entry (or a series with all its entries).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rejection {
+    pub reason: RejectReason,
+    pub labels: Labels,
+    /// The entry's time; none if the series itself was refused.
+    pub timestamp: Option<Timestamp>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum RejectReason {
+    /// Older than the out-of-order window reaches.
+    TooOld,
+    /// Same time, other value.
+    Duplicate,
+    TooFarInFuture,
+    /// Older than `limits.max_sample_age`.
+    TooFarInPast,
+    SeriesLimit(u64),
+    /// A label set that is not valid, with the sentence that says why.
+    Labels(String),
+    /// A native histogram that is not valid, with the sentence that says why.
+    Histogram(String),
+    /// An exemplar that is out of order or too long.
+    Exemplar,
+}
+
+/// The ingester's side of a write.
+#[async_trait]
+pub trait Ingest: Send + Sync {
+    /// Appends the entries of those series of `batch` that `known` selects and returns when
+    /// they are on disk. `None` selects all series, by key; the indexes of those whose key is
+    /// not known come back in the outcome and nothing of them is kept. `Some` selects the
+    /// named series, and gives their checked, sorted labels.
+    async fn append(
+        &self,
+        tenant: &TenantId,
+        batch: Arc<WriteBatch>,
+        named: Option<Vec<(u32, Labels)>>,
+    ) -> Result<AppendOutcome>;
+}
+
+/// What became of an append.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct AppendOutcome {
+    pub pushed: PushOutcome,
+    /// Series (indexes into the batch) whose labels are wanted.
+    pub unknown: Vec<u32>,
+}

@@ -1,0 +1,3 @@
+//! Starts Yagura.
+
+fn main() {}
