@@ -1,5 +1,6 @@
 //! Label sets: sorted, immutable, one allocation each.
 
+use crate::quote;
 use std::{borrow::Borrow, cmp::Ordering, fmt, sync::Arc};
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
@@ -42,6 +43,13 @@ fn split_str(packed: &str) -> Option<(&str, &str)> {
     };
     let end = start.checked_add(len)?;
     Some((packed.get(start..end)?, packed.get(end..)?))
+}
+
+/// Where two byte strings first differ; the length of the shorter if they do not.
+fn first_difference(a: &[u8], b: &[u8]) -> usize {
+    const STEP: usize = 16;
+    let alike = a.chunks_exact(STEP).zip(b.chunks_exact(STEP)).take_while(|(x, y)| x == y).count() * STEP;
+    alike + a[alike..].iter().zip(&b[alike..]).take_while(|(x, y)| x == y).count()
 }
 
 impl Labels {
@@ -143,7 +151,20 @@ impl Labels {
 impl Ord for Labels {
     /// By name, then value, pair after pair; a prefix comes first (Prometheus's order).
     fn cmp(&self, other: &Self) -> Ordering {
-        self.iter().cmp(other.iter())
+        // Packed text cannot be compared as it is, for lengths come before letters. But sets
+        // that are compared (sorting, merging) mostly begin alike: what is alike is passed
+        // over in large steps, and only the first string that differs is looked at.
+        let (a, b) = (&*self.0, &*other.0);
+        let differ = first_difference(a.as_bytes(), b.as_bytes());
+        let mut at = 0;
+        while let (Some((left, rest)), Some((right, _))) = (split_str(&a[at..]), split_str(&b[at..])) {
+            let end = a.len() - rest.len();
+            if differ < end {
+                return left.cmp(right);
+            }
+            at = end;
+        }
+        a.len().cmp(&b.len())
     }
 }
 
@@ -173,9 +194,9 @@ impl fmt::Display for Labels {
         for (i, (name, value)) in self.iter().enumerate() {
             let comma = if i > 0 { ", " } else { "" };
             if is_plain_name(name) {
-                write!(f, "{comma}{name}={value:?}")?;
+                write!(f, "{comma}{name}={}", quote(value))?;
             } else {
-                write!(f, "{comma}{name:?}={value:?}")?;
+                write!(f, "{comma}{}={}", quote(name), quote(value))?;
             }
         }
         f.write_str("}")
@@ -188,7 +209,7 @@ impl fmt::Debug for Labels {
     }
 }
 
-fn is_plain_name(name: &str) -> bool {
+pub(crate) fn is_plain_name(name: &str) -> bool {
     let mut bytes = name.bytes();
     bytes.next().is_some_and(|b| b.is_ascii_alphabetic() || b == b'_')
         && bytes.all(|b| b.is_ascii_alphanumeric() || b == b'_')
@@ -264,6 +285,19 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn order_is_that_of_the_pairs(
+            a in prop::collection::btree_map("[ab]{1,20}", "[ab]{1,150}", 0..5),
+            b in prop::collection::btree_map("[ab]{1,20}", "[ab]{1,150}", 0..5),
+            shared in prop::collection::btree_map("[AB]{1,3}", "[ab]{1,40}", 0..4),
+        ) {
+            let set = |own: &std::collections::BTreeMap<String, String>| {
+                shared.iter().chain(own).map(|(n, v)| (n.clone(), v.clone())).collect::<Vec<_>>()
+            };
+            let (a, b) = (set(&a), set(&b));
+            prop_assert_eq!(Labels::from_pairs(a.clone()).cmp(&Labels::from_pairs(b.clone())), a.cmp(&b));
+        }
+
         #[test]
         fn packing_keeps_every_pair(map in prop::collection::btree_map(".{0,200}", ".{1,300}", 0..8)) {
             let labels = Labels::from_pairs(&map);

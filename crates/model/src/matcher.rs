@@ -1,8 +1,7 @@
 //! Label matchers.
 
-use crate::Labels;
-use regex::Regex;
-use std::{fmt, sync::Arc};
+use crate::{Labels, labels::is_plain_name, quote, regex::ValueRegex};
+use std::{borrow::Cow, fmt, sync::Arc};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum MatchOp {
@@ -29,7 +28,7 @@ pub struct Matcher {
     pub name: String,
     pub op: MatchOp,
     pub value: String,
-    regex: Option<Arc<Regex>>,
+    regex: Option<Arc<ValueRegex>>,
 }
 
 /// A regular expression that cannot be used, with the reason.
@@ -41,10 +40,7 @@ impl Matcher {
     pub fn new(op: MatchOp, name: &str, value: &str) -> Result<Self, RegexError> {
         let regex = match op {
             MatchOp::Equal | MatchOp::NotEqual => None,
-            MatchOp::Regex | MatchOp::NotRegex => {
-                let anchored = format!("^(?s:{value})$");
-                Some(Arc::new(Regex::new(&anchored).map_err(|e| RegexError(e.to_string()))?))
-            }
+            MatchOp::Regex | MatchOp::NotRegex => Some(Arc::new(ValueRegex::new(value)?)),
         };
         Ok(Self { name: name.to_owned(), op, value: value.to_owned(), regex })
     }
@@ -63,6 +59,24 @@ impl Matcher {
 
     pub fn matches_labels(&self, labels: &Labels) -> bool {
         self.matches(labels.get(&self.name).unwrap_or(""))
+    }
+
+    /// The values that the condition names, sorted, if it names finitely many: the value of
+    /// `=` and `!=`, the values of `=~"a|b"` and `!~"a|b"`.
+    pub fn set_matches(&self) -> Option<&[String]> {
+        match &self.regex {
+            None => Some(std::slice::from_ref(&self.value)),
+            Some(regex) => regex.values(),
+        }
+    }
+
+    /// What all values begin with that the condition names: what `=~` lets through and `!~`
+    /// does not.
+    pub fn literal_prefix(&self) -> &str {
+        match &self.regex {
+            None => &self.value,
+            Some(regex) => regex.prefix(),
+        }
     }
 
     /// Whether a series without the label matches.
@@ -86,7 +100,50 @@ impl std::hash::Hash for Matcher {
 }
 
 impl fmt::Display for Matcher {
+    /// As it is written in a query; names that are not plain words are quoted.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}{}{:?}", self.name, self.op.as_str(), self.value)
+        let name =
+            if is_plain_name(&self.name) { Cow::Borrowed(&*self.name) } else { quote(&self.name).into() };
+        write!(f, "{name}{}{}", self.op.as_str(), quote(&self.value))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_absent_label_counts_as_empty() {
+        let labels = Labels::from_pairs([("job", "api")]);
+        for (op, value, expected) in [
+            (MatchOp::Equal, "", true),
+            (MatchOp::NotEqual, "a", true),
+            (MatchOp::Regex, ".*", true),
+            (MatchOp::Regex, ".+", false),
+            (MatchOp::NotRegex, "a|", false),
+        ] {
+            let matcher = Matcher::new(op, "zone", value).unwrap();
+            assert_eq!(matcher.matches_labels(&labels), expected, "{matcher}");
+            assert_eq!(matcher.matches_empty(), expected, "{matcher}");
+        }
+    }
+
+    #[test]
+    fn matchers_tell_what_values_they_name() {
+        let matcher = |op, value| Matcher::new(op, "a", value).unwrap();
+        assert_eq!(matcher(MatchOp::Equal, "x").set_matches(), Some(&["x".to_owned()][..]));
+        assert_eq!(
+            matcher(MatchOp::NotRegex, "y|x").set_matches(),
+            Some(&["x".to_owned(), "y".to_owned()][..])
+        );
+        assert_eq!(matcher(MatchOp::Regex, "x.*").set_matches(), None);
+        assert_eq!(matcher(MatchOp::Regex, "x.*").literal_prefix(), "x");
+    }
+
+    #[test]
+    fn matchers_print_as_in_a_query() {
+        let matcher = Matcher::new(MatchOp::NotRegex, "service.name", "a\"b\n").unwrap();
+        assert_eq!(matcher.to_string(), r#""service.name"!~"a\"b\n""#);
+        assert_eq!(Matcher::equal("job", "é").to_string(), r#"job="é""#);
     }
 }
