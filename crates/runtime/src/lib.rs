@@ -1,5 +1,13 @@
-//! What a service needs to live: clock, lifecycle, telemetry.
+//! What a service needs to live: clock, lifecycle, signals, telemetry.
 
 mod clock;
+mod process;
+mod signals;
+mod supervisor;
+mod telemetry;
 
 pub use clock::{Clock, ManualClock, SystemClock};
+pub use process::ProcessMetrics;
+pub use signals::{Signal, Signals};
+pub use supervisor::{DrainError, ServiceError, Supervisor};
+pub use telemetry::{LogConfig, LogFormat, Telemetry, TelemetryError, TracingConfig};
