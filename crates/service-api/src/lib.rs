@@ -6,12 +6,14 @@
 mod context;
 mod error;
 mod limits;
+mod merge;
 mod read;
 mod write;
 
 pub use context::{MemoryBudget, ReadContext, Reservation};
 pub use error::{Code, Error, Result};
 pub use limits::{Limits, LimitsSource};
+pub use merge::{MergedData, merge_series_sets};
 pub use read::{
     ExemplarSeries, LabelQuery, MetricMetadata, MetricsReader, SampleBuffer, SelectRequest, Series,
     SeriesData, SeriesSet, Warned,

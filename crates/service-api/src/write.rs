@@ -75,11 +75,22 @@ impl PushOutcome {
     /// Rejections that are kept word for word; the rest is only counted.
     pub const KEPT_REJECTIONS: usize = 8;
 
-    pub fn reject(&mut self, entries: u64, rejection: Rejection) {
+    /// Counts refused entries; `rejection` is asked for only while it would be kept.
+    pub fn reject(&mut self, entries: u64, rejection: impl FnOnce() -> Rejection) {
         self.rejected += entries;
         if self.rejections.len() < Self::KEPT_REJECTIONS {
-            self.rejections.push(rejection);
+            self.rejections.push(rejection());
         }
+    }
+
+    /// Adds what became of another part of the same request.
+    pub fn merge(&mut self, other: Self) {
+        self.samples += other.samples;
+        self.histograms += other.histograms;
+        self.exemplars += other.exemplars;
+        self.rejected += other.rejected;
+        let room = Self::KEPT_REJECTIONS.saturating_sub(self.rejections.len());
+        self.rejections.extend(other.rejections.into_iter().take(room));
     }
 }
 

@@ -1,0 +1,113 @@
+//! Puts together what several sources know of the same series.
+
+use crate::{Result, SampleBuffer, Series, SeriesData, SeriesSet};
+use model::TimeRange;
+use std::sync::Arc;
+
+/// One sorted set of several. Series that more than one set has are merged: their entries
+/// come in time order, and of entries with one timestamp the one of the earlier set stays.
+pub fn merge_series_sets(sets: Vec<SeriesSet>) -> SeriesSet {
+    let mut merged = SeriesSet::default();
+    let mut filled = 0;
+    for set in sets {
+        filled += usize::from(!set.series.is_empty());
+        merged.series.extend(set.series);
+        for warning in set.warnings {
+            if !merged.warnings.contains(&warning) {
+                merged.warnings.push(warning);
+            }
+        }
+    }
+    if filled > 1 {
+        // A stable sort that finds the sorted runs that the sets are, and merges those.
+        merged.series.sort_by(|a, b| a.labels.cmp(&b.labels));
+        merged.series = merge_equal(merged.series);
+    }
+    merged
+}
+
+fn merge_equal(sorted: Vec<Series>) -> Vec<Series> {
+    let mut out: Vec<Series> = Vec::with_capacity(sorted.len());
+    let mut sources: Vec<Arc<dyn SeriesData>> = Vec::new();
+    let mut rest = sorted.into_iter().peekable();
+    while let Some(Series { labels, data }) = rest.next() {
+        let Some(second) = rest.next_if(|next| next.labels == labels) else {
+            out.push(Series { labels, data });
+            continue;
+        };
+        sources.extend([data, second.data]);
+        while let Some(more) = rest.next_if(|next| next.labels == labels) {
+            sources.push(more.data);
+        }
+        out.push(Series { labels, data: Arc::new(MergedData::new(std::mem::take(&mut sources))) });
+    }
+    out
+}
+
+/// The entries of several sources in time order. Of entries with one timestamp the one of
+/// the earlier source stays.
+pub struct MergedData {
+    sources: Vec<Arc<dyn SeriesData>>,
+}
+
+impl MergedData {
+    pub fn new(sources: Vec<Arc<dyn SeriesData>>) -> Self {
+        Self { sources }
+    }
+}
+
+impl SeriesData for MergedData {
+    /// Sources that follow each other in time are only decoded, one behind the other.
+    fn read(&self, range: TimeRange, out: &mut SampleBuffer) -> Result<()> {
+        let (start, histogram_start) = (out.timestamps.len(), out.histograms.len());
+        for source in &self.sources {
+            let (middle, histogram_middle) = (out.timestamps.len(), out.histograms.len());
+            source.read(range, out)?;
+            merge_samples(out, start, middle);
+            merge_histograms(out, histogram_start, histogram_middle);
+        }
+        Ok(())
+    }
+}
+
+/// Of what lies between `start` and `middle`, in time order, the index of the first entry
+/// that must be merged with what lies behind `middle`; `None` if all are older than that.
+fn overlap<T>(entries: &[T], start: usize, middle: usize, time: impl Fn(&T) -> i64) -> Option<usize> {
+    let first = time(entries.get(middle)?);
+    let before = &entries[start..middle];
+    (time(before.last()?) >= first).then(|| start + before.partition_point(|entry| time(entry) < first))
+}
+
+fn merge_samples(out: &mut SampleBuffer, start: usize, middle: usize) {
+    let Some(from) = overlap(&out.timestamps, start, middle, |t| *t) else { return };
+    let (times, values) = (out.timestamps.split_off(from), out.values.split_off(from));
+    let (mut left, mut right) = (0, middle - from);
+    while left < middle - from || right < times.len() {
+        let take_left = left < middle - from && (right == times.len() || times[left] <= times[right]);
+        let at = if take_left { left } else { right };
+        if take_left && right < times.len() && times[left] == times[right] {
+            right += 1;
+        }
+        *(if take_left { &mut left } else { &mut right }) = at + 1;
+        out.timestamps.push(times[at]);
+        out.values.push(values[at]);
+    }
+}
+
+fn merge_histograms(out: &mut SampleBuffer, start: usize, middle: usize) {
+    let Some(from) = overlap(&out.histograms, start, middle, |h| h.timestamp) else { return };
+    // Stable, so that of two with one timestamp the earlier source's comes first.
+    out.histograms[from..].sort_by_key(|h| h.timestamp);
+    let tail = out.histograms.split_off(from);
+    let known = from > start;
+    let mut last = known.then(|| out.histograms[from - 1].timestamp);
+    for histogram in tail {
+        if last != Some(histogram.timestamp) {
+            last = Some(histogram.timestamp);
+            out.histograms.push(histogram);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
