@@ -1,1 +1,14 @@
 //! PromQL: parse, plan, evaluate.
+
+pub mod ast;
+pub mod engine;
+pub mod functions;
+pub mod parse;
+mod print;
+pub mod row;
+mod signatures;
+
+pub use engine::Engine;
+pub use parse::{MAX_DEPTH, ParseError, ParseOptions, parse, parse_metric_selector, selects_something};
+pub use print::pretty;
+pub use signatures::{FUNCTIONS, Signature};

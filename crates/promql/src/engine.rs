@@ -1,0 +1,157 @@
+//! The engine: evaluates PromQL over whole series, in parallel, within a memory budget.
+//!
+//! A query is planned for its steps, everything it reads is selected at once, and then each
+//! series is decoded once and its function computed for all steps before the next one.
+
+mod aggregate;
+mod annotations;
+mod binary;
+mod classic_histogram;
+mod evaluate;
+mod kernel;
+mod labels;
+mod plan;
+mod result;
+mod steps;
+mod values;
+mod window;
+
+pub use result::{MatrixSeries, QueryResult, Statistics, Value};
+
+use crate::ast::{Expr, ValueType};
+use annotations::Annotations;
+use evaluate::Evaluator;
+use futures::future::try_join_all;
+use model::Timestamp;
+use plan::{Plan, plan};
+use service_api::{Error, MetricsReader, ReadContext, Result};
+use steps::Steps;
+
+#[derive(Clone, Debug)]
+pub struct EngineConfig {
+    /// How old the newest sample of a series may be to count, in milliseconds.
+    pub lookback_ms: i64,
+    /// The step of subqueries that name none, in milliseconds.
+    pub default_interval_ms: i64,
+    /// Threads that evaluate one query.
+    pub threads: usize,
+    /// Samples that one query may decode; 0 is no limit.
+    pub max_samples: u64,
+    /// Steps that a query, or one of its subqueries, may have.
+    pub max_steps: usize,
+}
+
+impl Default for EngineConfig {
+    fn default() -> Self {
+        Self {
+            lookback_ms: 300_000,
+            default_interval_ms: 60_000,
+            threads: std::thread::available_parallelism().map_or(2, |n| n.get().min(8)),
+            max_samples: 0,
+            max_steps: 10_000_000,
+        }
+    }
+}
+
+/// A query: the tree, and the text that its spans refer to.
+#[derive(Clone, Copy, Debug)]
+pub struct Query<'a> {
+    pub text: &'a str,
+    pub expr: &'a Expr,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct Engine {
+    config: EngineConfig,
+}
+
+impl Engine {
+    pub fn new(config: EngineConfig) -> Self {
+        Self { config }
+    }
+
+    pub fn config(&self) -> &EngineConfig {
+        &self.config
+    }
+
+    /// Evaluates a query at one time. Runs on a tokio runtime.
+    pub async fn instant(
+        &self,
+        ctx: &ReadContext,
+        reader: &dyn MetricsReader,
+        query: Query<'_>,
+        time: Timestamp,
+    ) -> Result<QueryResult> {
+        let plan = plan(query.expr, Steps::instant(time), time, &self.config)?;
+        self.run(ctx, reader, query.text, plan, Steps::instant(time), true).await
+    }
+
+    /// Evaluates a query from `start` to `end`, every `step` milliseconds.
+    pub async fn range(
+        &self,
+        ctx: &ReadContext,
+        reader: &dyn MetricsReader,
+        query: Query<'_>,
+        start: Timestamp,
+        end: Timestamp,
+        step: i64,
+    ) -> Result<QueryResult> {
+        let kind = query.expr.value_type();
+        if !matches!(kind, ValueType::Scalar | ValueType::Vector) {
+            return Err(Error::bad_request(format!(
+                "invalid expression type {:?} for range query, must be Scalar or instant Vector",
+                kind.documented()
+            )));
+        }
+        if step <= 0 || end < start {
+            return Err(Error::bad_request(
+                "a range query needs a step above zero and an end that is not before its start",
+            ));
+        }
+        let steps = Steps::range(start, end, step);
+        if steps.count > self.config.max_steps {
+            return Err(too_many_steps(steps.count, self.config.max_steps));
+        }
+        let plan = plan(query.expr, steps, end, &self.config)?;
+        self.run(ctx, reader, query.text, plan, steps, false).await
+    }
+
+    async fn run(
+        &self,
+        ctx: &ReadContext,
+        reader: &dyn MetricsReader,
+        text: &str,
+        mut plan: Plan,
+        steps: Steps,
+        is_instant: bool,
+    ) -> Result<QueryResult> {
+        ctx.check()?;
+        let requests = std::mem::take(&mut plan.selects);
+        let inputs = try_join_all(requests.iter().map(|request| reader.select(ctx, request))).await?;
+        let mut notes = Annotations::default();
+        for warning in inputs.iter().flat_map(|input| &input.warnings) {
+            notes.storage_warning(warning.clone());
+        }
+        let (config, mut ctx) = (self.config.clone(), ctx.clone());
+        ctx.cancel = ctx.cancel.child_token();
+        // Whoever drops this future, a client gone away, ends the evaluation with it.
+        let _ends = ctx.cancel.clone().drop_guard();
+        let evaluation = move || {
+            let mut evaluator = Evaluator::new(&ctx, &config, &inputs, notes);
+            let value = evaluator.root(&plan.root, &steps, is_instant)?;
+            Ok((value, evaluator.finish()))
+        };
+        let task = tokio::task::spawn_blocking(evaluation);
+        let (value, (notes, statistics)) =
+            task.await.map_err(|e| Error::internal(format!("the evaluation of the query failed: {e}")))??;
+        let (warnings, infos) = notes.render(text);
+        Ok(QueryResult { value, warnings, infos, statistics })
+    }
+}
+
+fn too_many_steps(steps: usize, limit: usize) -> Error {
+    Error::unprocessable(format!("a query or subquery may have at most {limit} steps, but here are {steps}"))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,55 @@
+//! `count_values`: a row for each value that occurs.
+
+use super::{Aggregate, Evaluator};
+use crate::{
+    engine::steps::Steps,
+    row::{Row, Rows, absent, is_absent, row_bytes},
+};
+use model::{Labels, LabelsBuilder};
+use service_api::Result;
+use std::collections::HashMap;
+
+impl Evaluator<'_> {
+    pub(super) fn count_values(&mut self, aggregate: &Aggregate, label: &str, steps: &Steps) -> Result<Rows> {
+        let input = self.rows(&aggregate.input, steps)?;
+        let mut held = self.reserve(0)?;
+        let mut row_of: HashMap<Labels, usize> = HashMap::new();
+        let mut rows: Vec<Row> = Vec::new();
+        for row in &input.rows {
+            self.ctx.check()?;
+            let mut by_value: HashMap<u64, usize> = HashMap::new();
+            for (step, value) in row.values.iter().enumerate().filter(|(_, v)| !is_absent(**v)) {
+                let bits = if value.is_nan() { f64::NAN.to_bits() } else { value.to_bits() };
+                let at = match by_value.get(&bits) {
+                    Some(at) => *at,
+                    None => {
+                        let named =
+                            LabelsBuilder::from_labels(&row.labels).set(label, &decimal(*value)).build();
+                        let labels = aggregate.choice().of(&named, false);
+                        let at = *row_of.entry(labels.clone()).or_insert(rows.len());
+                        if at == rows.len() {
+                            held.grow(2 * row_bytes(&labels, steps.count))?;
+                            rows.push(Row { labels, values: vec![absent(); steps.count] });
+                        }
+                        by_value.insert(bits, at);
+                        at
+                    }
+                };
+                let count = &mut rows[at].values[step];
+                *count = if is_absent(*count) { 1.0 } else { *count + 1.0 };
+            }
+        }
+        Ok(Rows { rows, held: vec![held] })
+    }
+}
+
+/// The shortest decimal form, never with an exponent (Go's `%f`).
+fn decimal(value: f64) -> String {
+    if value.is_nan() {
+        "NaN".to_owned()
+    } else if value.is_infinite() {
+        if value > 0.0 { "+Inf" } else { "-Inf" }.to_owned()
+    } else {
+        format!("{value}")
+    }
+}

@@ -1,0 +1,232 @@
+//! Warnings and infos that go with a result: Prometheus's texts, each once.
+
+use crate::functions::histogram::ForcedMonotonicity;
+use model::Timestamp;
+use query_syntax::Span;
+use std::collections::HashMap;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Severity {
+    Info,
+    Warning,
+}
+
+/// The annotations of one query, in the order in which they came up first.
+#[derive(Clone, Debug, Default)]
+pub struct Annotations {
+    notes: Vec<Note>,
+    by_text: HashMap<(Severity, String), usize>,
+}
+
+#[derive(Clone, Debug)]
+struct Note {
+    severity: Severity,
+    text: String,
+    /// None for what did not come from the query's text, but from storage.
+    span: Option<Span>,
+    forced: Option<Forced>,
+}
+
+/// Where histogram buckets had to be made monotonic, over all samples.
+#[derive(Clone, Copy, Debug)]
+struct Forced {
+    first: Timestamp,
+    last: Timestamp,
+    worst: ForcedMonotonicity,
+    samples: u64,
+}
+
+const FORCED: &str = "input to histogram_quantile needed to be fixed for monotonicity (see \
+https://prometheus.io/docs/prometheus/latest/querying/functions/#histogram_quantile)";
+
+impl Annotations {
+    fn add(&mut self, severity: Severity, text: String, span: Option<Span>, forced: Option<Forced>) {
+        match self.by_text.get(&(severity, text.clone())) {
+            None => {
+                self.by_text.insert((severity, text.clone()), self.notes.len());
+                self.notes.push(Note { severity, text, span, forced });
+            }
+            Some(at) => {
+                if let (Some(known), Some(new)) = (&mut self.notes[*at].forced, forced) {
+                    known.merge(new);
+                }
+            }
+        }
+    }
+
+    fn warn(&mut self, text: String, span: Span) {
+        self.add(Severity::Warning, text, Some(span), None);
+    }
+
+    /// A warning of the storage.
+    pub fn storage_warning(&mut self, text: String) {
+        self.add(Severity::Warning, text, None, None);
+    }
+
+    pub fn invalid_quantile(&mut self, quantile: f64, span: Span) {
+        self.warn(format!("quantile value should be between 0 and 1, got {}", go_g(quantile, None)), span);
+    }
+
+    pub fn bad_bucket_label(&mut self, value: &str, span: Span) {
+        self.warn(format!(r#"bucket label "le" is missing or has a malformed value of {value:?}"#), span);
+    }
+
+    pub fn sort_in_range_query(&mut self, span: Span) {
+        let text = "sort is ineffective for range queries since results are always ordered by labels";
+        self.warn(text.to_owned(), span);
+    }
+
+    pub fn possible_non_counter(&mut self, metric: &str, span: Span) {
+        let text = format!(
+            "metric might not be a counter, name does not end in _total/_sum/_count/_bucket: {metric:?}"
+        );
+        self.add(Severity::Info, text, Some(span), None);
+    }
+
+    pub fn forced_monotonicity(&mut self, worst: ForcedMonotonicity, time: Timestamp, span: Span) {
+        let forced = Forced { first: time, last: time, worst, samples: 1 };
+        self.add(Severity::Info, FORCED.to_owned(), Some(span), Some(forced));
+    }
+
+    pub fn merge(&mut self, other: Self) {
+        for note in other.notes {
+            self.add(note.severity, note.text, note.span, note.forced);
+        }
+    }
+
+    /// Warnings and infos as they are shown; `query` is the text that the spans refer to.
+    pub fn render(self, query: &str) -> (Vec<String>, Vec<String>) {
+        let (mut warnings, mut infos) = (Vec::new(), Vec::new());
+        for note in self.notes {
+            let shown = note.render(query);
+            match note.severity {
+                Severity::Info => infos.push(shown),
+                Severity::Warning => warnings.push(shown),
+            }
+        }
+        (warnings, infos)
+    }
+}
+
+impl Note {
+    fn render(&self, query: &str) -> String {
+        let Some(span) = self.span else { return self.text.clone() };
+        let kind = match self.severity {
+            Severity::Info => "PromQL info",
+            Severity::Warning => "PromQL warning",
+        };
+        let details = self.forced.as_ref().map(Forced::render).unwrap_or_default();
+        let position = match span.line_column(query) {
+            Some((line, column)) => format!("{line}:{column}"),
+            None => "unknown position".to_owned(),
+        };
+        format!("{kind}: {}{details} ({position})", self.text)
+    }
+}
+
+impl Forced {
+    fn merge(&mut self, other: Self) {
+        self.first = self.first.min(other.first);
+        self.last = self.last.max(other.last);
+        self.samples += other.samples;
+        self.worst.min_bound = self.worst.min_bound.min(other.worst.min_bound);
+        self.worst.max_bound = self.worst.max_bound.max(other.worst.max_bound);
+        self.worst.max_diff = self.worst.max_diff.max(other.worst.max_diff);
+    }
+
+    fn render(&self) -> String {
+        format!(
+            ", from buckets {} to {}, with a max diff of {}, over {} samples from {} to {}",
+            go_g(self.worst.min_bound, None),
+            go_g(self.worst.max_bound, None),
+            go_g(self.worst.max_diff, Some(2)),
+            self.samples,
+            rfc3339(self.first),
+            rfc3339(self.last),
+        )
+    }
+}
+
+/// Go's `%g`, or `%.{precision}g`.
+pub(crate) fn go_g(value: f64, precision: Option<usize>) -> String {
+    if value.is_nan() {
+        return "NaN".to_owned();
+    }
+    if value.is_infinite() {
+        return if value > 0.0 { "+Inf" } else { "-Inf" }.to_owned();
+    }
+    let scientific = match precision {
+        None => format!("{value:e}"),
+        Some(digits) => format!("{value:.*e}", digits.saturating_sub(1)),
+    };
+    let Some((mantissa, exponent)) = scientific.split_once('e') else { return scientific };
+    let exponent: i32 = exponent.parse().unwrap_or(0);
+    let mantissa =
+        if mantissa.contains('.') { mantissa.trim_end_matches('0').trim_end_matches('.') } else { mantissa };
+    let significant = mantissa.bytes().filter(u8::is_ascii_digit).count() as i32;
+    // Go takes six for the shortest form.
+    let limit = precision.map_or(6, |digits| digits.max(1) as i32);
+    if exponent < -4 || exponent >= limit {
+        let sign = if exponent < 0 { '-' } else { '+' };
+        return format!("{mantissa}e{sign}{:02}", exponent.abs());
+    }
+    let decimals = (significant - 1 - exponent).max(0) as usize;
+    format!("{value:.decimals$}")
+}
+
+fn rfc3339(time: Timestamp) -> String {
+    use crate::functions::time::calendar;
+    let seconds = time / 1000;
+    let part = |name: &str| calendar(name).map_or(0, |f| f(seconds as f64) as i64);
+    format!(
+        "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z",
+        part("year"),
+        part("month"),
+        part("day_of_month"),
+        part("hour"),
+        part("minute"),
+        seconds.rem_euclid(60),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_print_as_in_go() {
+        let shortest = [(1.5, "1.5"), (1e6, "1e+06"), (100_000.0, "100000"), (1e-5, "1e-05"), (0.25, "0.25")];
+        for (value, text) in shortest.into_iter().chain([(f64::INFINITY, "+Inf"), (-1.0, "-1"), (0.0, "0")]) {
+            assert_eq!(go_g(value, None), text);
+        }
+        let two = [(123.0, "1.2e+02"), (12.3, "12"), (0.1, "0.1"), (0.096, "0.096"), (1e-8, "1e-08")];
+        for (value, text) in two {
+            assert_eq!(go_g(value, Some(2)), text);
+        }
+    }
+
+    #[test]
+    fn one_text_is_kept_once_with_its_first_position() {
+        let mut notes = Annotations::default();
+        notes.possible_non_counter("up", Span::new(5, 7));
+        notes.possible_non_counter("up", Span::new(20, 22));
+        let (warnings, infos) = notes.render("rate(up[5m]) + rate(up[1m])");
+        assert!(warnings.is_empty());
+        let text = "PromQL info: metric might not be a counter, name does not end in \
+                    _total/_sum/_count/_bucket: \"up\" (1:6)";
+        assert_eq!(infos, [text]);
+    }
+
+    #[test]
+    fn forced_monotonicity_is_summed_up() {
+        let forced = |min_bound, max_bound, max_diff| ForcedMonotonicity { min_bound, max_bound, max_diff };
+        let mut notes = Annotations::default();
+        notes.forced_monotonicity(forced(2.0, 5.0, 1.5), 0, Span::new(0, 1));
+        notes.forced_monotonicity(forced(1.0, 4.0, 123.0), 90_000, Span::new(0, 1));
+        let (_, infos) = notes.render("x");
+        assert!(infos[0].ends_with(
+            ", from buckets 1 to 5, with a max diff of 1.2e+02, over 2 samples from 1970-01-01T00:00:00Z to \
+             1970-01-01T00:01:30Z (1:1)"
+        ));
+    }
+}

@@ -1,0 +1,194 @@
+//! Evaluates a plan. Everything here is CPU work on threads that may block.
+
+mod map;
+mod root;
+mod scan;
+mod subquery;
+
+pub(crate) use scan::{RowRef, RowSink};
+
+use super::{
+    EngineConfig,
+    annotations::Annotations,
+    classic_histogram,
+    labels::{merge_same_labels, without_metadata},
+    plan::{Relabel, Scalar, ScalarOp, Vector},
+    result::Statistics,
+    steps::Steps,
+    values::Values,
+};
+use crate::{
+    functions::sort::{ascending, descending},
+    row::{Row, Rows, absent, has_values, is_absent, row_bytes},
+};
+use model::Labels;
+use query_syntax::Span;
+use service_api::{ReadContext, Reservation, Result, SeriesSet};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Evaluates one query.
+pub(crate) struct Evaluator<'a> {
+    pub ctx: &'a ReadContext,
+    pub config: &'a EngineConfig,
+    /// What was selected, in the order of the plan's selects.
+    pub inputs: &'a [SeriesSet],
+    pub notes: Annotations,
+    pub usage: Usage,
+}
+
+/// Counted by all threads.
+#[derive(Default)]
+pub(crate) struct Usage {
+    pub series: AtomicU64,
+    pub samples: AtomicU64,
+    pub peak_memory: AtomicU64,
+}
+
+impl<'a> Evaluator<'a> {
+    pub fn new(
+        ctx: &'a ReadContext,
+        config: &'a EngineConfig,
+        inputs: &'a [SeriesSet],
+        notes: Annotations,
+    ) -> Self {
+        let evaluator = Self { ctx, config, inputs, notes, usage: Usage::default() };
+        evaluator.note_memory();
+        evaluator
+    }
+
+    pub fn finish(self) -> (Annotations, Statistics) {
+        let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let statistics = Statistics {
+            series: get(&self.usage.series),
+            samples: get(&self.usage.samples),
+            peak_memory: get(&self.usage.peak_memory),
+        };
+        (self.notes, statistics)
+    }
+
+    pub fn note_memory(&self) {
+        self.usage.peak_memory.fetch_max(self.ctx.budget.used(), Ordering::Relaxed);
+    }
+
+    pub fn reserve(&self, bytes: usize) -> Result<Reservation> {
+        let reservation = self.ctx.budget.reserve(bytes)?;
+        self.note_memory();
+        Ok(reservation)
+    }
+
+    pub fn scalar(&mut self, scalar: &Scalar, steps: &Steps) -> Result<Values> {
+        self.ctx.check()?;
+        // Few of them live at a time: that one fits is enough to know.
+        let _fits = self.reserve(steps.count * size_of::<f64>())?;
+        Ok(match scalar {
+            Scalar::Number(value) => Values::One(*value),
+            Scalar::Time => Values::Each(steps.times().map(|t| t as f64 / 1000.0).collect()),
+            Scalar::Of(vector) => Values::Each(self.only_element(vector, steps)?),
+            Scalar::Apply(function, inner) => self.scalar(inner, steps)?.map(function),
+            Scalar::Binary(op, left, right) => {
+                let (left, right) = (self.scalar(left, steps)?, self.scalar(right, steps)?);
+                match *op {
+                    ScalarOp::Arithmetic(op) => left.zip(right, |l, r| op.apply(l, r)),
+                    ScalarOp::Comparison(op) => left.zip(right, |l, r| f64::from(u8::from(op.holds(l, r)))),
+                }
+            }
+        })
+    }
+
+    /// `scalar`: the value where there is exactly one.
+    fn only_element(&mut self, vector: &Vector, steps: &Steps) -> Result<Vec<f64>> {
+        let input = self.rows(vector, steps)?;
+        let mut found = vec![absent(); steps.count];
+        for row in &input.rows {
+            for (found, value) in found.iter_mut().zip(&row.values) {
+                if !is_absent(*value) {
+                    *found = if is_absent(*found) { *value } else { f64::NAN };
+                }
+            }
+        }
+        found.iter_mut().filter(|v| is_absent(**v)).for_each(|v| *v = f64::NAN);
+        Ok(found)
+    }
+
+    /// All rows that have a value.
+    pub fn rows(&mut self, vector: &Vector, steps: &Steps) -> Result<Rows> {
+        self.ctx.check()?;
+        if steps.count == 0 {
+            return Ok(Rows::default());
+        }
+        let rows = match vector {
+            Vector::Scan(_) | Vector::Map { .. } => self.mapped(vector, steps),
+            Vector::OverSubquery { function, subquery, notes } => {
+                self.over_subquery(function, subquery, notes, steps)
+            }
+            Vector::Aggregate(aggregate) => self.aggregate(aggregate, steps),
+            Vector::Binary(binary) => self.binary(binary, steps),
+            Vector::Relabel { input, relabel } => self.relabel(input, relabel, steps),
+            Vector::ClassicHistogram(histogram) => classic_histogram::evaluate(self, histogram, steps),
+            Vector::Absent { input, labels } => self.absent(input, labels, steps),
+            Vector::FromScalar(scalar) => {
+                let values = self.scalar(scalar, steps)?.into_steps(steps.count);
+                self.single_row(Labels::empty(), values)
+            }
+            Vector::Sort { input, descending, span } => self.sort(input, *descending, *span, steps),
+            Vector::Nothing { input } => self.rows(input, steps).map(|_| Rows::default()),
+            Vector::Invariant(inner) => self.invariant(inner, steps),
+        }?;
+        self.note_memory();
+        Ok(rows)
+    }
+
+    fn single_row(&self, labels: Labels, values: Vec<f64>) -> Result<Rows> {
+        let held = vec![self.reserve(row_bytes(&labels, values.len()))?];
+        Ok(Rows { rows: vec![Row { labels, values }], held })
+    }
+
+    fn invariant(&mut self, inner: &Vector, steps: &Steps) -> Result<Rows> {
+        let mut input = self.rows(inner, &steps.first())?;
+        input.held.push(self.reserve(input.rows.len() * steps.count * size_of::<f64>())?);
+        for row in &mut input.rows {
+            if let Some(value) = row.values.first().copied() {
+                row.values = vec![value; steps.count];
+            }
+        }
+        Ok(input)
+    }
+
+    fn relabel(&mut self, input: &Vector, relabel: &Relabel, steps: &Steps) -> Result<Rows> {
+        let mut input = self.rows(input, steps)?;
+        for row in &mut input.rows {
+            match relabel {
+                Relabel::Replace(replace) => {
+                    if let Some(labels) = replace.apply(&row.labels) {
+                        row.labels = labels;
+                    }
+                }
+                Relabel::Join(join) => row.labels = join.apply(&row.labels),
+            }
+        }
+        merge_same_labels(input)
+    }
+
+    fn absent(&mut self, input: &Vector, labels: &Labels, steps: &Steps) -> Result<Rows> {
+        let present = self.presence(input, steps)?;
+        let values: Vec<f64> = present.into_iter().map(|there| if there { absent() } else { 1.0 }).collect();
+        if has_values(&values) { self.single_row(labels.clone(), values) } else { Ok(Rows::default()) }
+    }
+
+    fn sort(&mut self, input: &Vector, down: bool, span: Span, steps: &Steps) -> Result<Rows> {
+        if steps.count != 1 {
+            self.notes.sort_in_range_query(span);
+        }
+        let mut input = self.rows(input, steps)?;
+        if steps.count == 1 {
+            let order = if down { descending } else { ascending };
+            input.rows.sort_by(|a, b| order(a.values[0], b.values[0]));
+        }
+        Ok(input)
+    }
+
+    /// Takes the name off all rows.
+    pub fn drop_names(&self, rows: &mut [Row]) {
+        rows.iter_mut().for_each(|row| row.labels = without_metadata(&row.labels));
+    }
+}

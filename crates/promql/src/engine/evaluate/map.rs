@@ -1,0 +1,82 @@
+//! Functions of single values.
+
+use super::Evaluator;
+use crate::{
+    engine::{
+        labels::merge_same_labels,
+        plan::{Map, Scalar, Vector},
+        steps::Steps,
+        values::Values,
+    },
+    functions::math,
+    row::{Rows, absent, is_absent},
+};
+use service_api::Result;
+
+impl Evaluator<'_> {
+    /// The rows of a scan, or of a map of something else.
+    pub(super) fn mapped(&mut self, vector: &Vector, steps: &Steps) -> Result<Rows> {
+        if let Some(chain) = self.chain(vector, steps)? {
+            return self.collect(&chain, steps);
+        }
+        match vector {
+            Vector::Map { input, map } => {
+                let map = self.prepare(map, steps)?;
+                let mut input = self.rows(input, steps)?;
+                for row in &mut input.rows {
+                    map.apply(steps, &mut row.values);
+                }
+                input.rows.retain(|row| row.has_values());
+                if map.keeps_name() {
+                    return Ok(input);
+                }
+                self.drop_names(&mut input.rows);
+                merge_same_labels(input)
+            }
+            Vector::Scan(scan) => self.scan_without_names(scan, steps),
+            other => self.rows(other, steps),
+        }
+    }
+
+    pub(super) fn prepare(&mut self, map: &Map<Scalar>, steps: &Steps) -> Result<Map<Values>> {
+        map.try_map(|scalar| self.scalar(scalar, steps))
+    }
+}
+
+impl Map<Values> {
+    /// Replaces the values that are there.
+    pub fn apply(&self, steps: &Steps, values: &mut [f64]) {
+        match self {
+            Self::Apply(function) => each(values, |_, v| function(v)),
+            Self::Round(to) => each(values, |i, v| math::round(v, to.at(i))),
+            Self::Clamp(min, max) => {
+                each(values, |i, v| math::clamp(v, min.at(i), max.at(i)).unwrap_or_else(absent));
+            }
+            Self::ClampMin(min) => each(values, |i, v| math::clamp_min(v, min.at(i))),
+            Self::ClampMax(max) => each(values, |i, v| math::clamp_max(v, max.at(i))),
+            Self::StepTime => each(values, |i, _| steps.time(i) as f64 / 1000.0),
+            Self::Arithmetic { op, scalar, scalar_is_left: true } => {
+                each(values, |i, v| op.apply(scalar.at(i), v));
+            }
+            Self::Arithmetic { op, scalar, .. } => each(values, |i, v| op.apply(v, scalar.at(i))),
+            Self::Compare { op, scalar, scalar_is_left, as_bool } => each(values, |i, v| {
+                let other = scalar.at(i);
+                let holds = if *scalar_is_left { op.holds(other, v) } else { op.holds(v, other) };
+                match (as_bool, holds) {
+                    (true, holds) => f64::from(u8::from(holds)),
+                    (false, true) => v,
+                    (false, false) => absent(),
+                }
+            }),
+        }
+    }
+}
+
+#[inline]
+fn each(values: &mut [f64], f: impl Fn(usize, f64) -> f64) {
+    for (step, value) in values.iter_mut().enumerate() {
+        if !is_absent(*value) {
+            *value = f(step, *value);
+        }
+    }
+}

@@ -1,0 +1,281 @@
+//! The plan of a query: what is read, and what is computed from it.
+//!
+//! A plan is made for given times: durations, `@` and the steps of subqueries are resolved,
+//! and what is the same at every step stands below an `Invariant`.
+
+mod build;
+mod call;
+mod invariant;
+mod selects;
+
+pub(crate) use build::{plan, scalar_op};
+
+use super::steps::{Shift, Steps};
+use crate::{
+    ast::{AggregateOp, BinaryOp, VectorMatching},
+    functions::{
+        labels::{LabelJoin, LabelReplace},
+        math::{Arithmetic, Comparison},
+        over_time::OverTime,
+        rate::RateKind,
+    },
+};
+use model::{Labels, TimeRange};
+use query_syntax::Span;
+use service_api::SelectRequest;
+
+pub(crate) struct Plan {
+    pub root: Root,
+    /// What has to be read; a `Selector` names one of them.
+    pub selects: Vec<SelectRequest>,
+}
+
+pub(crate) enum Root {
+    Scalar(Scalar),
+    Text(String),
+    Vector(Vector),
+    Samples(Samples),
+    Subquery(Subquery),
+}
+
+/// A range of samples as the answer of an instant query.
+pub(crate) struct Samples {
+    pub selector: Selector,
+}
+
+pub(crate) struct Selector {
+    /// Index into the plan's selects.
+    pub select: usize,
+    /// Where the samples lie that are needed here; the select may reach further.
+    pub read: TimeRange,
+    pub shift: Shift,
+    /// All series have one metric name, so that they stay distinct without it.
+    pub one_name: bool,
+}
+
+/// An expression that has one number at each step.
+pub(crate) enum Scalar {
+    Number(f64),
+    /// The evaluation time in seconds.
+    Time,
+    /// The value of a vector that has one element, else NaN.
+    Of(Box<Vector>),
+    Apply(fn(f64) -> f64, Box<Scalar>),
+    Binary(ScalarOp, Box<Scalar>, Box<Scalar>),
+}
+
+#[derive(Clone, Copy)]
+pub(crate) enum ScalarOp {
+    Arithmetic(Arithmetic),
+    Comparison(Comparison),
+}
+
+/// An expression that has a set of labelled values at each step.
+pub(crate) enum Vector {
+    Scan(Scan),
+    /// Each value on its own.
+    Map {
+        input: Box<Vector>,
+        map: Map<Scalar>,
+    },
+    OverSubquery {
+        function: RangeFunction<Scalar>,
+        subquery: Subquery,
+        notes: RangeNotes,
+    },
+    Aggregate(Aggregate),
+    Binary(Binary),
+    Relabel {
+        input: Box<Vector>,
+        relabel: Relabel,
+    },
+    ClassicHistogram(ClassicHistogram),
+    /// 1 where the input has no value at all.
+    Absent {
+        input: Box<Vector>,
+        labels: Labels,
+    },
+    FromScalar(Scalar),
+    Sort {
+        input: Box<Vector>,
+        descending: bool,
+        span: Span,
+    },
+    /// Functions of native histograms have no result for floats.
+    Nothing {
+        input: Box<Vector>,
+    },
+    /// Evaluated once, valid at every step.
+    Invariant(Box<Vector>),
+}
+
+/// Samples of a selector and what is made of each series on its own.
+pub(crate) struct Scan {
+    pub selector: Selector,
+    pub function: ScanFunction,
+}
+
+pub(crate) enum ScanFunction {
+    /// The newest sample that is at most the lookback old.
+    Newest {
+        lookback: i64,
+    },
+    /// The time of that sample, in seconds.
+    NewestTime {
+        lookback: i64,
+    },
+    Range {
+        range: i64,
+        function: RangeFunction<Scalar>,
+        notes: RangeNotes,
+    },
+}
+
+/// A function of a range of samples. `P` is a scalar parameter, planned or evaluated.
+#[derive(Clone)]
+pub(crate) enum RangeFunction<P> {
+    Extrapolated(RateKind),
+    InstantRate,
+    InstantDelta,
+    Derivative,
+    PredictLinear(P),
+    OverTime(OverTime),
+    Quantile(P),
+    Changes,
+    Resets,
+}
+
+/// What to say of a range function's input.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct RangeNotes {
+    /// The argument, if its metrics should have names of counters.
+    pub counter: Option<Span>,
+    /// The argument of `quantile_over_time` that should lie between 0 and 1.
+    pub quantile: Option<Span>,
+}
+
+pub(crate) struct Subquery {
+    pub inner: Box<Vector>,
+    pub steps: Steps,
+    pub shift: Shift,
+    pub range: i64,
+}
+
+/// A function of one value. `P` is a scalar parameter, planned or evaluated.
+pub(crate) enum Map<P> {
+    Apply(fn(f64) -> f64),
+    Round(P),
+    Clamp(P, P),
+    ClampMin(P),
+    ClampMax(P),
+    /// The evaluation time in seconds.
+    StepTime,
+    Arithmetic {
+        op: Arithmetic,
+        scalar: P,
+        scalar_is_left: bool,
+    },
+    Compare {
+        op: Comparison,
+        scalar: P,
+        scalar_is_left: bool,
+        as_bool: bool,
+    },
+}
+
+pub(crate) struct Aggregate {
+    pub op: AggregateOp,
+    pub input: Box<Vector>,
+    /// Sorted.
+    pub grouping: Vec<String>,
+    pub without: bool,
+    pub param: Param,
+}
+
+pub(crate) enum Param {
+    None,
+    Scalar(Scalar, Span),
+    Label(String),
+}
+
+pub(crate) struct Binary {
+    pub op: BinaryOp,
+    pub left: Box<Vector>,
+    pub right: Box<Vector>,
+    pub matching: VectorMatching,
+    pub as_bool: bool,
+}
+
+pub(crate) enum Relabel {
+    Replace(LabelReplace),
+    Join(LabelJoin),
+}
+
+pub(crate) struct ClassicHistogram {
+    pub input: Box<Vector>,
+    pub input_span: Span,
+    pub function: HistogramFunction,
+}
+
+pub(crate) enum HistogramFunction {
+    Quantile(Scalar, Span),
+    Fraction(Scalar, Scalar),
+}
+
+impl<P> RangeFunction<P> {
+    /// Whether the values still are what the metric's name says.
+    pub fn keeps_name(&self) -> bool {
+        matches!(self, Self::OverTime(OverTime::First | OverTime::Last))
+    }
+
+    pub fn try_map<Q, E>(&self, f: impl FnOnce(&P) -> Result<Q, E>) -> Result<RangeFunction<Q>, E> {
+        Ok(match self {
+            Self::Extrapolated(kind) => RangeFunction::Extrapolated(*kind),
+            Self::InstantRate => RangeFunction::InstantRate,
+            Self::InstantDelta => RangeFunction::InstantDelta,
+            Self::Derivative => RangeFunction::Derivative,
+            Self::PredictLinear(p) => RangeFunction::PredictLinear(f(p)?),
+            Self::OverTime(function) => RangeFunction::OverTime(*function),
+            Self::Quantile(p) => RangeFunction::Quantile(f(p)?),
+            Self::Changes => RangeFunction::Changes,
+            Self::Resets => RangeFunction::Resets,
+        })
+    }
+}
+
+impl<P> Map<P> {
+    /// Whether the values still are what the metric's name says.
+    pub fn keeps_name(&self) -> bool {
+        matches!(self, Self::Compare { as_bool: false, .. })
+    }
+
+    pub fn try_map<Q, E>(&self, mut f: impl FnMut(&P) -> Result<Q, E>) -> Result<Map<Q>, E> {
+        Ok(match self {
+            Self::Apply(function) => Map::Apply(*function),
+            Self::Round(to) => Map::Round(f(to)?),
+            Self::Clamp(min, max) => Map::Clamp(f(min)?, f(max)?),
+            Self::ClampMin(min) => Map::ClampMin(f(min)?),
+            Self::ClampMax(max) => Map::ClampMax(f(max)?),
+            Self::StepTime => Map::StepTime,
+            Self::Arithmetic { op, scalar, scalar_is_left } => {
+                Map::Arithmetic { op: *op, scalar: f(scalar)?, scalar_is_left: *scalar_is_left }
+            }
+            Self::Compare { op, scalar, scalar_is_left, as_bool } => Map::Compare {
+                op: *op,
+                scalar: f(scalar)?,
+                scalar_is_left: *scalar_is_left,
+                as_bool: *as_bool,
+            },
+        })
+    }
+}
+
+impl ScanFunction {
+    pub fn keeps_name(&self) -> bool {
+        match self {
+            Self::Newest { .. } => true,
+            Self::NewestTime { .. } => false,
+            Self::Range { function, .. } => function.keeps_name(),
+        }
+    }
+}

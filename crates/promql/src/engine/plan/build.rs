@@ -1,0 +1,290 @@
+//! From the syntax tree to the plan.
+
+use super::{
+    Aggregate, Binary, Map, Param, Plan, Root, Samples, Scalar, ScalarOp, Scan, ScanFunction, Selector,
+    Subquery, Vector, invariant::is_invariant, selects::Selects,
+};
+use crate::{
+    ast::{
+        Aggregate as AstAggregate, AggregateOp, At, Binary as AstBinary, BinaryOp, Duration, DurationContext,
+        DurationError, Expr, StringLiteral, Subquery as AstSubquery, Unary, UnaryOp, ValueType,
+        VectorSelector,
+    },
+    engine::{
+        EngineConfig,
+        steps::{Shift, Steps},
+        too_many_steps,
+    },
+    functions::math::{Arithmetic, Comparison},
+};
+use model::{METRIC_NAME, MatchOp, TimeRange, Timestamp};
+use service_api::{Error, Result};
+
+/// Plans an expression for the steps of a query that ends at `end`, on a step or not.
+pub(crate) fn plan(expr: &Expr, steps: Steps, end: Timestamp, config: &EngineConfig) -> Result<Plan> {
+    let mut planner = Planner { query: steps, end, config, selects: Selects::default() };
+    let expr = expr.without_parens();
+    let root = match expr.value_type() {
+        ValueType::Scalar => Root::Scalar(planner.scalar(expr, &steps)?),
+        ValueType::Vector => Root::Vector(planner.vector(expr, &steps)?),
+        ValueType::String | ValueType::None => Root::Text(string(expr)?.value.clone()),
+        ValueType::Matrix => planner.matrix(expr, &steps)?,
+    };
+    Ok(Plan { root, selects: planner.selects.into_requests() })
+}
+
+pub(super) struct Planner<'a> {
+    query: Steps,
+    end: Timestamp,
+    pub config: &'a EngineConfig,
+    selects: Selects,
+}
+
+impl Planner<'_> {
+    fn matrix(&mut self, expr: &Expr, steps: &Steps) -> Result<Root> {
+        match expr {
+            Expr::MatrixSelector(e) => {
+                let range = self.range(&e.range)?;
+                Ok(Root::Samples(Samples { selector: self.selector(&e.selector, steps, range)? }))
+            }
+            Expr::Subquery(e) => Ok(Root::Subquery(self.subquery(e, steps)?)),
+            other => Err(unexpected(other, "a range vector")),
+        }
+    }
+
+    pub fn scalar(&mut self, expr: &Expr, steps: &Steps) -> Result<Scalar> {
+        match expr {
+            Expr::Number(e) => Ok(Scalar::Number(e.value)),
+            Expr::Paren(e) => self.scalar(&e.expr, steps),
+            Expr::Unary(e) => {
+                let inner = self.scalar(&e.expr, steps)?;
+                Ok(match e.op {
+                    UnaryOp::Plus => inner,
+                    UnaryOp::Minus => Scalar::Apply(|v| -v, Box::new(inner)),
+                })
+            }
+            Expr::Binary(e) => {
+                let op = scalar_op(e.op)?;
+                let (left, right) = (self.scalar(&e.lhs, steps)?, self.scalar(&e.rhs, steps)?);
+                Ok(Scalar::Binary(op, Box::new(left), Box::new(right)))
+            }
+            Expr::Call(e) => self.scalar_call(e, steps),
+            other => Err(unexpected(other, "a scalar")),
+        }
+    }
+
+    pub fn vector(&mut self, expr: &Expr, steps: &Steps) -> Result<Vector> {
+        if steps.count > 1 && is_invariant(expr) {
+            return Ok(Vector::Invariant(Box::new(self.vector(expr, &steps.first())?)));
+        }
+        match expr {
+            Expr::VectorSelector(e) => {
+                let lookback = self.config.lookback_ms;
+                Ok(scan(self.selector(e, steps, lookback)?, ScanFunction::Newest { lookback }))
+            }
+            Expr::Paren(e) => self.vector(&e.expr, steps),
+            Expr::Unary(e) => self.unary(e, steps),
+            Expr::Binary(e) => self.binary(e, steps),
+            Expr::Aggregate(e) => self.aggregate(e, steps),
+            Expr::Call(e) => self.vector_call(e, steps),
+            other => Err(unexpected(other, "an instant vector")),
+        }
+    }
+
+    fn unary(&mut self, unary: &Unary, steps: &Steps) -> Result<Vector> {
+        let input = self.vector(&unary.expr, steps)?;
+        Ok(match unary.op {
+            UnaryOp::Plus => input,
+            UnaryOp::Minus => map(input, Map::Apply(|v| -v)),
+        })
+    }
+
+    fn binary(&mut self, binary: &AstBinary, steps: &Steps) -> Result<Vector> {
+        let (left, right) = (&*binary.lhs, &*binary.rhs);
+        match (left.value_type(), right.value_type()) {
+            (ValueType::Vector, ValueType::Vector) => {
+                let matching = binary.matching.clone().ok_or_else(|| unexpected(left, "a matched vector"))?;
+                if !matching.fill.is_empty() {
+                    return Err(experimental("the fill modifier"));
+                }
+                let (left, right) = (self.vector(left, steps)?, self.vector(right, steps)?);
+                Ok(Vector::Binary(Binary {
+                    op: binary.op,
+                    left: Box::new(left),
+                    right: Box::new(right),
+                    matching,
+                    as_bool: binary.return_bool,
+                }))
+            }
+            (ValueType::Vector, _) => {
+                let input = self.vector(left, steps)?;
+                let scalar = self.scalar(right, steps)?;
+                Ok(map(input, with_scalar(binary, scalar, false)?))
+            }
+            _ => {
+                let scalar = self.scalar(left, steps)?;
+                let input = self.vector(right, steps)?;
+                Ok(map(input, with_scalar(binary, scalar, true)?))
+            }
+        }
+    }
+
+    fn aggregate(&mut self, aggregate: &AstAggregate, steps: &Steps) -> Result<Vector> {
+        let op = aggregate.op;
+        if op.is_experimental() {
+            return Err(experimental(&format!("aggregation {op}")));
+        }
+        let param = match aggregate.param.as_deref().map(Expr::without_parens) {
+            None => Param::None,
+            Some(label) if op == AggregateOp::CountValues => Param::Label(label_name(label)?.to_owned()),
+            Some(scalar) => Param::Scalar(self.scalar(scalar, steps)?, scalar.span()),
+        };
+        let mut grouping = aggregate.grouping.clone();
+        if let (Param::Label(label), false) = (&param, aggregate.without) {
+            grouping.push(label.clone());
+        }
+        grouping.sort_unstable();
+        grouping.dedup();
+        let input = Box::new(self.vector(&aggregate.expr, steps)?);
+        Ok(Vector::Aggregate(Aggregate { op, input, grouping, without: aggregate.without, param }))
+    }
+
+    /// A selector whose evaluations each need the samples of `range` milliseconds.
+    pub fn selector(&mut self, selector: &VectorSelector, steps: &Steps, range: i64) -> Result<Selector> {
+        if selector.anchored {
+            return Err(experimental("the anchored modifier"));
+        }
+        if selector.smoothed {
+            return Err(experimental("the smoothed modifier"));
+        }
+        let shift = self.shift(&selector.offset, selector.at)?;
+        let (first, last) = (shift.apply(steps.start), shift.apply(steps.last_time()));
+        // Ranges and the lookback are open on the left.
+        let read = TimeRange::new(first.saturating_sub(range).saturating_add(1), last);
+        Ok(Selector {
+            select: self.selects.add(&selector.matchers, read),
+            read,
+            shift,
+            one_name: selector.matchers.iter().any(|m| m.name == METRIC_NAME && m.op == MatchOp::Equal),
+        })
+    }
+
+    pub fn subquery(&mut self, subquery: &AstSubquery, outer: &Steps) -> Result<Subquery> {
+        let range = self.range(&subquery.range)?;
+        let interval = match &subquery.step {
+            Some(step) => self.range(step)?,
+            None => self.config.default_interval_ms,
+        };
+        let shift = self.shift(&subquery.offset, subquery.at)?;
+        let (first, last) = (shift.apply(outer.start), shift.apply(outer.last_time()));
+        // Steps are multiples of the interval, so that they stay where they are when the query moves.
+        let before = first.saturating_sub(range);
+        let start = before.div_euclid(interval).saturating_add(1).saturating_mul(interval);
+        let steps = Steps::range(start, last, interval);
+        if steps.count > self.config.max_steps {
+            return Err(too_many_steps(steps.count, self.config.max_steps));
+        }
+        Ok(Subquery { inner: Box::new(self.vector(&subquery.expr, &steps)?), steps, shift, range })
+    }
+
+    fn shift(&self, offset: &Duration, at: Option<At>) -> Result<Shift> {
+        let at = at.map(|at| match at {
+            At::Timestamp(time) => time,
+            At::Start => self.query.start,
+            At::End => self.end,
+        });
+        Ok(Shift { offset: offset.offset_ms(self.durations()).map_err(bad_duration)?, at })
+    }
+
+    pub fn range(&self, range: &Duration) -> Result<i64> {
+        Ok(range.positive_ms(self.durations()).map_err(bad_duration)?.max(1))
+    }
+
+    fn durations(&self) -> DurationContext {
+        let range = self.end.saturating_sub(self.query.start);
+        DurationContext { step: if range == 0 { 0 } else { self.query.interval }, range }
+    }
+}
+
+pub(super) fn scan(selector: Selector, function: ScanFunction) -> Vector {
+    Vector::Scan(Scan { selector, function })
+}
+
+pub(super) fn map(input: Vector, map: Map<Scalar>) -> Vector {
+    Vector::Map { input: Box::new(input), map }
+}
+
+/// The value of a string literal.
+pub(super) fn text(expr: &Expr) -> Result<&str> {
+    match string(expr)? {
+        StringLiteral { not_utf8: Some(literal), .. } => {
+            Err(Error::unprocessable(format!("string {literal} is not valid UTF-8")))
+        }
+        literal => Ok(&literal.value),
+    }
+}
+
+fn string(expr: &Expr) -> Result<&StringLiteral> {
+    match expr.without_parens() {
+        Expr::String(literal) => Ok(literal),
+        other => Err(unexpected(other, "a string")),
+    }
+}
+
+/// The label that `count_values` makes.
+fn label_name(expr: &Expr) -> Result<&str> {
+    let invalid = |shown: &str| Err(Error::unprocessable(format!("invalid label name {shown}")));
+    match string(expr)? {
+        StringLiteral { not_utf8: Some(literal), .. } => invalid(literal),
+        literal if literal.value.is_empty() => invalid("\"\""),
+        literal => Ok(&literal.value),
+    }
+}
+
+pub(super) fn experimental(what: &str) -> Error {
+    Error::unprocessable(format!("{what} is experimental and not supported by this version's PromQL engine"))
+}
+
+pub(super) fn unexpected(expr: &Expr, wanted: &str) -> Error {
+    Error::bad_request(format!("expected {wanted} but got {}", expr.value_type().documented()))
+}
+
+fn bad_duration(error: DurationError) -> Error {
+    Error::bad_request(error.to_string())
+}
+
+fn with_scalar(binary: &AstBinary, scalar: Scalar, scalar_is_left: bool) -> Result<Map<Scalar>> {
+    Ok(match scalar_op(binary.op)? {
+        ScalarOp::Arithmetic(op) => Map::Arithmetic { op, scalar, scalar_is_left },
+        ScalarOp::Comparison(op) => Map::Compare { op, scalar, scalar_is_left, as_bool: binary.return_bool },
+    })
+}
+
+/// What the operator does to two numbers; set operators and those of histograms have no meaning for them.
+pub(crate) fn scalar_op(op: BinaryOp) -> Result<ScalarOp> {
+    use ScalarOp::{Arithmetic as A, Comparison as C};
+    Ok(match op {
+        BinaryOp::Add => A(Arithmetic::Add),
+        BinaryOp::Sub => A(Arithmetic::Sub),
+        BinaryOp::Mul => A(Arithmetic::Mul),
+        BinaryOp::Div => A(Arithmetic::Div),
+        BinaryOp::Mod => A(Arithmetic::Mod),
+        BinaryOp::Pow => A(Arithmetic::Pow),
+        BinaryOp::Atan2 => A(Arithmetic::Atan2),
+        BinaryOp::Equal => C(Comparison::Equal),
+        BinaryOp::NotEqual => C(Comparison::NotEqual),
+        BinaryOp::Less => C(Comparison::Less),
+        BinaryOp::LessOrEqual => C(Comparison::LessOrEqual),
+        BinaryOp::Greater => C(Comparison::Greater),
+        BinaryOp::GreaterOrEqual => C(Comparison::GreaterOrEqual),
+        BinaryOp::TrimUpper | BinaryOp::TrimLower => {
+            return Err(Error::unprocessable(format!(
+                "operator {:?} is for native histograms, which are not supported by this version's PromQL engine",
+                op.as_str()
+            )));
+        }
+        BinaryOp::And | BinaryOp::Or | BinaryOp::Unless => {
+            return Err(Error::bad_request(format!("operator {:?} is not defined for scalars", op.as_str())));
+        }
+    })
+}

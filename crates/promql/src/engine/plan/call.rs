@@ -1,0 +1,238 @@
+//! Planning of function calls.
+
+use super::{
+    ClassicHistogram, HistogramFunction, Map, RangeFunction, RangeNotes, Relabel, Scalar, ScanFunction,
+    Vector,
+    build::{Planner, experimental, map, scan, text, unexpected},
+};
+use crate::{
+    ast::{Call, Expr, VectorSelector},
+    engine::steps::Steps,
+    functions::{
+        labels::{LabelJoin, LabelReplace},
+        math::unary,
+        over_time::OverTime,
+        rate::RateKind,
+        time::calendar,
+    },
+};
+use model::{Labels, LabelsBuilder, METRIC_NAME, MatchOp};
+use service_api::{Error, Result};
+use std::collections::HashSet;
+
+impl Planner<'_> {
+    pub(super) fn scalar_call(&mut self, call: &Call, steps: &Steps) -> Result<Scalar> {
+        check_enabled(call)?;
+        match call.function.name {
+            "time" => Ok(Scalar::Time),
+            "pi" => Ok(Scalar::Number(std::f64::consts::PI)),
+            "scalar" => Ok(Scalar::Of(Box::new(self.vector(arg(call, 0)?, steps)?))),
+            other => Err(unknown(other)),
+        }
+    }
+
+    pub(super) fn vector_call(&mut self, call: &Call, steps: &Steps) -> Result<Vector> {
+        check_enabled(call)?;
+        let name = call.function.name;
+        if let Some(function) = range_function(name) {
+            return self.over_range(call, function, steps);
+        }
+        if let Some(function) = unary(name) {
+            return Ok(map(self.vector(arg(call, 0)?, steps)?, Map::Apply(function)));
+        }
+        if let Some(function) = calendar(name) {
+            return Ok(match call.args.first() {
+                None => Vector::FromScalar(Scalar::Apply(function, Box::new(Scalar::Time))),
+                Some(input) => map(self.vector(input, steps)?, Map::Apply(function)),
+            });
+        }
+        if let Some(planned) = self.map_with_params(call, steps)? {
+            return Ok(planned);
+        }
+        match name {
+            "vector" => Ok(Vector::FromScalar(self.scalar(arg(call, 0)?, steps)?)),
+            "timestamp" => self.timestamp(call, steps),
+            "absent" => {
+                let input = arg(call, 0)?;
+                let labels = absent_labels(input);
+                Ok(Vector::Absent { input: Box::new(self.vector(input, steps)?), labels })
+            }
+            "absent_over_time" => {
+                let labels = absent_labels(arg(call, 0)?);
+                let present = RangeFunction::OverTime(OverTime::Present);
+                Ok(Vector::Absent { input: Box::new(self.over_range(call, present, steps)?), labels })
+            }
+            "sort" | "sort_desc" => {
+                let input = Box::new(self.vector(arg(call, 0)?, steps)?);
+                Ok(Vector::Sort { input, descending: name == "sort_desc", span: call.span })
+            }
+            "label_replace" | "label_join" => {
+                let relabel = relabel(call).map_err(Error::unprocessable)?;
+                Ok(Vector::Relabel { input: Box::new(self.vector(arg(call, 0)?, steps)?), relabel })
+            }
+            "histogram_quantile" => {
+                let phi = arg(call, 0)?;
+                let function = HistogramFunction::Quantile(self.scalar(phi, steps)?, phi.span());
+                self.classic_histogram(function, arg(call, 1)?, steps)
+            }
+            "histogram_fraction" => {
+                let bounds = (self.scalar(arg(call, 0)?, steps)?, self.scalar(arg(call, 1)?, steps)?);
+                self.classic_histogram(HistogramFunction::Fraction(bounds.0, bounds.1), arg(call, 2)?, steps)
+            }
+            "histogram_avg" | "histogram_count" | "histogram_sum" | "histogram_stddev"
+            | "histogram_stdvar" => {
+                Ok(Vector::Nothing { input: Box::new(self.vector(arg(call, 0)?, steps)?) })
+            }
+            other => Err(unknown(other)),
+        }
+    }
+
+    fn map_with_params(&mut self, call: &Call, steps: &Steps) -> Result<Option<Vector>> {
+        let wanted = match call.function.name {
+            "clamp" => 2,
+            "clamp_min" | "clamp_max" => 1,
+            "round" => 0,
+            _ => return Ok(None),
+        };
+        let input = self.vector(arg(call, 0)?, steps)?;
+        let mut params = call.args[1..].iter().map(|p| self.scalar(p, steps)).collect::<Result<Vec<_>>>()?;
+        if params.len() < wanted {
+            return Err(missing(call));
+        }
+        let mut next = || if params.is_empty() { Scalar::Number(1.0) } else { params.remove(0) };
+        Ok(Some(map(
+            input,
+            match call.function.name {
+                "clamp" => Map::Clamp(next(), next()),
+                "clamp_min" => Map::ClampMin(next()),
+                "clamp_max" => Map::ClampMax(next()),
+                _ => Map::Round(next()),
+            },
+        )))
+    }
+
+    fn timestamp(&mut self, call: &Call, steps: &Steps) -> Result<Vector> {
+        match arg(call, 0)? {
+            Expr::VectorSelector(selector) => {
+                let lookback = self.config.lookback_ms;
+                Ok(scan(self.selector(selector, steps, lookback)?, ScanFunction::NewestTime { lookback }))
+            }
+            // What is not a selector has its values at the evaluation time.
+            other => Ok(map(self.vector(other, steps)?, Map::StepTime)),
+        }
+    }
+
+    fn classic_histogram(
+        &mut self,
+        function: HistogramFunction,
+        input: &Expr,
+        steps: &Steps,
+    ) -> Result<Vector> {
+        let (planned, input_span) = (Box::new(self.vector(input, steps)?), input.span());
+        Ok(Vector::ClassicHistogram(ClassicHistogram { input: planned, input_span, function }))
+    }
+
+    fn over_range(&mut self, call: &Call, function: RangeKind, steps: &Steps) -> Result<Vector> {
+        let position = if matches!(function, RangeFunction::Quantile(())) { 1 } else { 0 };
+        let function = match function {
+            RangeFunction::Quantile(()) => RangeFunction::Quantile(self.scalar(arg(call, 0)?, steps)?),
+            RangeFunction::PredictLinear(()) => {
+                RangeFunction::PredictLinear(self.scalar(arg(call, 1)?, steps)?)
+            }
+            other => other.try_map(|()| Err(unknown(call.function.name)))?,
+        };
+        let input = arg(call, position)?;
+        let notes = RangeNotes {
+            counter: matches!(function, RangeFunction::Extrapolated(RateKind::Rate | RateKind::Increase))
+                .then(|| input.span()),
+            quantile: match &function {
+                RangeFunction::Quantile(_) => Some(arg(call, 0)?.span()),
+                _ => None,
+            },
+        };
+        match input {
+            Expr::MatrixSelector(e) => {
+                let range = self.range(&e.range)?;
+                let selector = self.selector(&e.selector, steps, range)?;
+                Ok(scan(selector, ScanFunction::Range { range, function, notes }))
+            }
+            Expr::Subquery(e) => {
+                Ok(Vector::OverSubquery { function, subquery: self.subquery(e, steps)?, notes })
+            }
+            other => Err(unexpected(other, "a range vector")),
+        }
+    }
+}
+
+/// A range function whose parameters are not planned yet.
+type RangeKind = RangeFunction<()>;
+
+fn range_function(name: &str) -> Option<RangeKind> {
+    Some(match name {
+        "rate" => RangeFunction::Extrapolated(RateKind::Rate),
+        "increase" => RangeFunction::Extrapolated(RateKind::Increase),
+        "delta" => RangeFunction::Extrapolated(RateKind::Delta),
+        "irate" => RangeFunction::InstantRate,
+        "idelta" => RangeFunction::InstantDelta,
+        "deriv" => RangeFunction::Derivative,
+        "predict_linear" => RangeFunction::PredictLinear(()),
+        "quantile_over_time" => RangeFunction::Quantile(()),
+        "changes" => RangeFunction::Changes,
+        "resets" => RangeFunction::Resets,
+        other => RangeFunction::OverTime(OverTime::from_name(other)?),
+    })
+}
+
+fn relabel(call: &Call) -> Result<Relabel, String> {
+    let texts = call.args.iter().skip(1).map(|a| text(a).map(str::to_owned).map_err(|e| e.to_string()));
+    let texts: Vec<String> = texts.collect::<Result<_, _>>()?;
+    match (call.function.name, &texts[..]) {
+        ("label_replace", [destination, replacement, source, pattern]) => {
+            Ok(Relabel::Replace(LabelReplace::new(destination, replacement, source, pattern)?))
+        }
+        ("label_join", [destination, separator, sources @ ..]) => {
+            Ok(Relabel::Join(LabelJoin::new(destination, separator, sources.to_vec())?))
+        }
+        _ => Err(missing(call).to_string()),
+    }
+}
+
+/// The labels that `absent` can name: those that the selector fixes to one value.
+fn absent_labels(input: &Expr) -> Labels {
+    let selector: &VectorSelector = match input {
+        Expr::VectorSelector(selector) => selector,
+        Expr::MatrixSelector(matrix) => &matrix.selector,
+        _ => return Labels::empty(),
+    };
+    let mut builder = LabelsBuilder::new();
+    let mut fixed = HashSet::new();
+    for matcher in selector.matchers.iter().filter(|m| m.name != METRIC_NAME) {
+        if matcher.op == MatchOp::Equal && fixed.insert(&matcher.name) {
+            builder.set(&matcher.name, &matcher.value);
+        } else {
+            // A second condition on a label leaves open what its value would have been.
+            builder.remove(&matcher.name);
+        }
+    }
+    builder.build()
+}
+
+fn check_enabled(call: &Call) -> Result<()> {
+    if call.function.experimental {
+        return Err(experimental(&format!("function {:?}", call.function.name)));
+    }
+    Ok(())
+}
+
+/// An argument, without the parentheses around it.
+fn arg(call: &Call, at: usize) -> Result<&Expr> {
+    call.args.get(at).map(Expr::without_parens).ok_or_else(|| missing(call))
+}
+
+fn missing(call: &Call) -> Error {
+    Error::bad_request(format!("too few arguments in call to {:?}", call.function.name))
+}
+
+fn unknown(name: &str) -> Error {
+    Error::bad_request(format!("unknown function with name {name:?}"))
+}

@@ -1,0 +1,132 @@
+//! Label functions: `label_replace` and `label_join`.
+
+use model::{Labels, LabelsBuilder, capturing_regex};
+use regex::Regex;
+
+/// `label_replace`, checked and compiled once for a query.
+#[derive(Debug)]
+pub struct LabelReplace {
+    destination: String,
+    replacement: String,
+    source: String,
+    pattern: Regex,
+}
+
+impl LabelReplace {
+    /// The error is Prometheus's text.
+    pub fn new(destination: &str, replacement: &str, source: &str, pattern: &str) -> Result<Self, String> {
+        let compiled = capturing_regex(pattern)
+            .map_err(|_| format!("invalid regular expression in label_replace(): {pattern}"))?;
+        check_name(destination, "destination", "label_replace")?;
+        Ok(Self {
+            destination: destination.to_owned(),
+            replacement: replacement.to_owned(),
+            source: source.to_owned(),
+            pattern: compiled,
+        })
+    }
+
+    /// The new label set; `None` where the pattern does not match and all stays as it is.
+    pub fn apply(&self, labels: &Labels) -> Option<Labels> {
+        let captures = self.pattern.captures(labels.get(&self.source).unwrap_or(""))?;
+        let mut value = String::new();
+        captures.expand(&self.replacement, &mut value);
+        Some(LabelsBuilder::from_labels(labels).set(&self.destination, &value).build())
+    }
+
+    /// The label that is written: a written metric name is not dropped later.
+    pub fn destination(&self) -> &str {
+        &self.destination
+    }
+}
+
+/// `label_join`, checked once for a query.
+#[derive(Debug)]
+pub struct LabelJoin {
+    destination: String,
+    separator: String,
+    sources: Vec<String>,
+}
+
+impl LabelJoin {
+    /// The error is Prometheus's text.
+    pub fn new(destination: &str, separator: &str, sources: Vec<String>) -> Result<Self, String> {
+        sources.iter().try_for_each(|s| check_name(s, "source", "label_join"))?;
+        check_name(destination, "destination", "label_join")?;
+        Ok(Self { destination: destination.to_owned(), separator: separator.to_owned(), sources })
+    }
+
+    pub fn apply(&self, labels: &Labels) -> Labels {
+        let values: Vec<_> = self.sources.iter().map(|s| labels.get(s).unwrap_or("")).collect();
+        LabelsBuilder::from_labels(labels).set(&self.destination, &values.join(&self.separator)).build()
+    }
+
+    /// The label that is written: a written metric name is not dropped later.
+    pub fn destination(&self) -> &str {
+        &self.destination
+    }
+}
+
+/// Since Prometheus 3 any UTF-8 text but the empty one names a label.
+fn check_name(name: &str, role: &str, function: &str) -> Result<(), String> {
+    if name.is_empty() { Err(format!("invalid {role} label name in {function}(): {name}")) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn labels(pairs: &[(&str, &str)]) -> Labels {
+        Labels::from_pairs(pairs.iter().copied())
+    }
+
+    fn replace(destination: &str, replacement: &str, source: &str, pattern: &str) -> Option<Labels> {
+        let input = labels(&[("__name__", "m"), ("src", "source-value-10"), ("dst", "old")]);
+        LabelReplace::new(destination, replacement, source, pattern).unwrap().apply(&input)
+    }
+
+    #[test]
+    fn captures_go_into_the_replacement() {
+        let dst = |result: Option<Labels>| result.and_then(|l| l.get("dst").map(str::to_owned));
+        assert_eq!(dst(replace("dst", "to-$1", "src", "source-value-(.*)")).as_deref(), Some("to-10"));
+        assert_eq!(dst(replace("dst", "${n}x$$", "src", "source-value-(?P<n>.*)")).as_deref(), Some("10x$"));
+        // $1x is the group called 1x, which there is not.
+        assert_eq!(dst(replace("dst", "a$1x", "src", "source-value-(.*)")).as_deref(), Some("a"));
+    }
+
+    #[test]
+    fn patterns_are_gos() {
+        let dst = |result: Option<Labels>| result.and_then(|l| l.get("dst").map(str::to_owned));
+        assert_eq!(dst(replace("dst", "$1", "src", r"\Qsource-\E[[a-z]+-(\d+)")).as_deref(), Some("10"));
+        assert_eq!(dst(replace("dst", "$year", "src", r".*-(?<year>\d\d)")).as_deref(), Some("10"));
+    }
+
+    #[test]
+    fn the_pattern_must_match_all_of_the_value() {
+        assert_eq!(replace("dst", "x", "src", "value"), None);
+        assert_eq!(replace("dst", "x", "absent", "").map(|l| l.get("dst") == Some("x")), Some(true));
+    }
+
+    #[test]
+    fn an_empty_result_removes_the_label() {
+        assert_eq!(replace("dst", "", "src", ".*").unwrap().get("dst"), None);
+        assert_eq!(replace("__name__", "", "src", ".*").unwrap().metric_name(), None);
+    }
+
+    #[test]
+    fn errors_read_as_prometheus_writes_them() {
+        let error = |d, p| LabelReplace::new(d, "", "s", p).unwrap_err();
+        assert_eq!(error("d", "(.*"), "invalid regular expression in label_replace(): (.*");
+        assert_eq!(error("", ".*"), "invalid destination label name in label_replace(): ");
+        let join = |d, s: &str| LabelJoin::new(d, "", vec![s.to_owned()]).unwrap_err();
+        assert_eq!(join("d", ""), "invalid source label name in label_join(): ");
+        assert_eq!(join("", "s"), "invalid destination label name in label_join(): ");
+    }
+
+    #[test]
+    fn joins_take_absent_labels_as_empty() {
+        let sources = ["a", "gone", "b"].map(str::to_owned).to_vec();
+        let joined = LabelJoin::new("to", "-", sources).unwrap().apply(&labels(&[("a", "1"), ("b", "2")]));
+        assert_eq!(joined, labels(&[("a", "1"), ("b", "2"), ("to", "1--2")]));
+    }
+}
