@@ -1,1 +1,19 @@
-//! Blocks and manifests in object storage.
+//! Blocks and manifests in object storage: the long-term half of the store.
+//!
+//! [`BlockWriter`] makes a block, [`Bucket`] keeps it, [`Manifests`] says that it exists,
+//! and [`BlocksReader`] answers from all blocks that a tenant's newest manifest lists.
+//! `docs/block-format.md` describes every byte.
+
+mod block;
+mod blocks;
+mod bucket;
+mod error;
+mod manifest;
+mod retention;
+
+pub use block::{BlockObject, BlockWriter};
+pub use blocks::{BlockCacheConfig, BlocksReader};
+pub use bucket::{Bucket, BucketConfig, ObjectInfo, S3Config, Secret};
+pub use manifest::{BlockMeta, Manifest, Manifests};
+pub use retention::{Collected, apply_retention, collect_garbage};
+pub use ulid::Ulid;

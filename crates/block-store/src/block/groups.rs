@@ -1,0 +1,117 @@
+//! Page groups: pages that are read, checked and cached together.
+//!
+//! Pages lie one behind the other; after some 32 KiB a group ends with a page. The groups'
+//! section: their number, and for each its length (varint) and the crc32c of its bytes.
+
+use super::MAGIC;
+use chunk::{Corrupt, Cursor, put_uvarint};
+use std::ops::Range;
+
+const GROUP_BYTES: usize = 32 << 10;
+/// What a page group may be at most, so that a broken length does not eat all memory.
+const MAX_GROUP: usize = 1 << 30;
+
+/// Pages being written.
+#[derive(Default)]
+pub(super) struct GroupsWriter {
+    pub(super) bytes: Vec<u8>,
+    groups: Vec<(usize, u32)>,
+    start: usize,
+}
+
+impl GroupsWriter {
+    /// Appends the page that `encode` writes; gives its offset and length.
+    pub(super) fn page(&mut self, encode: impl FnOnce(&mut Vec<u8>)) -> (u64, u64) {
+        let at = self.bytes.len();
+        encode(&mut self.bytes);
+        let len = self.bytes.len() - at;
+        if self.bytes.len() - self.start >= GROUP_BYTES {
+            self.end_group();
+        }
+        (at as u64, len as u64)
+    }
+
+    fn end_group(&mut self) {
+        let group = &self.bytes[self.start..];
+        if !group.is_empty() {
+            self.groups.push((group.len(), crc32c::crc32c(group)));
+        }
+        self.start = self.bytes.len();
+    }
+
+    /// The section that describes the groups of `self`, and then those of `other`.
+    pub(super) fn section(&mut self, other: &mut Self) -> Vec<u8> {
+        self.end_group();
+        other.end_group();
+        let mut out = Vec::new();
+        put_uvarint(&mut out, (self.groups.len() + other.groups.len()) as u64);
+        for (len, checksum) in self.groups.iter().chain(&other.groups) {
+            put_uvarint(&mut out, *len as u64);
+            out.extend_from_slice(&checksum.to_le_bytes());
+        }
+        out
+    }
+}
+
+/// Where a block's groups are. Offsets of pages count from the first group's start.
+#[derive(Debug)]
+pub(super) struct Groups {
+    /// The start of each, and the end of the last.
+    starts: Vec<u64>,
+    checksums: Vec<u32>,
+}
+
+impl Groups {
+    /// `limit`: where the first section begins in the object.
+    pub(super) fn decode(section: &[u8], limit: u64) -> Result<Self, Corrupt> {
+        let mut input = Cursor::new(section);
+        let count = input.count(section.len() / 5)?;
+        let mut groups = Self { starts: Vec::with_capacity(count + 1), checksums: Vec::with_capacity(count) };
+        let mut end = 0u64;
+        groups.starts.push(0);
+        for _ in 0..count {
+            end += input.count(MAX_GROUP)? as u64;
+            groups.starts.push(end);
+            groups.checksums.push(u32::from_le_bytes(input.array()?));
+        }
+        if end > limit.saturating_sub(MAGIC.len() as u64) {
+            return Err(Corrupt("pages out of bounds"));
+        }
+        Ok(groups)
+    }
+
+    pub(super) fn heap_bytes(&self) -> usize {
+        self.starts.len() * 8 + self.checksums.len() * 4
+    }
+
+    /// Bytes of all pages.
+    pub(super) fn end(&self) -> u64 {
+        self.starts.last().copied().unwrap_or(0)
+    }
+
+    /// The group that holds a page, and where in it the page begins.
+    pub(super) fn locate(&self, offset: u64, len: u64) -> Result<(u32, u32), Corrupt> {
+        let after = self.starts.partition_point(|start| *start <= offset);
+        let (Some(group), Some(end)) = (after.checked_sub(1), self.starts.get(after)) else {
+            return Err(Corrupt("page out of bounds"));
+        };
+        if offset + len > *end {
+            return Err(Corrupt("page out of bounds"));
+        }
+        Ok((group as u32, (offset - self.starts[group]) as u32))
+    }
+
+    /// Where a group lies in the object.
+    pub(super) fn range(&self, group: u32) -> Range<u64> {
+        let (group, magic) = (group as usize, MAGIC.len() as u64);
+        magic + self.starts[group]..magic + self.starts[group + 1]
+    }
+
+    pub(super) fn check(&self, group: u32, bytes: &[u8]) -> Result<(), Corrupt> {
+        if crc32c::crc32c(bytes) == self.checksums[group as usize] {
+            Ok(())
+        } else {
+            Err(Corrupt("checksum of a page group does not match"))
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! Answers from all blocks that a tenant's manifest lists.
+
+use crate::{
+    BlockMeta, Manifests,
+    block::{BlockCaches, BlockReader, blocking},
+};
+use async_trait::async_trait;
+use futures::{StreamExt, TryStreamExt, stream};
+use model::{Labels, TenantId, TimeRange};
+use serde::{Deserialize, Serialize};
+use service_api::{
+    ExemplarSeries, LabelQuery, MetricMetadata, MetricsReader, ReadContext, Result, SelectRequest, SeriesSet,
+    Warned, merge_series_sets,
+};
+use std::{collections::BTreeSet, future::Future, sync::Arc};
+
+const CONCURRENT_BLOCKS: usize = 8;
+
+/// What may be kept in memory of blocks.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct BlockCacheConfig {
+    /// Bytes of indexes.
+    pub index_bytes: u64,
+    /// Bytes of pages, as they are in the bucket.
+    pub page_bytes: u64,
+}
+
+impl Default for BlockCacheConfig {
+    fn default() -> Self {
+        Self { index_bytes: 256 << 20, page_bytes: 256 << 20 }
+    }
+}
+
+/// The long-term half of the data.
+pub struct BlocksReader {
+    manifests: Arc<Manifests>,
+    caches: BlockCaches,
+}
+
+impl BlocksReader {
+    pub fn new(manifests: Arc<Manifests>, cache: &BlockCacheConfig) -> Self {
+        Self { manifests, caches: BlockCaches::new(cache.index_bytes, cache.page_bytes) }
+    }
+
+    /// The blocks that overlap the range, in time order.
+    async fn blocks(&self, tenant: &TenantId, range: TimeRange) -> Result<Vec<BlockMeta>> {
+        let manifest = self.manifests.latest(tenant).await?;
+        let overlaps = |b: &&BlockMeta| !range.is_empty() && b.time_range().overlaps(&range);
+        let mut blocks: Vec<_> = manifest.blocks.iter().filter(overlaps).cloned().collect();
+        blocks.sort_by_key(|b| (b.min_time, b.id));
+        Ok(blocks)
+    }
+
+    /// Asks every block in the range, some at a time; answers in the blocks' order.
+    async fn ask<'a, T, F: Future<Output = Result<T>> + Send>(
+        &'a self,
+        ctx: &'a ReadContext,
+        blocks: &'a [BlockMeta],
+        ask: impl Fn(BlockReader<'a>) -> F + Send,
+    ) -> Result<Vec<T>> {
+        let bucket = self.manifests.bucket();
+        let asked: Vec<F> = blocks
+            .iter()
+            .map(|meta| ask(BlockReader::new(bucket, &self.caches, &ctx.tenant, meta)))
+            .collect();
+        stream::iter(asked).buffered(CONCURRENT_BLOCKS).try_collect().await
+    }
+}
+
+#[async_trait]
+impl MetricsReader for BlocksReader {
+    async fn select(&self, ctx: &ReadContext, request: &SelectRequest) -> Result<SeriesSet> {
+        let blocks = self.blocks(&ctx.tenant, request.range).await?;
+        let selected =
+            self.ask(ctx, &blocks, |block| async move {
+                block.select(ctx, &request.matchers, request.range).await
+            })
+            .await?;
+        let sets = selected.into_iter().map(|series| SeriesSet { series, warnings: Vec::new() }).collect();
+        blocking(move || merge_series_sets(sets)).await
+    }
+
+    async fn series(&self, ctx: &ReadContext, query: &LabelQuery) -> Result<Warned<Vec<Labels>>> {
+        let blocks = self.blocks(&ctx.tenant, query.range).await?;
+        let found =
+            self.ask(ctx, &blocks, |block| async move { block.series(&query.matcher_sets).await }).await?;
+        let mut all = found.concat();
+        all.sort();
+        all.dedup();
+        Ok(all.into())
+    }
+
+    async fn label_names(&self, ctx: &ReadContext, query: &LabelQuery) -> Result<Warned<Vec<String>>> {
+        let blocks = self.blocks(&ctx.tenant, query.range).await?;
+        let found = self
+            .ask(ctx, &blocks, |block| async move { block.label_names(&query.matcher_sets).await })
+            .await?;
+        Ok(in_order(found).into())
+    }
+
+    async fn label_values(
+        &self,
+        ctx: &ReadContext,
+        name: &str,
+        query: &LabelQuery,
+    ) -> Result<Warned<Vec<String>>> {
+        let blocks = self.blocks(&ctx.tenant, query.range).await?;
+        let found = self
+            .ask(ctx, &blocks, |block| async move { block.label_values(name, &query.matcher_sets).await })
+            .await?;
+        Ok(in_order(found).into())
+    }
+
+    /// Blocks hold none: exemplars are kept by ingesters only.
+    async fn exemplars(&self, _: &ReadContext, _: &LabelQuery) -> Result<Vec<ExemplarSeries>> {
+        Ok(Vec::new())
+    }
+
+    /// Blocks hold none: metadata is kept by ingesters only.
+    async fn metadata(&self, _: &ReadContext, _: Option<&str>) -> Result<Vec<MetricMetadata>> {
+        Ok(Vec::new())
+    }
+}
+
+fn in_order(found: Vec<BTreeSet<String>>) -> Vec<String> {
+    let all: BTreeSet<String> = found.into_iter().flatten().collect();
+    all.into_iter().collect()
+}

@@ -1,0 +1,150 @@
+//! The bucket: a narrow, checked view of an object store, under one prefix.
+
+mod config;
+
+pub use config::{BucketConfig, S3Config, Secret};
+
+use crate::error::from_store;
+use bytes::Bytes;
+use futures::{StreamExt, TryStreamExt, stream::BoxStream};
+use object_store::{
+    GetOptions, GetRange, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload,
+    path::Path,
+};
+use service_api::Result;
+use std::{ops::Range, sync::Arc};
+
+/// Where objects are kept. Cloning it counts a reference. Names are paths below the prefix, with `/`
+/// between segments.
+#[derive(Clone, Debug)]
+pub struct Bucket {
+    store: Arc<dyn ObjectStore>,
+    prefix: String,
+}
+
+/// One object, as a listing shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ObjectInfo {
+    /// The last segment of its name.
+    pub name: String,
+    pub size: u64,
+    /// Milliseconds since the Unix epoch, by the bucket's clock.
+    pub modified: i64,
+}
+
+impl Bucket {
+    pub fn new(store: Arc<dyn ObjectStore>, prefix: &str) -> Self {
+        Self { store, prefix: prefix.trim_matches('/').to_owned() }
+    }
+
+    fn path(&self, name: &str) -> Path {
+        Path::from_iter(self.prefix.split('/').chain(name.split('/')).filter(|part| !part.is_empty()))
+    }
+
+    /// Writes an object or replaces it. When this returns it is durable.
+    pub async fn put(&self, name: &str, parts: Vec<Bytes>) -> Result<()> {
+        let payload = PutPayload::from_iter(parts);
+        self.store.put(&self.path(name), payload).await.map_err(|e| from_store(&e))?;
+        Ok(())
+    }
+
+    /// Writes an object unless there is one of that name; false if there is. Of several
+    /// who try at once, one gets true.
+    pub async fn put_new(&self, name: &str, data: Bytes) -> Result<bool> {
+        let options = PutOptions::from(PutMode::Create);
+        match self.store.put_opts(&self.path(name), data.into(), options).await {
+            Ok(_) => Ok(true),
+            Err(object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. }) => {
+                Ok(false)
+            }
+            Err(e) => Err(from_store(&e)),
+        }
+    }
+
+    /// A whole object; `Code::NotFound` if there is none.
+    pub async fn get(&self, name: &str) -> Result<Bytes> {
+        let found = self.store.get(&self.path(name)).await.map_err(|e| from_store(&e))?;
+        found.bytes().await.map_err(|e| from_store(&e))
+    }
+
+    /// A part of an object. It is an error if the object does not reach that far.
+    pub async fn get_range(&self, name: &str, range: Range<u64>) -> Result<Bytes> {
+        let options = GetOptions { range: Some(GetRange::Bounded(range.clone())), ..GetOptions::default() };
+        let found = self.store.get_opts(&self.path(name), options).await.map_err(|e| from_store(&e))?;
+        let bytes = found.bytes().await.map_err(|e| from_store(&e))?;
+        if bytes.len() as u64 != range.end - range.start {
+            return Err(crate::error::corrupt(name, "the object is shorter than it should be"));
+        }
+        Ok(bytes)
+    }
+
+    /// The objects directly in a folder, by name.
+    pub async fn list(&self, folder: &str) -> Result<Vec<ObjectInfo>> {
+        self.collect(folder, self.store.list(Some(&self.path(folder)))).await
+    }
+
+    /// The objects directly in a folder whose names come after `after`, by name.
+    pub async fn list_after(&self, folder: &str, after: &str) -> Result<Vec<ObjectInfo>> {
+        let (folder_path, offset) = (self.path(folder), self.path(&format!("{folder}/{after}")));
+        self.collect(folder, self.store.list_with_offset(Some(&folder_path), &offset)).await
+    }
+
+    async fn collect(
+        &self,
+        folder: &str,
+        listing: BoxStream<'static, object_store::Result<ObjectMeta>>,
+    ) -> Result<Vec<ObjectInfo>> {
+        let depth = self.path(folder).parts().count();
+        let direct = listing.try_filter_map(|meta| {
+            let names: Vec<_> = meta.location.parts().skip(depth).collect();
+            let info = match names.as_slice() {
+                [name] => Some(ObjectInfo {
+                    name: name.as_ref().to_owned(),
+                    size: meta.size,
+                    modified: meta.last_modified.timestamp_millis(),
+                }),
+                _ => None,
+            };
+            std::future::ready(Ok(info))
+        });
+        let mut found: Vec<_> = direct.boxed().try_collect().await.map_err(|e| from_store(&e))?;
+        found.sort_by(|a: &ObjectInfo, b| a.name.cmp(&b.name));
+        Ok(found)
+    }
+
+    /// The folders directly in a folder.
+    pub async fn folders(&self, folder: &str) -> Result<Vec<String>> {
+        let path = self.path(folder);
+        let listed = self.store.list_with_delimiter(Some(&path)).await.map_err(|e| from_store(&e))?;
+        let name = |path: &Path| path.filename().map(decode_name);
+        Ok(listed.common_prefixes.iter().filter_map(name).collect())
+    }
+
+    /// Removes an object; it is no error if there is none.
+    pub async fn delete(&self, name: &str) -> Result<()> {
+        match self.store.delete(&self.path(name)).await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(e) => Err(from_store(&e)),
+        }
+    }
+}
+
+/// `object_store` writes characters that some stores do not take as `%` and two digits.
+fn decode_name(name: &str) -> String {
+    let mut out = String::with_capacity(name.len());
+    let mut rest = name;
+    while let Some((before, after)) = rest.split_once('%') {
+        out.push_str(before);
+        match after.get(..2).and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
+            Some(byte) if byte.is_ascii() => {
+                out.push(byte as char);
+                rest = &after[2..];
+            }
+            _ => {
+                out.push('%');
+                rest = after;
+            }
+        }
+    }
+    out + rest
+}

@@ -1,0 +1,150 @@
+//! The manifest: the one list of a tenant's blocks. Each version is an object of its own.
+
+mod encoding;
+mod meta;
+
+pub use meta::{BlockMeta, Manifest};
+
+use crate::Bucket;
+use model::TenantId;
+use parking_lot::Mutex;
+use runtime::Clock;
+use service_api::{Code, Error, Result};
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+/// Each conflict means that another writer got through, so this is far from ever reached.
+const MAX_ATTEMPTS: usize = 1_000;
+
+/// Reads and writes the manifests of all tenants.
+pub struct Manifests {
+    bucket: Bucket,
+    clock: Arc<dyn Clock>,
+    /// How old what we know may be.
+    poll: Duration,
+    known: Mutex<HashMap<TenantId, Known>>,
+}
+
+struct Known {
+    manifest: Arc<Manifest>,
+    /// By the monotonic clock.
+    checked: Duration,
+}
+
+impl Manifests {
+    /// `poll`: for how long a manifest is believed to be the newest without asking.
+    pub fn new(bucket: Bucket, clock: Arc<dyn Clock>, poll: Duration) -> Self {
+        Self { bucket, clock, poll, known: Mutex::default() }
+    }
+
+    pub fn bucket(&self) -> &Bucket {
+        &self.bucket
+    }
+
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.clock
+    }
+
+    /// The newest manifest, up to the poll interval old. Without any it is empty.
+    pub async fn latest(&self, tenant: &TenantId) -> Result<Arc<Manifest>> {
+        let fresh = |known: &&Known| self.clock.monotonic().saturating_sub(known.checked) < self.poll;
+        if let Some(manifest) = self.known.lock().get(tenant).filter(fresh).map(|k| Arc::clone(&k.manifest)) {
+            return Ok(manifest);
+        }
+        self.refresh(tenant).await
+    }
+
+    /// The newest manifest at this moment.
+    pub async fn refresh(&self, tenant: &TenantId) -> Result<Arc<Manifest>> {
+        let checked = self.clock.monotonic();
+        let mut manifest = self.known.lock().get(tenant).map(|k| Arc::clone(&k.manifest)).unwrap_or_default();
+        // The newest one is never removed, but until we read it it may have ceased to be that.
+        for _ in 0..MAX_ATTEMPTS {
+            let folder = folder(tenant);
+            let newer = self.bucket.list_after(&folder, &object_name(manifest.sequence)).await?;
+            let Some(sequence) = newer.iter().filter_map(|o| o.name.parse().ok()).max() else {
+                return Ok(self.learn(tenant, manifest, checked));
+            };
+            match self.read(tenant, sequence).await {
+                Ok(read) => return Ok(self.learn(tenant, Arc::new(read), checked)),
+                Err(e) if e.code == Code::NotFound => manifest = Arc::default(),
+                Err(e) => return Err(e),
+            }
+        }
+        Err(Error::unavailable(format!("manifests of tenant {tenant} vanish while they are read")))
+    }
+
+    /// Replaces the list of blocks by what `change` makes of the newest one; nothing is
+    /// written if that is `None`. `change` is called again when another writer was faster.
+    pub async fn update(
+        &self,
+        tenant: &TenantId,
+        mut change: impl FnMut(&Manifest) -> Option<Vec<BlockMeta>> + Send,
+    ) -> Result<Arc<Manifest>> {
+        for _ in 0..MAX_ATTEMPTS {
+            let checked = self.clock.monotonic();
+            let current = self.refresh(tenant).await?;
+            let Some(blocks) = change(&current) else { return Ok(current) };
+            let next = Manifest { sequence: current.sequence + 1, blocks };
+            let name = path(tenant, next.sequence);
+            let data = encoding::encode(&next)?;
+            let written = self.bucket.put_new(&name, data.clone().into()).await?;
+            // A put whose answer was lost is sent again, and then meets its own object.
+            if written || self.bucket.get(&name).await.is_ok_and(|found| found == data) {
+                return Ok(self.learn(tenant, Arc::new(next), checked));
+            }
+        }
+        Err(Error::unavailable(format!("the manifest of tenant {tenant} is written by too many at once")))
+    }
+
+    /// Lists a block that is in the bucket. Listing it again changes nothing.
+    pub async fn add_block(&self, tenant: &TenantId, block: &BlockMeta) -> Result<Arc<Manifest>> {
+        let add = |current: &Manifest| {
+            let listed = current.blocks.iter().any(|b| b.id == block.id);
+            (!listed).then(|| current.blocks.iter().chain([block]).cloned().collect())
+        };
+        self.update(tenant, add).await
+    }
+
+    /// One version; `Code::NotFound` if there is none.
+    pub async fn read(&self, tenant: &TenantId, sequence: u64) -> Result<Manifest> {
+        let name = path(tenant, sequence);
+        let manifest = encoding::decode(&name, &self.bucket.get(&name).await?)?;
+        if manifest.sequence != sequence {
+            return Err(crate::error::corrupt(&name, "it is another version's"));
+        }
+        Ok(manifest)
+    }
+
+    /// Everyone who has anything in the bucket.
+    pub async fn tenants(&self) -> Result<Vec<TenantId>> {
+        let folders = self.bucket.folders("").await?;
+        let mut tenants: Vec<_> = folders.iter().filter_map(|name| TenantId::new(name).ok()).collect();
+        tenants.sort();
+        Ok(tenants)
+    }
+
+    fn learn(&self, tenant: &TenantId, manifest: Arc<Manifest>, checked: Duration) -> Arc<Manifest> {
+        let mut known = self.known.lock();
+        match known.get_mut(tenant) {
+            // Somebody else learnt of a newer one meanwhile.
+            Some(known) if known.manifest.sequence > manifest.sequence => Arc::clone(&known.manifest),
+            _ => {
+                known.insert(tenant.clone(), Known { manifest: Arc::clone(&manifest), checked });
+                manifest
+            }
+        }
+    }
+}
+
+pub(crate) fn folder(tenant: &TenantId) -> String {
+    format!("{tenant}/metrics/manifest")
+}
+
+pub(crate) fn path(tenant: &TenantId, sequence: u64) -> String {
+    format!("{}/{}", folder(tenant), object_name(sequence))
+}
+
+/// Zeros in front, so that names order as numbers do.
+fn object_name(sequence: u64) -> String {
+    format!("{sequence:020}")
+}

@@ -1,0 +1,88 @@
+//! A manifest's bytes: magic and version, crc32c of the rest, the rest: JSON under zstd.
+
+use super::{BlockMeta, Manifest};
+use crate::error::corrupt;
+use serde::{Deserialize, Serialize};
+use service_api::{Error, Result};
+
+const MAGIC: &[u8; 8] = b"YGMANIF\x01";
+const ZSTD_LEVEL: i32 = 3;
+/// JSON that is larger is not believed: some 500,000 blocks.
+const MAX_JSON: usize = 128 << 20;
+
+#[derive(Serialize)]
+struct Written<'a> {
+    sequence: u64,
+    blocks: &'a [BlockMeta],
+}
+
+#[derive(Deserialize)]
+struct Read {
+    sequence: u64,
+    blocks: Vec<BlockMeta>,
+}
+
+pub(super) fn encode(manifest: &Manifest) -> Result<Vec<u8>> {
+    let written = Written { sequence: manifest.sequence, blocks: &manifest.blocks };
+    let json = serde_json::to_vec(&written).map_err(|e| Error::internal(e.to_string()))?;
+    if json.len() > MAX_JSON {
+        return Err(Error::internal("the manifest lists too many blocks"));
+    }
+    let packed = zstd::bulk::compress(&json, ZSTD_LEVEL).map_err(|e| Error::internal(e.to_string()))?;
+    Ok([MAGIC.as_slice(), &crc32c::crc32c(&packed).to_le_bytes(), &packed].concat())
+}
+
+pub(super) fn decode(name: &str, data: &[u8]) -> Result<Manifest> {
+    let wrong = |why: &str| corrupt(name, why);
+    let rest = data.strip_prefix(MAGIC).ok_or_else(|| wrong("no manifest of a version we know"))?;
+    let (checksum, packed) = rest.split_first_chunk().ok_or_else(|| wrong("cut short"))?;
+    if crc32c::crc32c(packed) != u32::from_le_bytes(*checksum) {
+        return Err(wrong("checksum does not match"));
+    }
+    let size = zstd::bulk::Decompressor::upper_bound(packed).unwrap_or(0).min(MAX_JSON);
+    let json = zstd::bulk::decompress(packed, size).map_err(|e| corrupt(name, e))?;
+    let Read { sequence, blocks } = serde_json::from_slice(&json).map_err(|e| corrupt(name, e))?;
+    Ok(Manifest { sequence, blocks })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ulid::Ulid;
+
+    fn manifest() -> Manifest {
+        let block = BlockMeta {
+            id: Ulid::from_parts(1_700_000_000_000, 7),
+            min_time: -5,
+            max_time: 1_700_000_000_000,
+            series: 3,
+            samples: 9,
+            bytes: 100,
+            level: 0,
+            source: "ingester-0@17".to_owned(),
+            created: 1_700_000_000_001,
+        };
+        Manifest { sequence: 12, blocks: vec![block] }
+    }
+
+    #[test]
+    fn comes_back_and_no_flipped_bit_goes_unseen() {
+        let data = encode(&manifest()).unwrap();
+        assert_eq!(decode("m", &data).unwrap(), manifest());
+        for at in 0..data.len() {
+            let mut flipped = data.clone();
+            flipped[at] ^= 1;
+            assert!(decode("m", &flipped).is_err(), "byte {at}");
+            assert!(decode("m", &data[..at]).is_err(), "cut at {at}");
+        }
+    }
+
+    /// What version 1 wrote, written down: it must be readable for ever.
+    #[test]
+    fn golden_bytes() {
+        let json = r#"{"sequence":12,"blocks":[{"id":"01HF7YAT000000000000000007","min_time":-5,"max_time":1700000000000,"series":3,"samples":9,"bytes":100,"level":0,"source":"ingester-0@17","created":1700000000001}]}"#;
+        let packed = zstd::bulk::compress(json.as_bytes(), 1).unwrap();
+        let data = [b"YGMANIF\x01", &crc32c::crc32c(&packed).to_le_bytes()[..], &packed].concat();
+        assert_eq!(decode("m", &data).unwrap(), manifest());
+    }
+}

@@ -1,0 +1,58 @@
+//! What a manifest says of each block.
+
+use model::{TenantId, TimeRange, Timestamp};
+use serde::{Deserialize, Serialize};
+use ulid::Ulid;
+
+/// One version of the list of a tenant's blocks.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Manifest {
+    /// 1 for the first version; 0 where there is none yet.
+    pub sequence: u64,
+    pub blocks: Vec<BlockMeta>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BlockMeta {
+    #[serde(with = "as_text")]
+    pub id: Ulid,
+    pub min_time: Timestamp,
+    pub max_time: Timestamp,
+    pub series: u64,
+    /// Floats and histograms.
+    pub samples: u64,
+    /// The size of the object.
+    pub bytes: u64,
+    /// 0 as flushed; higher the more often it was compacted.
+    pub level: u8,
+    /// What it was made of: for a flushed block the ingester and its position in the WAL.
+    pub source: String,
+    /// Milliseconds since the Unix epoch.
+    pub created: i64,
+}
+
+impl BlockMeta {
+    pub fn time_range(&self) -> TimeRange {
+        TimeRange::new(self.min_time, self.max_time)
+    }
+
+    /// The object's name in the bucket.
+    pub fn object(&self, tenant: &TenantId) -> String {
+        format!("{tenant}/metrics/blocks/{}", self.id)
+    }
+}
+
+/// A ULID as its 26 characters.
+mod as_text {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+    use ulid::Ulid;
+
+    pub fn serialize<S: Serializer>(id: &Ulid, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(id)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Ulid, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Ulid::from_string(&text).map_err(D::Error::custom)
+    }
+}

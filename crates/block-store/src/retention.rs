@@ -1,0 +1,94 @@
+//! Forgetting: blocks past their retention, and objects that no manifest lists.
+
+use crate::{BlockMeta, Manifests, Ulid, manifest};
+use model::TenantId;
+use service_api::{Code, Result};
+use std::{collections::HashSet, time::Duration};
+
+/// Versions of a manifest that are kept, whatever their age.
+const KEPT_MANIFESTS: usize = 16;
+
+/// What a garbage collection removed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Collected {
+    pub blocks: u64,
+    pub manifests: u64,
+}
+
+/// Drops the blocks that ended longer than `retention` ago from the manifest; gives those.
+/// Their objects go with a later `collect_garbage`. `now` is in milliseconds.
+pub async fn apply_retention(
+    manifests: &Manifests,
+    tenant: &TenantId,
+    now: i64,
+    retention: Duration,
+) -> Result<Vec<BlockMeta>> {
+    let oldest = now.saturating_sub_unsigned(retention.as_millis().try_into().unwrap_or(u64::MAX));
+    let mut dropped = Vec::new();
+    let drop_old = |current: &manifest::Manifest| {
+        let (kept, old): (Vec<_>, Vec<_>) =
+            current.blocks.iter().cloned().partition(|b| b.max_time >= oldest);
+        dropped = old;
+        (!dropped.is_empty()).then_some(kept)
+    };
+    manifests.update(tenant, drop_old).await?;
+    Ok(dropped)
+}
+
+/// Removes what is older than `grace` and no longer used: versions of the manifest but for
+/// the newest few, and blocks that no remaining version lists. `grace` must be longer than
+/// any query, and than any time between the upload of a block and its listing.
+pub async fn collect_garbage(
+    manifests: &Manifests,
+    tenant: &TenantId,
+    now: i64,
+    grace: Duration,
+) -> Result<Collected> {
+    let oldest = now.saturating_sub_unsigned(grace.as_millis().try_into().unwrap_or(u64::MAX));
+    let bucket = manifests.bucket();
+    // Blocks first: one that is listed by then but not in the versions read below is too young.
+    let blocks_folder = format!("{tenant}/metrics/blocks");
+    let blocks = bucket.list(&blocks_folder).await?;
+    let (kept, old_versions) = versions(manifests, tenant, oldest).await?;
+    let listed = listed_blocks(manifests, tenant, &kept).await?;
+    let mut collected = Collected::default();
+    for block in blocks {
+        let Ok(id) = Ulid::from_string(&block.name) else { continue };
+        if (id.timestamp_ms() as i64) < oldest && !listed.contains(&id) {
+            bucket.delete(&format!("{blocks_folder}/{}", block.name)).await?;
+            collected.blocks += 1;
+        }
+    }
+    for sequence in old_versions {
+        bucket.delete(&manifest::path(tenant, sequence)).await?;
+        collected.manifests += 1;
+    }
+    Ok(collected)
+}
+
+/// The versions to keep and those to remove. Young ones are kept even if they are many: a
+/// writer that slept since it read the newest one must find the next number taken.
+async fn versions(manifests: &Manifests, tenant: &TenantId, oldest: i64) -> Result<(Vec<u64>, Vec<u64>)> {
+    let objects = manifests.bucket().list(&manifest::folder(tenant)).await?;
+    let newest = objects.len().saturating_sub(KEPT_MANIFESTS);
+    let (mut kept, mut old) = (Vec::new(), Vec::new());
+    for (at, object) in objects.iter().enumerate() {
+        let Ok(sequence) = object.name.parse() else { continue };
+        let keep = at >= newest || object.modified >= oldest;
+        if keep { &mut kept } else { &mut old }.push(sequence);
+    }
+    Ok((kept, old))
+}
+
+async fn listed_blocks(manifests: &Manifests, tenant: &TenantId, kept: &[u64]) -> Result<HashSet<Ulid>> {
+    let mut listed = HashSet::new();
+    for sequence in kept {
+        match manifests.read(tenant, *sequence).await {
+            Ok(manifest) => listed.extend(manifest.blocks.iter().map(|b| b.id)),
+            // Another collector was faster.
+            Err(e) if e.code == Code::NotFound => {}
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(listed)
+}

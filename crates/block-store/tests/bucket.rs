@@ -1,0 +1,269 @@
+//! What a bucket must do, whatever it is made of: a local folder and S3 over a real socket.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+#[path = "bucket/s3.rs"]
+mod s3;
+
+use block_store::{
+    BlockCacheConfig, BlockMeta, BlockWriter, BlocksReader, Bucket, BucketConfig, Manifests, S3Config,
+    Secret, Ulid, apply_retention, collect_garbage,
+};
+use bytes::Bytes;
+use model::{Labels, Matcher, TenantId, TimeRange};
+use runtime::ManualClock;
+use service_api::{Code, MetricsReader, ReadContext, SampleBuffer, SelectRequest};
+use std::{future::Future, sync::Arc, time::Duration};
+use tempfile::TempDir;
+
+/// Runs a check against both kinds of bucket.
+fn on_both<F: Future<Output = ()>>(check: impl Fn(Bucket) -> F) {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().worker_threads(2).build().unwrap();
+    runtime.block_on(async {
+        let folder = TempDir::new().unwrap();
+        let url = format!("file:{}", folder.path().join("made/when/missing").display());
+        check(BucketConfig { url }.open(&S3Config::default()).unwrap()).await;
+
+        let folder = TempDir::new().unwrap();
+        std::fs::create_dir(folder.path().join("testing")).unwrap();
+        let config = S3Config {
+            endpoint: Some(s3::serve(folder.path()).await),
+            region: Some("us-east-1".to_owned()),
+            access_key_id: Some(s3::ACCESS_KEY.to_owned()),
+            secret_access_key: Some(Secret::new(s3::SECRET_KEY)),
+        };
+        let url = "s3://testing/some/prefix".to_owned();
+        check(BucketConfig { url }.open(&config).unwrap()).await;
+    });
+}
+
+fn tenant() -> TenantId {
+    // Every kind of character that a tenant may have.
+    TenantId::new("team-1_a.b!'(*)").unwrap()
+}
+
+fn manifests(bucket: &Bucket, clock: &Arc<ManualClock>) -> Arc<Manifests> {
+    Arc::new(Manifests::new(bucket.clone(), clock.clone(), Duration::from_secs(5)))
+}
+
+fn meta(id: u64, min_time: i64, max_time: i64) -> BlockMeta {
+    let id = Ulid::from_parts(id, id.into());
+    let (series, samples, bytes, level, created) = (1, 1, 1, 0, 0);
+    BlockMeta { id, min_time, max_time, series, samples, bytes, level, source: "test".to_owned(), created }
+}
+
+fn labels(name: &str, instance: usize) -> Labels {
+    Labels::from_pairs([("__name__", name.to_owned()), ("instance", format!("host-{instance}"))])
+}
+
+/// Puts a block of one series a name with samples at `times` into the bucket.
+async fn put_block(bucket: &Bucket, id: u64, names: &[&str], times: &[i64]) -> BlockMeta {
+    let mut writer = BlockWriter::new();
+    let values: Vec<f64> = times.iter().map(|t| *t as f64).collect();
+    for name in names {
+        writer.add(&labels(name, 1), times, &values, &[]).unwrap();
+    }
+    let block = writer.finish(Ulid::from_parts(id, 1), "test", 0).unwrap().unwrap();
+    bucket.put(&block.meta.object(&tenant()), block.parts).await.unwrap();
+    block.meta
+}
+
+async fn select(reader: &BlocksReader, name: &str) -> service_api::Result<Vec<(Labels, Vec<i64>)>> {
+    let ctx = ReadContext::new(tenant(), 1 << 30);
+    let request = SelectRequest { matchers: vec![Matcher::equal("__name__", name)], range: TimeRange::ALL };
+    let mut found = Vec::new();
+    for series in reader.select(&ctx, &request).await?.series {
+        let mut out = SampleBuffer::default();
+        series.data.read(TimeRange::ALL, &mut out)?;
+        found.push((series.labels, out.timestamps));
+    }
+    Ok(found)
+}
+
+#[test]
+fn objects_are_written_read_listed_and_removed() {
+    on_both(|bucket| async move {
+        let missing = bucket.get("a/none").await.unwrap_err();
+        assert_eq!(missing.code, Code::NotFound, "{missing}");
+        bucket.put("a/one", vec![Bytes::from("hello, "), Bytes::from("world")]).await.unwrap();
+        bucket.put("a/two", vec![Bytes::from("2")]).await.unwrap();
+        bucket.put("a/deep/three", vec![Bytes::from("3")]).await.unwrap();
+        bucket.put("a/two", vec![Bytes::from("two")]).await.unwrap();
+        assert_eq!(bucket.get("a/one").await.unwrap(), "hello, world");
+        assert_eq!(bucket.get("a/two").await.unwrap(), "two");
+        assert_eq!(bucket.get_range("a/one", 7..12).await.unwrap(), "world");
+        assert!(bucket.get_range("a/one", 7..13).await.is_err());
+        let names =
+            |objects: Vec<block_store::ObjectInfo>| objects.into_iter().map(|o| o.name).collect::<Vec<_>>();
+        let listed = bucket.list("a").await.unwrap();
+        assert_eq!(listed.iter().map(|o| o.size).collect::<Vec<_>>(), [12, 3]);
+        assert!(listed[0].modified > 1_600_000_000_000);
+        assert_eq!(names(listed), ["one", "two"]);
+        assert_eq!(names(bucket.list_after("a", "one").await.unwrap()), ["two"]);
+        assert!(bucket.list("nowhere").await.unwrap().is_empty());
+        assert_eq!(bucket.folders("a").await.unwrap(), ["deep"]);
+        bucket.delete("a/one").await.unwrap();
+        bucket.delete("a/one").await.unwrap();
+        assert_eq!(names(bucket.list("a").await.unwrap()), ["two"]);
+    });
+}
+
+#[test]
+fn of_many_who_create_an_object_one_wins() {
+    on_both(|bucket| async move {
+        let attempts = (0..8).map(|n| {
+            let bucket = bucket.clone();
+            tokio::spawn(
+                async move { (n, bucket.put_new("x/1", Bytes::from(format!("by {n}"))).await.unwrap()) },
+            )
+        });
+        let winners: Vec<_> = futures::future::join_all(attempts)
+            .await
+            .into_iter()
+            .map(|r| r.unwrap())
+            .filter(|(_, won)| *won)
+            .collect();
+        assert_eq!(winners.len(), 1, "{winners:?}");
+        assert_eq!(bucket.get("x/1").await.unwrap(), format!("by {}", winners[0].0));
+        assert!(!bucket.put_new("x/1", Bytes::from("late")).await.unwrap());
+    });
+}
+
+#[test]
+fn no_block_is_lost_when_eight_write_the_manifest_at_once() {
+    on_both(|bucket| async move {
+        let clock = Arc::new(ManualClock::at(0));
+        let writers = (0..8u64).map(|writer| {
+            let manifests = manifests(&bucket, &clock);
+            tokio::spawn(async move {
+                for block in 0..5 {
+                    manifests.add_block(&tenant(), &meta(writer * 100 + block, 0, 10)).await.unwrap();
+                }
+            })
+        });
+        for done in futures::future::join_all(writers).await {
+            done.unwrap();
+        }
+        let manifest = manifests(&bucket, &clock).latest(&tenant()).await.unwrap();
+        let mut ids: Vec<_> = manifest.blocks.iter().map(|b| b.id.timestamp_ms()).collect();
+        ids.sort_unstable();
+        let want: Vec<u64> = (0..8).flat_map(|w| (0..5).map(move |b| w * 100 + b)).collect();
+        assert_eq!((manifest.sequence, ids), (40, want));
+    });
+}
+
+#[test]
+fn a_manifest_is_believed_for_the_poll_interval() {
+    on_both(|bucket| async move {
+        let clock = Arc::new(ManualClock::at(0));
+        let (ours, theirs) = (manifests(&bucket, &clock), manifests(&bucket, &clock));
+        assert_eq!(ours.latest(&tenant()).await.unwrap().sequence, 0);
+        theirs.add_block(&tenant(), &meta(1, 0, 10)).await.unwrap();
+        theirs.add_block(&tenant(), &meta(1, 0, 10)).await.unwrap();
+        assert_eq!(ours.latest(&tenant()).await.unwrap().sequence, 0);
+        clock.advance(Duration::from_secs(6));
+        assert_eq!(ours.latest(&tenant()).await.unwrap().blocks, [meta(1, 0, 10)]);
+        assert_eq!(ours.tenants().await.unwrap(), [tenant()]);
+    });
+}
+
+#[test]
+fn blocks_are_read_back_and_merged() {
+    on_both(|bucket| async move {
+        let clock = Arc::new(ManualClock::at(0));
+        let manifests = manifests(&bucket, &clock);
+        let reader = BlocksReader::new(manifests.clone(), &BlockCacheConfig::default());
+        assert!(select(&reader, "up").await.unwrap().is_empty());
+        let first = put_block(&bucket, 1, &["down", "up"], &[10, 20, 30]).await;
+        let second = put_block(&bucket, 2, &["up"], &[30, 40]).await;
+        put_block(&bucket, 3, &["up"], &[1_000]).await;
+        manifests.add_block(&tenant(), &first).await.unwrap();
+        manifests.add_block(&tenant(), &second).await.unwrap();
+        for _ in 0..2 {
+            assert_eq!(select(&reader, "up").await.unwrap(), [(labels("up", 1), vec![10, 20, 30, 40])]);
+        }
+        assert_eq!(select(&reader, "down").await.unwrap(), [(labels("down", 1), vec![10, 20, 30])]);
+        let other = ReadContext::new(TenantId::new("other").unwrap(), 1 << 30);
+        let all = SelectRequest { matchers: vec![], range: TimeRange::ALL };
+        assert!(reader.select(&other, &all).await.unwrap().series.is_empty());
+    });
+}
+
+#[test]
+fn a_missing_or_broken_block_is_an_error_and_never_a_hole() {
+    on_both(|bucket| async move {
+        let clock = Arc::new(ManualClock::at(0));
+        let manifests = manifests(&bucket, &clock);
+        let block = put_block(&bucket, 1, &["up"], &[10, 20, 30]).await;
+        manifests.add_block(&tenant(), &block).await.unwrap();
+        let object = block.object(&tenant());
+        let whole = bucket.get(&object).await.unwrap();
+        for at in 0..whole.len() {
+            let mut broken = whole.to_vec();
+            broken[at] ^= 0x10;
+            bucket.put(&object, vec![broken.into()]).await.unwrap();
+            let reader = BlocksReader::new(manifests.clone(), &BlockCacheConfig::default());
+            match select(&reader, "up").await {
+                Err(e) => {
+                    assert!(e.code == Code::Internal && e.message.contains(&block.id.to_string()), "{e:?}")
+                }
+                // The first bytes of the object are there for people only.
+                Ok(found) => assert!(at < 8, "byte {at}: {found:?}"),
+            }
+        }
+        bucket.put(&object, vec![whole.slice(..whole.len() - 1)]).await.unwrap();
+        let reader = BlocksReader::new(manifests.clone(), &BlockCacheConfig::default());
+        assert!(select(&reader, "up").await.is_err());
+        bucket.delete(&object).await.unwrap();
+        let error = select(&reader, "up").await.unwrap_err();
+        assert!(
+            error.code == Code::Unavailable && error.message.contains(&block.id.to_string()),
+            "{error:?}"
+        );
+    });
+}
+
+#[test]
+fn what_is_past_its_retention_goes_and_the_rest_stays() {
+    on_both(|bucket| async move {
+        let clock = Arc::new(ManualClock::at(0));
+        let manifests = manifests(&bucket, &clock);
+        let old = put_block(&bucket, 1, &["up"], &[10, 20]).await;
+        let kept = put_block(&bucket, 2, &["up"], &[20, 1_000]).await;
+        let young = put_block(&bucket, 40_000_000_000_000, &["up"], &[7]).await;
+        let unlisted = put_block(&bucket, 3, &["up"], &[7]).await;
+        manifests.add_block(&tenant(), &old).await.unwrap();
+        manifests.add_block(&tenant(), &kept).await.unwrap();
+        let dropped =
+            apply_retention(&manifests, &tenant(), 1_100, Duration::from_millis(200)).await.unwrap();
+        assert_eq!(dropped, std::slice::from_ref(&old));
+        assert!(
+            apply_retention(&manifests, &tenant(), 1_100, Duration::from_millis(200))
+                .await
+                .unwrap()
+                .is_empty()
+        );
+
+        // Older versions still list the old block: only the unlisted one goes.
+        let now = 10_000_000;
+        let grace = Duration::from_secs(3_600);
+        let gone = collect_garbage(&manifests, &tenant(), now, grace).await.unwrap();
+        assert_eq!((gone.blocks, gone.manifests), (1, 0));
+        assert!(bucket.get(&unlisted.object(&tenant())).await.is_err());
+
+        for block in 100..120 {
+            manifests.add_block(&tenant(), &meta(block, 0, 10)).await.unwrap();
+        }
+        let later = 40_000_000_000_000 - 1;
+        let gone = collect_garbage(&manifests, &tenant(), later, grace).await.unwrap();
+        assert_eq!((gone.blocks, gone.manifests), (1, 7));
+        let gone = collect_garbage(&manifests, &tenant(), later, grace).await.unwrap();
+        assert_eq!((gone.blocks, gone.manifests), (0, 0));
+        assert!(bucket.get(&old.object(&tenant())).await.is_err());
+        for block in [&kept, &young] {
+            bucket.get(&block.object(&tenant())).await.unwrap();
+        }
+        assert_eq!(manifests.refresh(&tenant()).await.unwrap().sequence, 23);
+    });
+}
