@@ -1,0 +1,114 @@
+//! One append on its way through the log into the head.
+
+use crate::{
+    flush::Ledger,
+    head::{Counts, Head, Resolved},
+    log_state::{Input, TooOld, taken},
+    metrics::IngesterMetrics,
+    wal::{Position, Record, WalError},
+};
+use runtime::Clock;
+use service_api::{AppendOutcome, Code, Error, Result, WriteBatch};
+use std::sync::Arc;
+use tokio::sync::oneshot;
+
+/// What appends and replays leave traces in.
+pub struct Traces {
+    pub ledger: Ledger,
+    pub metrics: IngesterMetrics,
+    pub clock: Arc<dyn Clock>,
+}
+
+/// An append that has looked its series up.
+pub struct Append {
+    pub head: Arc<Head>,
+    pub traces: Arc<Traces>,
+    pub batch: Arc<WriteBatch>,
+    pub resolved: Resolved,
+    /// Indexes of the batch's metadata that the head does not have.
+    pub metadata: Vec<u32>,
+    pub out_of_order_ms: i64,
+    pub outcome: AppendOutcome,
+    pub too_old: TooOld,
+    pub answer: oneshot::Sender<Result<AppendOutcome>>,
+}
+
+impl Append {
+    /// About what it holds in memory and takes in the log.
+    pub fn bytes(&self) -> usize {
+        let batch = &self.batch;
+        256 + 8 * self.resolved.series.len()
+            + 16 * batch.samples.len()
+            + 512 * batch.histograms.len()
+            + 128 * (batch.exemplars.len() + self.metadata.len())
+    }
+
+    fn apply(&mut self, position: Position) -> AppendOutcome {
+        let Self { head, batch, resolved, too_old, .. } = self;
+        let mut counts = head.apply(|applier| {
+            for &(index, series) in &resolved.series {
+                let Some(entry) = batch.series.get(index as usize) else { continue };
+                for sample in taken(&batch.samples, &entry.samples, &too_old.samples) {
+                    applier.sample(series, sample.timestamp, sample.value);
+                }
+                for sample in taken(&batch.histograms, &entry.histograms, &too_old.histograms) {
+                    applier.histogram(series, sample);
+                }
+            }
+        });
+        let exemplars = resolved.series.iter().flat_map(|&(index, series)| {
+            let range = batch.series.get(index as usize).map_or(0..0, |entry| entry.exemplars.clone());
+            taken(&batch.exemplars, &range, &[]).map(move |exemplar| (series, exemplar))
+        });
+        head.keep_exemplars(exemplars, &mut counts);
+        if !self.metadata.is_empty() {
+            let mut kept = head.metadata.write();
+            let entries = self.metadata.iter().filter_map(|&at| batch.metadata.get(at as usize));
+            entries.for_each(|entry| kept.keep(entry));
+        }
+        self.report(counts, position)
+    }
+
+    fn report(&mut self, counts: Counts, position: Position) -> AppendOutcome {
+        let Self { head, traces, too_old, .. } = self;
+        traces.ledger.note(position, &head.tenant, &counts.windows, traces.clock.monotonic());
+        let too_old_entries = (too_old.samples.len() + too_old.histograms.len()) as u64;
+        traces.metrics.applied(&counts, too_old_entries);
+        let mut outcome = std::mem::take(&mut self.outcome);
+        outcome.pushed.rejected += too_old_entries;
+        head.explain(std::mem::take(&mut too_old.refusals), &mut outcome.pushed);
+        head.report(counts, &mut outcome.pushed);
+        outcome
+    }
+}
+
+impl Record for Append {
+    fn encode(&mut self, segment: u64, out: &mut Vec<u8>) {
+        let input = Input {
+            batch: &self.batch,
+            resolved: &self.resolved,
+            metadata: &self.metadata,
+            out_of_order_ms: self.out_of_order_ms,
+        };
+        self.too_old = self.head.log.lock().encode(&self.head, segment, &input, out);
+    }
+
+    fn committed(mut self: Box<Self>, result: std::result::Result<Position, WalError>) {
+        let answer = match result {
+            Ok(position) => Ok(self.apply(position)),
+            Err(error) => Err(log_error(&error)),
+        };
+        // Whoever asked may have gone away; what is stored stays stored.
+        let _ = self.answer.send(answer);
+    }
+}
+
+/// What a sender is told when the log takes nothing.
+pub fn log_error(error: &WalError) -> Error {
+    let code = match error {
+        WalError::NoSpace | WalError::Closed | WalError::Failed(_) => Code::Unavailable,
+        WalError::TooLarge { .. } => Code::TooLarge,
+        _ => Code::Internal,
+    };
+    Error::new(code, error.to_string())
+}

@@ -1,0 +1,163 @@
+//! From the head into blocks, and out of the log.
+//!
+//! One window of one tenant at a time: note how far the log is in the head; seal and copy
+//! what the head has of the window; write a block; list it in the manifest; note in the
+//! marks that the log up to there is in blocks; drop what was copied from the head. Then
+//! segments of which everything is marked go. A crash between any two of these steps
+//! leaves samples in the log or in a listed block, or in both, which reads merge.
+//!
+//! Readers ask heads before blocks, so they never miss what moves from the one to the other.
+
+mod block;
+mod ledger;
+mod marks;
+mod schedule;
+#[cfg(test)]
+mod tests;
+
+use crate::{head::Head, metrics::IngesterMetrics, service::Ingester, wal::Position};
+use block::{Job, snapshot};
+use block_store::{BlockObject, BlockWriter};
+use model::{TenantId, TimeRange};
+use schedule::Due;
+use service_api::{Error, Result};
+use std::{sync::Arc, time::Duration};
+
+pub use ledger::Ledger;
+pub use marks::{Marks, MarksFile};
+
+/// The marks, and whether the file has them.
+pub struct MarksState {
+    pub file: MarksFile,
+    pub marks: Marks,
+    pub unsaved: bool,
+}
+
+/// Which windows a flush takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Which {
+    /// Those that are complete, or have waited long enough.
+    Ready,
+    /// Every one that has data.
+    All,
+}
+
+impl Ingester {
+    /// Writes blocks of what the heads hold, and shortens the log.
+    ///
+    /// # Errors
+    /// The first one; the windows behind it have been tried all the same. Nothing is lost
+    /// by an error: the data stays in the head and the log.
+    pub async fn flush(self: &Arc<Self>, which: Which) -> Result<()> {
+        let _one_at_a_time = self.flushing.lock().await;
+        let due = self.due(which);
+        let mut result = Ok(());
+        let complete = if due.is_empty() {
+            self.traces.ledger.applied().segment.checked_sub(1)
+        } else {
+            // Ends the segment, so that it can go as soon as the windows in it are in blocks.
+            Some(self.wal.cut().await.map_err(|error| Error::unavailable(error.to_string()))?)
+        };
+        let position = self.traces.ledger.applied();
+        for Due { tenant, window } in due {
+            if let Err(error) = self.flush_window(&tenant, window, position).await {
+                self.traces.metrics.flush_failures.inc();
+                tracing::warn!(%tenant, start = window.start, %error, "a block could not be written; trying again later");
+                result = result.and(Err(error));
+            }
+        }
+        let this = Arc::clone(self);
+        let trimmed = blocking(move || this.trim(complete)).await;
+        result.and(trimmed)
+    }
+
+    async fn flush_window(
+        self: &Arc<Self>,
+        tenant: &TenantId,
+        window: TimeRange,
+        position: Position,
+    ) -> Result<()> {
+        let Some(head) = self.head(tenant) else { return Ok(()) };
+        let job = {
+            let head = Arc::clone(&head);
+            blocking(move || Ok(snapshot(&head, window))).await?
+        };
+        let (job, object) = self.encode(job, position).await?;
+        if let Some(BlockObject { parts, meta }) = object {
+            let manifests = &self.manifests;
+            manifests.bucket().put(&meta.object(tenant), parts).await?;
+            manifests.add_block(tenant, &meta).await?;
+            let IngesterMetrics { blocks, block_samples, .. } = &self.traces.metrics;
+            blocks.inc();
+            block_samples.inc_by(meta.samples);
+            tracing::info!(%tenant, block = %meta.id, meta.series, meta.samples, meta.bytes, "block written");
+        }
+        let (this, tenant) = (Arc::clone(self), tenant.clone());
+        blocking(move || {
+            this.finish(&head, &tenant, window, position, &job);
+            Ok(())
+        })
+        .await
+    }
+
+    async fn encode(&self, job: Job, position: Position) -> Result<(Job, Option<BlockObject>)> {
+        let (id, created) = ((self.new_id)(), self.traces.clock.now_ms());
+        let source = format!("{}/{position}", self.instance);
+        blocking(move || {
+            let mut writer = BlockWriter::new();
+            job.write(&mut writer)?;
+            let object = writer.finish(id, &source, created)?;
+            Ok((job, object))
+        })
+        .await
+    }
+
+    /// The block is listed: from here on everything is tidying up.
+    fn finish(&self, head: &Head, tenant: &TenantId, window: TimeRange, position: Position, job: &Job) {
+        {
+            let mut state = self.marks.lock();
+            state.marks.set(tenant, window, position);
+            state.unsaved = true;
+            if let Err(error) = state.save() {
+                // The log stays as long as this does; a replay would only repeat the block.
+                tracing::warn!(%error, "flush marks could not be written; trying again later");
+            }
+        }
+        job.drop_from(head);
+        let now = self.traces.clock.monotonic();
+        let forget = now.saturating_sub(Duration::from_millis(head.block_ms as u64));
+        self.traces.ledger.flushed(tenant, window.start, position, now, forget);
+    }
+
+    /// Removes segments of which everything is in blocks; all up to `complete` are known whole.
+    fn trim(&self, complete: Option<u64>) -> Result<()> {
+        let mut state = self.marks.lock();
+        state.save().map_err(|error| Error::unavailable(format!("flush marks: {error}")))?;
+        let removable = complete.and_then(|complete| self.traces.ledger.removable(complete, &state.marks));
+        let Some(up_to) = removable else { return Ok(()) };
+        let removed = self.wal.remove_up_to(up_to);
+        let removed = removed.map_err(|error| Error::unavailable(error.to_string()))?;
+        self.traces.ledger.removed(up_to);
+        if removed > 0 {
+            state.marks.prune(up_to + 1);
+            tracing::info!(removed, up_to, "segments of the write-ahead log removed");
+        }
+        Ok(())
+    }
+}
+
+impl MarksState {
+    fn save(&mut self) -> std::io::Result<()> {
+        if self.unsaved {
+            self.file.store(&self.marks)?;
+            self.unsaved = false;
+        }
+        Ok(())
+    }
+}
+
+/// Runs what computes long or waits for a disk off the async threads.
+async fn blocking<T: Send + 'static>(f: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    let done = tokio::task::spawn_blocking(f).await;
+    done.map_err(|error| Error::internal(format!("flush: {error}")))?
+}

@@ -1,0 +1,181 @@
+//! Applying the log's records to the head, in log order.
+
+use super::{
+    Head,
+    series::{Applied, Series},
+    slab::{PAGE, Page, Slots},
+};
+use model::{HistogramSample, TimeRange, Timestamp};
+use parking_lot::MutexGuard;
+use service_api::{PushOutcome, RejectReason, Rejection};
+use smallvec::SmallVec;
+
+/// One refused entry, before anybody looked its labels up.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Refusal {
+    pub series: u32,
+    pub timestamp: Timestamp,
+    pub reason: RejectReason,
+}
+
+/// What became of the entries of one record.
+#[derive(Debug, Default)]
+pub struct Counts {
+    pub samples: u64,
+    pub histograms: u64,
+    pub exemplars: u64,
+    pub conflicts: u64,
+    pub late_exemplars: u64,
+    /// The first few of the refused.
+    pub refusals: Vec<Refusal>,
+    /// Starts of the windows that got data.
+    pub windows: SmallVec<[Timestamp; 4]>,
+}
+
+impl Counts {
+    pub fn keep(&mut self, series: u32, timestamp: Timestamp, reason: RejectReason) {
+        if self.refusals.len() < PushOutcome::KEPT_REJECTIONS {
+            self.refusals.push(Refusal { series, timestamp, reason });
+        }
+    }
+}
+
+enum Entry {
+    Float(Timestamp, f64),
+    Histogram(Box<HistogramSample>),
+}
+
+/// Writes entries while it holds the pages. There is one at a time for a head.
+pub struct Applier<'a> {
+    head: &'a Head,
+    pages: &'a [Page],
+    page: usize,
+    slots: Option<MutexGuard<'a, Slots>>,
+    window: TimeRange,
+    range: TimeRange,
+    counts: Counts,
+    /// Entries of series that must come back first.
+    put_off: Vec<(u32, Entry)>,
+}
+
+impl Head {
+    /// Runs `entries`, which writes one record's entries. Refusals it counts itself.
+    pub fn apply(&self, entries: impl FnOnce(&mut Applier<'_>)) -> Counts {
+        let (range, mut counts, put_off) = {
+            let pages = self.slab.pages.read();
+            let mut applier = Applier {
+                head: self,
+                pages: &pages,
+                page: usize::MAX,
+                slots: None,
+                window: TimeRange::new(Timestamp::MAX, Timestamp::MIN),
+                range: TimeRange::new(Timestamp::MAX, Timestamp::MIN),
+                counts: Counts::default(),
+                put_off: Vec::new(),
+            };
+            entries(&mut applier);
+            (applier.range, applier.counts, applier.put_off)
+        };
+        self.widen(&range);
+        self.apply_put_off(put_off, &mut counts);
+        counts
+    }
+
+    /// Entries for series that had just been condemned: they are made findable again, or
+    /// their successors get the entries.
+    fn apply_put_off(&self, entries: Vec<(u32, Entry)>, counts: &mut Counts) {
+        for (series, entry) in entries {
+            let series = self.resurrect(series);
+            let timestamp = match &entry {
+                Entry::Float(t, _) => *t,
+                Entry::Histogram(sample) => sample.timestamp,
+            };
+            let window = self.window(timestamp);
+            let applied = self.slab.with(series, |slot| match &entry {
+                Entry::Float(t, value) => slot.append(*t, *value, &window),
+                Entry::Histogram(sample) => slot.append_histogram(sample, self.block_ms),
+            });
+            let histogram = matches!(entry, Entry::Histogram(_));
+            counts.count(series, timestamp, applied.unwrap_or(Applied::Condemned), histogram);
+        }
+    }
+
+    /// Adds what became of a record to its answer, with the labels of what was refused.
+    pub fn report(&self, counts: Counts, pushed: &mut PushOutcome) {
+        pushed.samples += counts.samples;
+        pushed.histograms += counts.histograms;
+        pushed.exemplars += counts.exemplars;
+        pushed.rejected += counts.conflicts + counts.late_exemplars;
+        self.explain(counts.refusals, pushed);
+    }
+
+    /// Keeps the first refusals word for word; they are counted already.
+    pub fn explain(&self, refusals: Vec<Refusal>, pushed: &mut PushOutcome) {
+        for Refusal { series, timestamp, reason } in refusals {
+            let labels = || self.index.read().labels(series).unwrap_or_default();
+            pushed.reject(0, || Rejection { reason, labels: labels(), timestamp: Some(timestamp) });
+        }
+    }
+}
+
+impl<'a> Applier<'a> {
+    #[inline]
+    pub fn sample(&mut self, series: u32, timestamp: Timestamp, value: f64) {
+        self.enter_window(timestamp);
+        let window = self.window;
+        let Some(slot) = self.slot(series) else { return };
+        match slot.append(timestamp, value, &window) {
+            Applied::Stored => self.counts.samples += 1,
+            Applied::Condemned => self.put_off.push((series, Entry::Float(timestamp, value))),
+            applied => self.counts.count(series, timestamp, applied, false),
+        }
+    }
+
+    pub fn histogram(&mut self, series: u32, sample: &HistogramSample) {
+        self.enter_window(sample.timestamp);
+        let block_ms = self.head.block_ms;
+        let Some(slot) = self.slot(series) else { return };
+        match slot.append_histogram(sample, block_ms) {
+            Applied::Condemned => {
+                self.put_off.push((series, Entry::Histogram(Box::new(sample.clone()))));
+            }
+            applied => self.counts.count(series, sample.timestamp, applied, true),
+        }
+    }
+
+    #[inline]
+    fn enter_window(&mut self, timestamp: Timestamp) {
+        if !self.window.contains(timestamp) {
+            self.window = self.head.window(timestamp);
+            if !self.counts.windows.contains(&self.window.start) {
+                self.counts.windows.push(self.window.start);
+            }
+        }
+        self.range.start = self.range.start.min(timestamp);
+        self.range.end = self.range.end.max(timestamp);
+    }
+
+    #[inline]
+    fn slot(&mut self, series: u32) -> Option<&mut Series> {
+        let page = series as usize / PAGE;
+        if page != self.page {
+            self.slots = None;
+            self.slots = self.pages.get(page).map(|page| page.lock());
+            self.page = page;
+        }
+        self.slots.as_mut()?.get(series)
+    }
+}
+
+impl Counts {
+    fn count(&mut self, series: u32, timestamp: Timestamp, applied: Applied, histogram: bool) {
+        match applied {
+            Applied::Stored | Applied::Present if histogram => self.histograms += 1,
+            Applied::Stored | Applied::Present => self.samples += 1,
+            Applied::Conflict | Applied::Condemned => {
+                self.conflicts += 1;
+                self.keep(series, timestamp, RejectReason::Duplicate);
+            }
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! Which series match: selectors over the postings, and the names and values there are.
+
+use super::{Index, Name, PairId};
+use model::{MatchOp, Matcher};
+
+impl Index {
+    /// References of the live series that match all matchers, ascending.
+    ///
+    /// A matcher that an absent label satisfies cannot be answered from the values that
+    /// match it; it takes away the series with values that do not (as Prometheus does).
+    pub fn select(&self, matchers: &[Matcher]) -> Vec<u32> {
+        let (takes, adds): (Vec<_>, Vec<_>) = matchers.iter().partition(|m| m.matches_empty());
+        let mut selected = self.select_positive(adds);
+        for matcher in takes {
+            if selected.is_empty() {
+                break;
+            }
+            let Some(name) = self.name_entry(&matcher.name) else { continue };
+            if name.values.len() > selected.len() {
+                selected.retain(|&series| self.matches(series, matcher));
+            } else {
+                let without = self.union(name, |value| !matcher.matches(value));
+                subtract(&mut selected, &without);
+            }
+        }
+        selected
+    }
+
+    fn select_positive(&self, mut matchers: Vec<&Matcher>) -> Vec<u32> {
+        if matchers.is_empty() {
+            return self.all();
+        }
+        // Exact ones first: they are cheap, and leave less for the others to look at.
+        matchers.sort_by_key(|m| (m.op != MatchOp::Equal, self.refs(&m.name, &m.value).len()));
+        let mut selected: Option<Vec<u32>> = None;
+        for matcher in matchers {
+            let Some(name) = self.name_entry(&matcher.name) else { return Vec::new() };
+            match &mut selected {
+                None => selected = Some(self.matching(name, matcher)),
+                Some(selected) if matcher.op == MatchOp::Equal => {
+                    intersect(selected, self.refs(&matcher.name, &matcher.value));
+                }
+                Some(selected) if name.values.len() > selected.len() => {
+                    selected.retain(|&series| self.matches(series, matcher));
+                }
+                Some(selected) => intersect(selected, &self.matching(name, matcher)),
+            }
+            if selected.as_ref().is_some_and(Vec::is_empty) {
+                return Vec::new();
+            }
+        }
+        selected.unwrap_or_default()
+    }
+
+    /// Whether one series matches, by looking at its labels.
+    fn matches(&self, series: u32, matcher: &Matcher) -> bool {
+        let pairs = self.pairs_of(series).unwrap_or(&[]);
+        let value = pairs.iter().map(|&p| self.pair_text(p)).find(|(name, _)| *name == matcher.name);
+        matcher.matches(value.map_or("", |(_, value)| value))
+    }
+
+    fn matching(&self, name: &Name, matcher: &Matcher) -> Vec<u32> {
+        if matcher.op == MatchOp::Equal {
+            return self.refs(&matcher.name, &matcher.value).to_vec();
+        }
+        self.union(name, |value| matcher.matches(value))
+    }
+
+    /// All live series, ascending.
+    fn all(&self) -> Vec<u32> {
+        let all = self.series.iter().enumerate();
+        all.filter(|(_, pairs)| pairs.is_some()).map(|(series, _)| series as u32).collect()
+    }
+
+    fn name_entry(&self, name: &str) -> Option<&Name> {
+        self.name(name).map(|name| &self.names[name as usize])
+    }
+
+    fn refs(&self, name: &str, value: &str) -> &[u32] {
+        self.pair(name, value).map_or(&[], |pair| &self.pairs[pair as usize].refs)
+    }
+
+    /// The series of those values of a name that are wanted. A series has one value of a
+    /// name, so nothing is there twice.
+    fn union(&self, name: &Name, wanted: impl Fn(&str) -> bool) -> Vec<u32> {
+        let mut out = Vec::new();
+        let mut lists = 0;
+        for &pair in &name.values {
+            let pair = &self.pairs[pair as usize];
+            if !pair.refs.is_empty() && wanted(&pair.value) {
+                out.extend_from_slice(&pair.refs);
+                lists += 1;
+            }
+        }
+        if lists > 1 {
+            out.sort_unstable();
+        }
+        out
+    }
+
+    /// Names that live series have, in no order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        let live = |name: &&Name| name.values.iter().any(|&p| !self.pairs[p as usize].refs.is_empty());
+        self.names.iter().filter(live).map(|name| &*name.text)
+    }
+
+    /// Values that live series have for a name, in no order.
+    pub fn values(&self, name: &str) -> impl Iterator<Item = &str> {
+        let pairs = self.name_entry(name).into_iter().flat_map(|name| name.values.iter());
+        let pairs = pairs.map(|&pair: &PairId| &self.pairs[pair as usize]);
+        pairs.filter(|pair| !pair.refs.is_empty()).map(|pair| &*pair.value)
+    }
+}
+
+/// Keeps in `a` what is in `b` too. Both ascend.
+fn intersect(a: &mut Vec<u32>, b: &[u32]) {
+    let mut rest = b;
+    a.retain(|&series| {
+        rest = skip_to(rest, series);
+        rest.first() == Some(&series)
+    });
+}
+
+/// Takes out of `a` what is in `b`. Both ascend.
+fn subtract(a: &mut Vec<u32>, b: &[u32]) {
+    let mut rest = b;
+    a.retain(|&series| {
+        rest = skip_to(rest, series);
+        rest.first() != Some(&series)
+    });
+}
+
+/// What is left of an ascending list from `target` on, found by doubling steps.
+fn skip_to(list: &[u32], target: u32) -> &[u32] {
+    let mut step = 1;
+    while step < list.len() && list[step] < target {
+        step *= 2;
+    }
+    let near = &list[..list.len().min(step + 1)];
+    let at = near.partition_point(|&series| series < target);
+    &list[at..]
+}

@@ -1,0 +1,82 @@
+//! Series that are forgotten while appends still name them.
+
+use super::*;
+use service_api::ReadContext;
+
+fn labels(text: &str) -> Labels {
+    Labels::from_pairs(text.split(',').filter_map(|pair| pair.split_once('=')))
+}
+
+fn head() -> Head {
+    Head::new(TenantId::anonymous(), 1000, 10, 10)
+}
+
+fn name(head: &Head, text: &str, key: u128) -> Resolved {
+    head.resolve_named(vec![(0, SeriesKey(key), labels(text))], 0, |_, _, _| panic!("over the limit"))
+}
+
+fn append(head: &Head, resolved: &Resolved, t: i64) -> u64 {
+    head.apply(|applier| applier.sample(resolved.series[0].1, t, 1.0)).samples
+}
+
+fn found(head: &Head) -> Vec<String> {
+    let ctx = ReadContext::new(TenantId::anonymous(), u64::MAX);
+    let series = head.select(&ctx, &[], &TimeRange::ALL, 0).unwrap();
+    series.into_iter().map(|s| s.labels.to_string()).collect()
+}
+
+#[test]
+fn a_sample_for_a_series_that_was_just_condemned_is_kept() {
+    let head = head();
+    let in_flight = name(&head, "a=1", 1);
+    assert_eq!((head.sweep(), head.sweep()), (0, 1));
+    assert_eq!(head.active_series(), 0);
+    assert_eq!(append(&head, &in_flight, 5), 1);
+    assert_eq!(found(&head), [r#"{a="1"}"#]);
+    drop(in_flight);
+    assert_eq!((head.sweep(), head.sweep(), head.sweep()), (0, 0, 0));
+    assert_eq!(found(&head), [r#"{a="1"}"#]);
+}
+
+#[test]
+fn a_condemned_series_gives_its_sample_to_the_one_that_has_its_labels_now() {
+    let head = head();
+    let in_flight = name(&head, "a=1", 1);
+    head.sweep();
+    head.sweep();
+    let mut unknown = Vec::new();
+    assert!(head.resolve([SeriesKey(1)].into_iter(), &mut unknown).series.is_empty());
+    let successor = name(&head, "a=1", 1);
+    assert_ne!(successor.series, in_flight.series);
+    assert_eq!((append(&head, &successor, 5), append(&head, &in_flight, 6)), (1, 1));
+    assert_eq!(found(&head), [r#"{a="1"}"#]);
+    drop((in_flight, successor));
+    head.sweep();
+    assert_eq!(found(&head), [r#"{a="1"}"#]);
+}
+
+#[test]
+fn a_reference_is_used_again_only_when_no_append_names_it() {
+    let head = head();
+    let in_flight = name(&head, "a=1", 1);
+    head.sweep();
+    head.sweep();
+    head.sweep();
+    assert_eq!(head.index.read().labels(in_flight.series[0].1), Some(labels("a=1")));
+    let reference = in_flight.series[0].1;
+    drop(in_flight);
+    head.sweep();
+    assert_eq!(head.index.read().labels(reference), None);
+    assert_eq!(name(&head, "b=1", 2).series, [(0, reference)]);
+}
+
+#[test]
+fn keys_are_not_remembered_for_series_that_may_have_gone() {
+    let head = head();
+    let before = head.keys.read().epoch();
+    name(&head, "a=1", 1);
+    head.sweep();
+    head.sweep();
+    head.keys.insert(&before, [(SeriesKey(9), 0)].into_iter());
+    assert_eq!(head.keys.read().get(SeriesKey(9)), None);
+}

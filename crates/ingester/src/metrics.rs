@@ -1,0 +1,74 @@
+//! What the ingester tells about itself.
+
+use crate::head::Counts;
+use prometheus_client::{
+    encoding::EncodeLabelSet,
+    metrics::{counter::Counter, family::Family, gauge::Gauge},
+    registry::Registry,
+};
+use std::sync::atomic::AtomicU64;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Reason {
+    reason: &'static str,
+}
+
+/// Cheap to clone; clones share their values.
+#[derive(Clone, Debug, Default)]
+pub struct IngesterMetrics {
+    samples: Counter,
+    histograms: Counter,
+    exemplars: Counter,
+    rejected: Family<Reason, Counter>,
+    pub active_series: Gauge,
+    pub blocks: Counter,
+    pub block_samples: Counter,
+    pub flush_failures: Counter,
+    pub swept_series: Counter,
+    pub replay_seconds: Gauge<f64, AtomicU64>,
+    pub replayed_samples: Counter,
+    pub replay_orphans: Counter,
+    pub unreadable_records: Counter,
+}
+
+impl IngesterMetrics {
+    /// Adds them to a registry, under `ingester_…`.
+    pub fn register(&self, registry: &mut Registry) {
+        let registry = registry.sub_registry_with_prefix("ingester");
+        let Self { samples, histograms, exemplars, rejected, active_series, .. } = self.clone();
+        registry.register("samples", "Float samples taken in", samples);
+        registry.register("histograms", "Native histograms taken in", histograms);
+        registry.register("exemplars", "Exemplars taken in", exemplars);
+        registry.register("rejected_samples", "Entries refused, by reason", rejected);
+        registry.register("active_series", "Series in the heads", active_series);
+        let Self { blocks, block_samples, flush_failures, swept_series, .. } = self.clone();
+        registry.register("flushed_blocks", "Blocks written to the bucket", blocks);
+        registry.register("flushed_samples", "Samples in the blocks written", block_samples);
+        registry.register("flush_failures", "Attempts to write a block that failed", flush_failures);
+        registry.register("swept_series", "Series forgotten because they held nothing", swept_series);
+        let Self { replay_seconds, replayed_samples, replay_orphans, unreadable_records, .. } = self.clone();
+        registry.register("replay_duration_seconds", "Time that the last replay took", replay_seconds);
+        registry.register("replayed_samples", "Samples read back from the log", replayed_samples);
+        registry.register(
+            "replay_orphans",
+            "Samples whose series was lost with a damaged record",
+            replay_orphans,
+        );
+        registry.register("unreadable_records", "Records left out of a replay", unreadable_records);
+    }
+
+    pub(crate) fn applied(&self, counts: &Counts, too_old: u64) {
+        self.samples.inc_by(counts.samples);
+        self.histograms.inc_by(counts.histograms);
+        self.exemplars.inc_by(counts.exemplars);
+        self.reject("too_old", too_old);
+        self.reject("duplicate", counts.conflicts);
+        self.reject("exemplar", counts.late_exemplars);
+    }
+
+    pub(crate) fn reject(&self, reason: &'static str, entries: u64) {
+        if entries > 0 {
+            self.rejected.get_or_create(&Reason { reason }).inc_by(entries);
+        }
+    }
+}

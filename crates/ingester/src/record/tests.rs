@@ -1,0 +1,137 @@
+//! Round trips of payloads, golden bytes, and bytes that nobody wrote.
+
+use super::*;
+use model::{Buckets, CounterResetHint, Histogram, Span};
+use proptest::prelude::*;
+
+const TEXT: [(&str, &str); 4] =
+    [("__name__", "up"), ("__name__", "down"), ("job", "node"), ("job", "a longer value")];
+
+fn payload(declared: &[Declared<'_>], samples: &Samples) -> Vec<u8> {
+    let mut out = Vec::new();
+    put_head(&mut out, "tenant-1", declared, |pair| TEXT[pair as usize]);
+    put_samples(&mut out, samples);
+    put_histograms(&mut out, &[]);
+    put_exemplars(&mut out, &[]);
+    put_metadata(&mut out, [].iter());
+    out
+}
+
+#[test]
+fn the_format_in_the_log_stays() {
+    let declared = [
+        Declared { series: 7, pairs: &[0, 2], base: 1f64.to_bits() },
+        Declared { series: 8, pairs: &[1, 2], base: 0.5f64.to_bits() },
+    ];
+    let samples = Samples {
+        series: vec![7, 8],
+        timestamps: vec![1000, 1000],
+        values: vec![1f64.to_bits(), 0.75f64.to_bits()],
+        bases: vec![1f64.to_bits(), 0.5f64.to_bits()],
+    };
+    let golden: Vec<u8> = [
+        &b"\x01\x08tenant-1\x02"[..],
+        b"\x02\x08__name__\x03job",
+        b"\x03\x00\x02up\x01\x04node\x00\x04down",
+        b"\x0e\x02\x00\x01\x02\x02\x02\x01",
+        b"\x81\x02\xc6\xe0\x3f",
+        b"\x02\x38\x08",
+        b"\xc0\x3e\x00",
+        b"\x00\xce\x08",
+        b"\x00\x00\x00",
+    ]
+    .concat();
+    assert_eq!(payload(&declared, &samples), golden);
+}
+
+#[test]
+fn labels_histograms_exemplars_and_metadata_come_back() {
+    let histogram = |buckets| Histogram {
+        counter_reset_hint: CounterResetHint::Gauge,
+        schema: -53,
+        zero_threshold: 1e-9,
+        sum: f64::from_bits(model::STALE_NAN),
+        positive_spans: vec![Span { offset: -3, length: 2 }],
+        negative_spans: vec![],
+        buckets,
+        custom_values: vec![0.5, 1.0],
+    };
+    let integer = Buckets::Integer { count: 9, zero_count: 1, positive: vec![4, -1], negative: vec![] };
+    let float = Buckets::Float { count: 9.5, zero_count: 1.0, positive: vec![4.0, 0.5], negative: vec![2.0] };
+    let histograms =
+        [integer, float].map(|b| HistogramSample { timestamp: i64::MIN, histogram: histogram(b) });
+    let labels = Labels::from_pairs([("trace_id", "é")]);
+    let exemplar = Exemplar { labels, timestamp: i64::MAX, value: -0.0 };
+    let metadata = MetadataEntry {
+        metric: "up".into(),
+        metadata: Metadata { metric_type: MetricType::StateSet, help: "h".into(), unit: String::new() },
+    };
+    let mut out = Vec::new();
+    put_head(&mut out, "t", &[Declared { series: 3, pairs: &[0, 3], base: 9 }], |pair| TEXT[pair as usize]);
+    put_samples(&mut out, &Samples::default());
+    put_histograms(&mut out, &[(3, &histograms[0]), (1, &histograms[1])]);
+    put_exemplars(&mut out, &[(u32::MAX, &exemplar)]);
+    put_metadata(&mut out, [&metadata].into_iter());
+
+    let mut payload = Payload::read(&out).unwrap();
+    assert_eq!(payload.declarations, [Declaration { series: 3, labels: vec![TEXT[0], TEXT[3]], base: 9 }]);
+    payload.samples(|_| None, &mut Samples::default()).unwrap();
+    let read = payload.histograms().unwrap();
+    // A stale sum is no number, so compare what is printed: bits of NaN are in `sum` alone.
+    assert_eq!(format!("{:?}", read[0].1), format!("{:?}", histograms[0]));
+    assert_eq!(read[1].1.histogram.buckets, histograms[1].histogram.buckets);
+    assert!(model::is_stale(read[1].1.histogram.sum));
+    assert_eq!(read.iter().map(|(series, _)| *series).collect::<Vec<_>>(), [3, 1]);
+    assert_eq!(payload.exemplars().unwrap(), [(u32::MAX, exemplar)]);
+    assert_eq!(payload.metadata().unwrap(), [metadata]);
+}
+
+fn number() -> impl Strategy<Value = f64> {
+    prop_oneof![
+        Just(0.0),
+        Just(-0.0),
+        Just(1.0),
+        Just(f64::from_bits(model::STALE_NAN)),
+        (-1i64 << 54..1 << 54).prop_map(|i| i as f64),
+        (-1000i64..1000).prop_map(|i| i as f64 / 4.0),
+        any::<u64>().prop_map(f64::from_bits),
+    ]
+}
+
+fn time() -> impl Strategy<Value = i64> {
+    prop_oneof![4 => Just(1_700_000_000_000), 2 => 1_700_000_000_000i64..1_700_000_100_000, 1 => any::<i64>()]
+}
+
+proptest! {
+    #[test]
+    fn samples_come_back(rows in prop::collection::vec((0u32..50, time(), number(), number()), 0..300)) {
+        let mut samples = Samples::default();
+        // The base belongs to the series.
+        let base = |series: u32| rows.iter().find(|r| r.0 == series).map(|r| r.3.to_bits());
+        for (series, t, v, _) in &rows {
+            samples.series.push(*series);
+            samples.timestamps.push(*t);
+            samples.values.push(v.to_bits());
+            samples.bases.push(base(*series).unwrap());
+        }
+        let bytes = payload(&[], &samples);
+        let mut read = Samples::default();
+        let mut payload = Payload::read(&bytes).unwrap();
+        payload.samples(base, &mut read).unwrap();
+        prop_assert_eq!(&read, &samples);
+        prop_assert!(payload.histograms().unwrap().is_empty());
+    }
+
+    #[test]
+    fn other_bytes_are_refused_without_panic(mut bytes in prop::collection::vec(any::<u8>(), 0..200), valid in any::<bool>()) {
+        if valid {
+            bytes.splice(0..0, *b"\x01\x01t");
+        }
+        if let Ok(mut payload) = Payload::read(&bytes) {
+            let _ = payload.samples(|_| None, &mut Samples::default());
+            let _ = payload.histograms();
+            let _ = payload.exemplars();
+            let _ = payload.metadata();
+        }
+    }
+}

@@ -1,0 +1,242 @@
+//! The ingester as a service: start, run, drain; and its side of writes.
+
+mod read;
+#[cfg(test)]
+mod tests;
+
+use crate::{
+    append::{Append, Traces, log_error},
+    config::IngesterConfig,
+    flush::{Ledger, MarksFile, MarksState, Which},
+    fs::Fs,
+    head::{Head, Resolved},
+    log_state::TooOld,
+    metrics::IngesterMetrics,
+    replay::Replay,
+    wal::{Wal, WalError},
+};
+use async_trait::async_trait;
+use block_store::{Manifests, Ulid};
+use hashbrown::HashMap;
+use model::{Labels, TenantId};
+use parking_lot::{Mutex, RwLock};
+use prometheus_client::registry::Registry;
+use runtime::Clock;
+use service_api::{AppendOutcome, Error, Ingest, LimitsSource, Rejection, Result, WriteBatch};
+use std::{path::PathBuf, sync::Arc, time::Duration};
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
+
+/// The longest that a flush waits after failures, unless the interval itself is longer.
+const LONGEST_PAUSE: Duration = Duration::from_secs(300);
+
+/// What an ingester works with.
+pub struct Dependencies {
+    pub fs: Arc<dyn Fs>,
+    /// Where the log and what belongs to it lies.
+    pub dir: PathBuf,
+    pub clock: Arc<dyn Clock>,
+    pub limits: Arc<dyn LimitsSource>,
+    /// Where blocks go.
+    pub manifests: Arc<Manifests>,
+    /// Makes the id of a block; the time in it is the clock's.
+    pub new_id: NewId,
+    /// Names this ingester in what it writes.
+    pub instance: String,
+}
+
+pub type NewId = Arc<dyn Fn() -> Ulid + Send + Sync>;
+
+/// Takes writes into the log and the heads, answers for what is not in blocks yet, and
+/// makes blocks of it.
+pub struct Ingester {
+    config: IngesterConfig,
+    pub(crate) limits: Arc<dyn LimitsSource>,
+    pub(crate) manifests: Arc<Manifests>,
+    pub(crate) new_id: NewId,
+    pub(crate) instance: String,
+    pub(crate) wal: Wal,
+    heads: RwLock<HashMap<TenantId, Arc<Head>>>,
+    pub(crate) traces: Arc<Traces>,
+    pub(crate) marks: Mutex<MarksState>,
+    /// One flush at a time.
+    pub(crate) flushing: tokio::sync::Mutex<()>,
+}
+
+impl Ingester {
+    /// Reads the log back; ready when it returns. Blocks.
+    pub fn start(
+        config: IngesterConfig,
+        dependencies: Dependencies,
+        registry: &mut Registry,
+    ) -> std::result::Result<Arc<Self>, StartError> {
+        let Dependencies { fs, dir, clock, limits, manifests, new_id, instance } = dependencies;
+        config.validate().map_err(StartError::Config)?;
+        let (file, marks) = MarksFile::open(Arc::clone(&fs), &dir)?;
+        let metrics = IngesterMetrics::default();
+        metrics.register(registry);
+        let traces = Arc::new(Traces { ledger: Ledger::default(), metrics, clock: Arc::clone(&clock) });
+        let heads = RwLock::new(HashMap::new());
+        let begun = clock.monotonic();
+        let find = |tenant: &TenantId| head(&heads, &config, tenant);
+        let mut replay = Replay::new(&find, &marks, &traces);
+        let (wal, report) =
+            Wal::open(fs, &dir.join("wal"), config.wal.clone(), Arc::clone(&clock), &mut |at, record| {
+                replay.record(at, record);
+            })?;
+        let found = replay.found;
+        let took = clock.monotonic().saturating_sub(begun);
+        wal.metrics().register(registry);
+        traces.metrics.replay_seconds.set(took.as_secs_f64());
+        traces.metrics.replayed_samples.inc_by(found.samples);
+        traces.metrics.replay_orphans.inc_by(found.orphans);
+        traces.metrics.unreadable_records.inc_by(found.unreadable);
+        tracing::info!(
+            ?took,
+            ?found,
+            segments = report.segments,
+            records = report.records,
+            "write-ahead log read"
+        );
+        let marks = Mutex::new(MarksState { file, marks, unsaved: false });
+        let flushing = tokio::sync::Mutex::default();
+        let ingester =
+            Self { config, limits, manifests, new_id, instance, wal, heads, traces, marks, flushing };
+        // Series that are all in blocks need not wait for two rounds.
+        ingester.sweep();
+        ingester.sweep();
+        Ok(Arc::new(ingester))
+    }
+
+    /// Makes blocks when they are ready, until `drain` is cancelled; then finishes what has
+    /// come in and closes the log.
+    ///
+    /// # Errors
+    /// The log has failed: nothing can be taken in safely until a restart.
+    pub async fn run(self: Arc<Self>, drain: CancellationToken) -> std::result::Result<(), WalError> {
+        let mut failures = 0;
+        loop {
+            let pause = self.config.flush_interval() * 2u32.pow(failures);
+            tokio::select! {
+                () = drain.cancelled() => break,
+                error = self.wal.failed() => return Err(error),
+                () = tokio::time::sleep(pause.min(LONGEST_PAUSE.max(self.config.flush_interval()))) => {}
+            }
+            // Failures have been told where they came up.
+            failures = if self.flush(Which::Ready).await.is_ok() { 0 } else { (failures + 1).min(8) };
+            self.sweep();
+        }
+        if self.config.flush_on_shutdown {
+            let _ = self.flush(Which::All).await;
+        }
+        self.wal.close().await;
+        Ok(())
+    }
+
+    fn sweep(&self) {
+        let mut active = 0;
+        for head in self.all_heads() {
+            self.traces.metrics.swept_series.inc_by(head.sweep() as u64);
+            active += head.active_series();
+        }
+        self.traces.metrics.active_series.set(active as i64);
+    }
+
+    fn all_heads(&self) -> Vec<Arc<Head>> {
+        self.heads.read().values().cloned().collect()
+    }
+
+    pub(crate) fn head(&self, tenant: &TenantId) -> Option<Arc<Head>> {
+        self.heads.read().get(tenant).cloned()
+    }
+}
+
+/// The tenant's head, made if there is none.
+fn head(
+    heads: &RwLock<HashMap<TenantId, Arc<Head>>>,
+    config: &IngesterConfig,
+    tenant: &TenantId,
+) -> Arc<Head> {
+    if let Some(head) = heads.read().get(tenant) {
+        return Arc::clone(head);
+    }
+    let new =
+        || Arc::new(Head::new(tenant.clone(), config.block_ms(), config.max_exemplars, config.max_metadata));
+    Arc::clone(heads.write().entry(tenant.clone()).or_insert_with(new))
+}
+
+/// Why an ingester does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error("{0}")]
+    Config(String),
+    #[error(transparent)]
+    Log(#[from] WalError),
+    #[error("the flush marks: {0}")]
+    Marks(#[from] std::io::Error),
+}
+
+#[async_trait]
+impl Ingest for Ingester {
+    async fn append(
+        &self,
+        tenant: &TenantId,
+        batch: Arc<WriteBatch>,
+        named: Option<Vec<(u32, Labels)>>,
+    ) -> Result<AppendOutcome> {
+        let limits = self.limits.limits(tenant);
+        let head = head(&self.heads, &self.config, tenant);
+        let mut outcome = AppendOutcome::default();
+        let mut metadata = Vec::new();
+        let resolved = match named {
+            None => {
+                metadata = new_metadata(&head, &batch);
+                head.resolve(batch.series.iter().map(|s| s.key), &mut outcome.unknown)
+            }
+            Some(named) => self.resolve_named(&head, &batch, named, limits.max_series, &mut outcome),
+        };
+        if resolved.series.is_empty() && metadata.is_empty() {
+            return Ok(outcome);
+        }
+        let (answer, answered) = oneshot::channel();
+        let out_of_order_ms =
+            i64::try_from(limits.out_of_order_window).unwrap_or(i64::MAX).saturating_mul(1000);
+        let traces = Arc::clone(&self.traces);
+        let too_old = TooOld::default();
+        let append =
+            Append { head, traces, batch, resolved, metadata, out_of_order_ms, outcome, too_old, answer };
+        let bytes = append.bytes();
+        self.wal.append(Box::new(append), bytes).await.map_err(|error| log_error(&error))?;
+        answered.await.map_err(|_| Error::unavailable("the ingester is stopping"))?
+    }
+}
+
+impl Ingester {
+    fn resolve_named(
+        &self,
+        head: &Head,
+        batch: &WriteBatch,
+        named: Vec<(u32, Labels)>,
+        limit: u64,
+        outcome: &mut AppendOutcome,
+    ) -> Resolved {
+        let keyed = named
+            .into_iter()
+            .filter_map(|(index, labels)| Some((index, batch.series.get(index as usize)?.key, labels)));
+        head.resolve_named(keyed.collect(), limit, |index, labels, reason| {
+            let series = &batch.series[index as usize];
+            let entries = (series.samples.len() + series.histograms.len() + series.exemplars.len()) as u64;
+            self.traces.metrics.reject("series_limit", entries);
+            outcome.pushed.reject(entries, || Rejection { reason, labels, timestamp: None });
+        })
+    }
+}
+
+fn new_metadata(head: &Head, batch: &WriteBatch) -> Vec<u32> {
+    if batch.metadata.is_empty() {
+        return Vec::new();
+    }
+    let kept = head.metadata.read();
+    let entries = batch.metadata.iter().enumerate();
+    entries.filter(|(_, entry)| !kept.has(entry)).map(|(index, _)| index as u32).collect()
+}
