@@ -1,1 +1,74 @@
-//! Merges recent data and blocks and runs queries over them.
+//! Reads recent data and blocks as one.
+
+use async_trait::async_trait;
+use model::Labels;
+use service_api::{
+    ExemplarSeries, LabelQuery, MetricMetadata, MetricsReader, ReadContext, Result, SelectRequest, SeriesSet,
+    Warned, merge_series_sets,
+};
+use std::sync::Arc;
+
+/// Everything a tenant has, as one reader.
+///
+/// Recent data is always asked before the blocks: data moves from the head into a block, and
+/// leaves the head only after the block is listed, so what the head no longer gave is in
+/// the blocks that are listed afterwards. What both give is merged.
+pub struct Querier {
+    recent: Arc<dyn MetricsReader>,
+    blocks: Arc<dyn MetricsReader>,
+}
+
+impl Querier {
+    pub fn new(recent: Arc<dyn MetricsReader>, blocks: Arc<dyn MetricsReader>) -> Self {
+        Self { recent, blocks }
+    }
+}
+
+#[async_trait]
+impl MetricsReader for Querier {
+    async fn select(&self, ctx: &ReadContext, request: &SelectRequest) -> Result<SeriesSet> {
+        let recent = self.recent.select(ctx, request).await?;
+        let blocks = self.blocks.select(ctx, request).await?;
+        Ok(merge_series_sets(vec![blocks, recent]))
+    }
+
+    async fn series(&self, ctx: &ReadContext, query: &LabelQuery) -> Result<Warned<Vec<Labels>>> {
+        let recent = self.recent.series(ctx, query).await?;
+        Ok(union(recent, self.blocks.series(ctx, query).await?))
+    }
+
+    async fn label_names(&self, ctx: &ReadContext, query: &LabelQuery) -> Result<Warned<Vec<String>>> {
+        let recent = self.recent.label_names(ctx, query).await?;
+        Ok(union(recent, self.blocks.label_names(ctx, query).await?))
+    }
+
+    async fn label_values(
+        &self,
+        ctx: &ReadContext,
+        name: &str,
+        query: &LabelQuery,
+    ) -> Result<Warned<Vec<String>>> {
+        let recent = self.recent.label_values(ctx, name, query).await?;
+        Ok(union(recent, self.blocks.label_values(ctx, name, query).await?))
+    }
+
+    /// Exemplars are kept in the head alone.
+    async fn exemplars(&self, ctx: &ReadContext, query: &LabelQuery) -> Result<Vec<ExemplarSeries>> {
+        self.recent.exemplars(ctx, query).await
+    }
+
+    /// Metadata is kept in the head alone.
+    async fn metadata(&self, ctx: &ReadContext, metric: Option<&str>) -> Result<Vec<MetricMetadata>> {
+        self.recent.metadata(ctx, metric).await
+    }
+}
+
+/// Two sorted lists as one, each element once.
+fn union<T: Ord>(a: Warned<Vec<T>>, b: Warned<Vec<T>>) -> Warned<Vec<T>> {
+    let mut value = a.value;
+    value.extend(b.value);
+    value.sort_unstable();
+    value.dedup();
+    let warnings = a.warnings.into_iter().chain(b.warnings).collect();
+    Warned { value, warnings }
+}

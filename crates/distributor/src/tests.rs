@@ -1,0 +1,182 @@
+//! The distributor before an ingester that remembers what reached it.
+
+use super::*;
+use model::{Sample, TenantId};
+use parking_lot::Mutex;
+use runtime::ManualClock;
+use service_api::{AppendOutcome, BatchSeries, LabelSource, SeriesKey};
+use std::time::Duration;
+
+const NOW: i64 = 1_700_000_000_000;
+
+#[derive(Default)]
+struct FakeIngester {
+    known: Mutex<Vec<SeriesKey>>,
+    samples: Mutex<Vec<(Labels, i64)>>,
+}
+
+#[async_trait]
+impl Ingest for FakeIngester {
+    async fn append(
+        &self,
+        _: &TenantId,
+        batch: Arc<WriteBatch>,
+        named: Option<Vec<(u32, Labels)>>,
+    ) -> Result<AppendOutcome> {
+        let mut outcome = AppendOutcome::default();
+        let Some(named) = named else {
+            let known = self.known.lock();
+            outcome.unknown.extend(
+                (0..batch.series.len() as u32).filter(|i| !known.contains(&batch.series[*i as usize].key)),
+            );
+            return Ok(outcome);
+        };
+        for (index, labels) in named {
+            let series = &batch.series[index as usize];
+            for s in &batch.samples[series.samples.start as usize..series.samples.end as usize] {
+                self.samples.lock().push((labels.clone(), s.timestamp));
+                outcome.pushed.samples += 1;
+            }
+        }
+        Ok(outcome)
+    }
+}
+
+struct Pairs(Vec<Vec<(String, String)>>);
+
+impl LabelSource for Pairs {
+    fn pairs(&self, index: usize, each: &mut dyn FnMut(&str, &str)) -> Result<()> {
+        self.0[index].iter().for_each(|(n, v)| each(n, v));
+        Ok(())
+    }
+}
+
+/// Label pairs, and the times of its samples.
+type TestSeries<'a> = (&'a [(&'a str, &'a str)], &'a [i64]);
+
+fn batch(series: &[TestSeries<'_>]) -> WriteBatch {
+    let mut batch = WriteBatch {
+        series: vec![],
+        samples: vec![],
+        histograms: vec![],
+        exemplars: vec![],
+        metadata: vec![],
+        labels: Box::new(Pairs(
+            series
+                .iter()
+                .map(|(pairs, _)| pairs.iter().map(|(n, v)| (n.to_string(), v.to_string())).collect())
+                .collect(),
+        )),
+    };
+    for (i, (_, times)) in series.iter().enumerate() {
+        let start = batch.samples.len() as u32;
+        batch.samples.extend(times.iter().map(|t| Sample { timestamp: *t, value: 1.0 }));
+        let samples = start..batch.samples.len() as u32;
+        batch.series.push(BatchSeries {
+            key: SeriesKey(i as u128),
+            samples,
+            histograms: 0..0,
+            exemplars: 0..0,
+        });
+    }
+    batch
+}
+
+fn setup(limits: Limits) -> (Arc<FakeIngester>, Arc<ManualClock>, Distributor) {
+    let (ingester, clock) = (Arc::new(FakeIngester::default()), Arc::new(ManualClock::at(NOW)));
+    let distributor = Distributor::new(
+        ingester.clone(),
+        Arc::new(Arc::new(limits)),
+        clock.clone(),
+        &mut Registry::default(),
+    );
+    (ingester, clock, distributor)
+}
+
+async fn push(distributor: &Distributor, series: &[TestSeries<'_>]) -> Result<PushOutcome> {
+    distributor.push(&TenantId::anonymous(), batch(series)).await
+}
+
+#[tokio::test]
+async fn labels_are_sorted_and_empty_ones_dropped() {
+    let (ingester, _, distributor) = setup(Limits::default());
+    let outcome =
+        push(&distributor, &[(&[("b", "2"), ("__name__", "up"), ("a", "")], &[NOW])]).await.unwrap();
+    assert_eq!((outcome.samples, outcome.rejected), (1, 0));
+    assert_eq!(ingester.samples.lock()[0].0.to_string(), r#"{__name__="up", b="2"}"#);
+}
+
+#[tokio::test]
+async fn a_bad_series_does_not_take_its_neighbours_down() {
+    let limits = Limits { max_label_names_per_series: 2, max_label_value_length: 5, ..Limits::default() };
+    let (ingester, _, distributor) = setup(limits);
+    let outcome = push(
+        &distributor,
+        &[
+            (&[("__name__", "good")], &[NOW]),
+            (&[("a", "nameless")], &[NOW, NOW + 1]),
+            (&[("__name__", "x"), ("a", "1"), ("a", "2")], &[NOW]),
+            (&[("__name__", "x"), ("a", "1"), ("b", "2")], &[NOW]),
+            (&[("__name__", "toolong")], &[NOW]),
+            (&[("__name__", "x"), ("", "y")], &[NOW]),
+        ],
+    )
+    .await
+    .unwrap();
+    assert_eq!((outcome.samples, outcome.rejected), (1, 6));
+    assert_eq!(ingester.samples.lock().len(), 1);
+    let reasons: Vec<_> = outcome.rejections.iter().map(|r| format!("{:?}", r.reason)).collect();
+    for (reason, part) in
+        reasons.iter().zip(["longer than 5", "not unique", "3 labels", "longer than 5", "empty"])
+    {
+        assert!(reason.contains(part), "{reason} lacks {part}");
+    }
+}
+
+#[tokio::test]
+async fn samples_out_of_bounds_are_refused_one_by_one() {
+    let (ingester, _, distributor) = setup(Limits { max_sample_age: 60, ..Limits::default() });
+    let outcome = push(
+        &distributor,
+        &[
+            (&[("__name__", "a")], &[NOW - 61_000, NOW, NOW + 601_000]),
+            (&[("__name__", "b")], &[NOW - 59_000, i64::MAX, i64::MIN]),
+        ],
+    )
+    .await
+    .unwrap();
+    assert_eq!((outcome.samples, outcome.rejected), (2, 4));
+    let kept: Vec<_> = ingester.samples.lock().iter().map(|(l, t)| (l.to_string(), *t)).collect();
+    assert_eq!(kept, [(r#"{__name__="a"}"#.into(), NOW), (r#"{__name__="b"}"#.into(), NOW - 59_000)]);
+}
+
+#[tokio::test]
+async fn a_rate_refills_with_time() {
+    let (_, clock, distributor) =
+        setup(Limits { ingestion_rate: 1.0, ingestion_burst: 2, ..Limits::default() });
+    let two = [NOW, NOW + 1];
+    assert!(push(&distributor, &[(&[("__name__", "a")], &two)]).await.is_ok());
+    let refused = push(&distributor, &[(&[("__name__", "a")], &two)]).await.unwrap_err();
+    assert_eq!(refused.code, Code::RateLimited);
+    clock.advance(Duration::from_secs(2));
+    assert!(push(&distributor, &[(&[("__name__", "a")], &two)]).await.is_ok());
+}
+
+#[tokio::test]
+async fn long_exemplars_and_metadata_are_dropped_alone() {
+    use model::{Exemplar, Metadata};
+    let exemplar =
+        |value: &str| Exemplar { labels: Labels::from_pairs([("id", value)]), timestamp: NOW, value: 1.0 };
+    let mut batch = batch(&[(&[("__name__", "a")], &[NOW]), (&[("__name__", "b")], &[NOW])]);
+    batch.exemplars = vec![exemplar(&"x".repeat(127)), exemplar("short")];
+    batch.series[0].exemplars = 0..1;
+    batch.series[1].exemplars = 1..2;
+    for help in ["fine".to_owned(), "x".repeat(9000)] {
+        let metadata = Metadata { help, ..Metadata::default() };
+        batch.metadata.push(service_api::MetadataEntry { metric: "a".into(), metadata });
+    }
+    assert_eq!(annexes::drop_too_long(&mut batch), 2);
+    assert_eq!((batch.series[0].exemplars.clone(), batch.series[1].exemplars.clone()), (0..0, 0..1));
+    assert_eq!(batch.exemplars[0].labels.get("id"), Some("short"));
+    assert_eq!(batch.metadata[0].metadata.help, "fine");
+}
