@@ -1,0 +1,80 @@
+//! The one place that says which HTTP answer an error code gets.
+
+use crate::json;
+use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, StatusCode, header};
+use service_api::{Code, Error};
+
+/// An error that is answered in the JSON form of Prometheus's API.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ApiError(pub Error);
+
+/// Seconds after which a sender should try again when we were short of something.
+const RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
+
+/// Status and Prometheus's `errorType`, which has fewer words than there are codes.
+fn answer(code: Code) -> (StatusCode, &'static str) {
+    match code {
+        Code::BadRequest => (StatusCode::BAD_REQUEST, "bad_data"),
+        Code::Unauthenticated => (StatusCode::UNAUTHORIZED, "bad_data"),
+        Code::Forbidden => (StatusCode::FORBIDDEN, "bad_data"),
+        Code::NotFound => (StatusCode::NOT_FOUND, "not_found"),
+        Code::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "bad_data"),
+        // Mimir's word; Prometheus has no rate limits.
+        Code::RateLimited => (StatusCode::TOO_MANY_REQUESTS, "too_many_requests"),
+        Code::Unprocessable => (StatusCode::UNPROCESSABLE_ENTITY, "execution"),
+        Code::Timeout => (StatusCode::SERVICE_UNAVAILABLE, "timeout"),
+        Code::Canceled => (client_closed_request(), "canceled"),
+        Code::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
+        Code::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
+    }
+}
+
+/// nginx's 499, which Prometheus uses too.
+fn client_closed_request() -> StatusCode {
+    StatusCode::from_u16(499).unwrap_or(StatusCode::BAD_REQUEST)
+}
+
+/// The error as a line of text, for senders and people.
+pub fn plain_text(error: &Error) -> Response {
+    let (status, _) = answer(error.code);
+    log(error);
+    let text = [(header::CONTENT_TYPE, "text/plain; charset=utf-8")];
+    with_retry(error, (status, text, format!("{}\n", error.message)).into_response())
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let (status, error_type) = answer(self.0.code);
+        log(&self.0);
+        let mut body = Vec::with_capacity(128);
+        body.extend_from_slice(br#"{"status":"error","errorType":"#);
+        json::string(&mut body, error_type);
+        body.extend_from_slice(br#","error":"#);
+        json::string(&mut body, &self.0.message);
+        body.push(b'}');
+        with_retry(&self.0, (status, [(header::CONTENT_TYPE, "application/json")], body).into_response())
+    }
+}
+
+impl From<Error> for ApiError {
+    fn from(error: Error) -> Self {
+        Self(error)
+    }
+}
+
+fn with_retry(error: &Error, mut response: Response) -> Response {
+    if error.code == Code::Unavailable {
+        response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER);
+    }
+    response
+}
+
+/// Errors are the sender's business, except those that are ours.
+fn log(error: &Error) {
+    match error.code {
+        Code::Internal => tracing::error!(error = %error, "request failed"),
+        Code::Unavailable => tracing::warn!(error = %error, "request refused"),
+        _ => tracing::debug!(error = %error, "request refused"),
+    }
+}

@@ -1,0 +1,137 @@
+//! Queries: `query`, `query_range`, `format_query`, `parse_query`.
+
+mod ast;
+mod result;
+pub mod selectors;
+pub mod slots;
+
+use crate::{
+    answer::{self, Notes},
+    error::ApiError,
+    json,
+    params::{Params, invalid},
+    state::ApiState,
+    tenant::Tenant,
+};
+use axum::{extract::State, response::Response};
+use model::{Timestamp, quote};
+use promql::ast::Expr;
+use promql::engine::Query;
+use result::Stats;
+use service_api::{Error, Result};
+use std::time::Duration;
+
+/// Points of one series that a range query may ask for.
+const MAX_POINTS: i128 = 11_000;
+
+const NANOS_PER_MS: i64 = 1_000_000;
+
+/// What instant and range queries take alike.
+struct Options {
+    limit: Option<usize>,
+    timeout: Option<Duration>,
+    lookback: Option<Duration>,
+    stats: Stats,
+}
+
+pub async fn instant(
+    tenant: Tenant,
+    State(state): State<ApiState>,
+    params: Params,
+) -> Result<Response, ApiError> {
+    let limit = params.limit()?;
+    let time = params.time_or("time", state.deps.clock.now_ms())?;
+    let options = options(&params, limit)?;
+    let expr = query(&params)?;
+    evaluate(tenant, &state, &expr, &params, Times { start: time, end: time, step: None }, options).await
+}
+
+pub async fn range(
+    tenant: Tenant,
+    State(state): State<ApiState>,
+    params: Params,
+) -> Result<Response, ApiError> {
+    let limit = params.limit()?;
+    let times = times(&params)?;
+    let options = options(&params, limit)?;
+    let max = state.deps.limits.limits(&tenant.0).max_query_range;
+    if max > 0 && (times.end - times.start) as u64 > max.saturating_mul(1000) {
+        let why = format!("the query's range is longer than limits.max_query_range allows ({max} s)");
+        return Err(Error::bad_request(why).into());
+    }
+    let expr = query(&params)?;
+    evaluate(tenant, &state, &expr, &params, times, options).await
+}
+
+/// When an expression is evaluated.
+struct Times {
+    start: Timestamp,
+    end: Timestamp,
+    /// Milliseconds; none for an instant query.
+    step: Option<i64>,
+}
+
+fn times(params: &Params) -> Result<Times> {
+    let start = params.required_time("start")?;
+    let end = params.required_time("end")?;
+    if end < start {
+        return Err(invalid("end", "end timestamp must not be before start time"));
+    }
+    let step = params.required_duration("step")?;
+    // Less than a millisecond would be no step at all.
+    if step < NANOS_PER_MS {
+        let why = "zero or negative query resolution step widths are not accepted. Try a positive integer";
+        return Err(invalid("step", why));
+    }
+    if i128::from(end - start) * i128::from(NANOS_PER_MS) / i128::from(step) > MAX_POINTS {
+        return Err(Error::bad_request(
+            "exceeded maximum resolution of 11,000 points per timeseries. Try decreasing the query resolution (?step=XX)",
+        ));
+    }
+    Ok(Times { start, end, step: Some(step / NANOS_PER_MS) })
+}
+
+fn options(params: &Params, limit: Option<usize>) -> Result<Options> {
+    let timeout = params.timeout()?;
+    let lookback = params.lookback_delta()?;
+    Ok(Options { limit, timeout, lookback, stats: Stats::asked_by(params.get("stats")) })
+}
+
+fn query(params: &Params) -> Result<Expr> {
+    selectors::parse_query(params.get("query")).map_err(|e| invalid("query", e))
+}
+
+async fn evaluate(
+    Tenant(tenant): Tenant,
+    state: &ApiState,
+    expr: &Expr,
+    params: &Params,
+    times: Times,
+    options: Options,
+) -> Result<Response, ApiError> {
+    let deps = &state.deps;
+    let started = deps.clock.monotonic();
+    let query = Query { text: params.get("query"), expr };
+    let mut found = slots::run(state, &tenant, options.timeout, async |ctx| {
+        result::evaluate(deps, ctx, query, &times, options.lookback).await
+    })
+    .await?;
+    if options.stats == Stats::Deprecated {
+        let value = quote(params.get("stats"));
+        found.notes.warnings.push(format!(
+            "value {value} for parameter \"stats\" is deprecated and will be rejected in the next major release, use \"true\" or \"all\""
+        ));
+    }
+    let took = deps.clock.monotonic().saturating_sub(started);
+    Ok(found.into_response(options.limit, options.stats, took))
+}
+
+pub async fn format(_: Tenant, params: Params) -> Result<Response, ApiError> {
+    let pretty = promql::pretty(&query(&params)?);
+    Ok(answer::data(|out| json::string(out, &pretty), &Notes::default()))
+}
+
+pub async fn parse(_: Tenant, params: Params) -> Result<Response, ApiError> {
+    let expr = query(&params)?;
+    Ok(answer::data(|out| ast::expr(out, &expr), &Notes::default()))
+}

@@ -1,0 +1,144 @@
+//! Runs a parsed query and writes what comes out.
+
+use super::Times;
+use crate::{
+    answer::{self, Notes},
+    json,
+    params::invalid,
+    state::Deps,
+};
+use axum::response::Response;
+use model::{Labels, Timestamp};
+use promql::engine::{Engine, EngineConfig, MatrixSeries, Query, QueryResult, Statistics, Value};
+use service_api::{Code, ReadContext, Result};
+use std::time::Duration;
+
+/// Whether the answer tells what the query took.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stats {
+    No,
+    Yes,
+    /// Yes, though the parameter has a value that Prometheus will refuse one day.
+    Deprecated,
+}
+
+impl Stats {
+    pub fn asked_by(parameter: &str) -> Self {
+        match parameter {
+            "" => Self::No,
+            "true" | "all" => Self::Yes,
+            _ => Self::Deprecated,
+        }
+    }
+}
+
+/// A query's value and what goes with it.
+pub struct Found {
+    value: Value,
+    statistics: Statistics,
+    pub notes: Notes,
+}
+
+pub async fn evaluate(
+    deps: &Deps,
+    ctx: &ReadContext,
+    query: Query<'_>,
+    times: &Times,
+    lookback: Option<Duration>,
+) -> Result<Found> {
+    let with_lookback = lookback.map(|lookback| {
+        let lookback_ms = i64::try_from(lookback.as_millis()).unwrap_or(i64::MAX);
+        Engine::new(EngineConfig { lookback_ms, ..deps.engine.config().clone() })
+    });
+    let engine = with_lookback.as_ref().unwrap_or(&deps.engine);
+    let reader = &*deps.reader;
+    let result = match times.step {
+        None => engine.instant(ctx, reader, query, times.start).await,
+        Some(step) => engine.range(ctx, reader, query, times.start, times.end, step).await,
+    };
+    // What the engine finds wrong with the query itself Prometheus reports of its parameter.
+    let result = result.map_err(|e| if e.code == Code::BadRequest { invalid("query", e) } else { e })?;
+    let QueryResult { value, warnings, infos, statistics } = result;
+    Ok(Found { value, statistics, notes: Notes { warnings, infos } })
+}
+
+impl Found {
+    pub fn into_response(self, limit: Option<usize>, stats: Stats, took: Duration) -> Response {
+        let Self { value, statistics, mut notes } = self;
+        let mut close = Vec::new();
+        if stats != Stats::No {
+            write_stats(&mut close, &statistics, took);
+        }
+        close.push(b'}');
+        match value {
+            Value::Scalar { time, value } => whole(
+                r#"{"resultType":"scalar","result":"#,
+                |out| json::point(out, time, value),
+                &close,
+                &notes,
+            ),
+            Value::String { time, value } => {
+                let write = |out: &mut Vec<u8>| {
+                    out.push(b'[');
+                    json::timestamp(out, time);
+                    out.push(b',');
+                    json::string(out, &value);
+                    out.push(b']');
+                };
+                whole(r#"{"resultType":"string","result":"#, write, &close, &notes)
+            }
+            Value::Vector { time, mut samples } => {
+                notes.truncate(&mut samples, limit);
+                let each = move |out: &mut Vec<u8>, (labels, v): (Labels, f64)| sample(out, &labels, time, v);
+                close.insert(0, b']');
+                answer::array(r#"{"resultType":"vector","result":["#, samples, each, &close, &notes)
+            }
+            Value::Matrix(mut series) => {
+                notes.truncate(&mut series, limit);
+                let each = |out: &mut Vec<u8>, series: MatrixSeries| {
+                    let points = series.points();
+                    self::series(out, &series.labels, points);
+                };
+                close.insert(0, b']');
+                answer::array(r#"{"resultType":"matrix","result":["#, series, each, &close, &notes)
+            }
+        }
+    }
+}
+
+fn whole(open: &str, write: impl FnOnce(&mut Vec<u8>), close: &[u8], notes: &Notes) -> Response {
+    let write = |out: &mut Vec<u8>| {
+        out.extend_from_slice(open.as_bytes());
+        write(out);
+        out.extend_from_slice(close);
+    };
+    answer::data(write, notes)
+}
+
+fn sample(out: &mut Vec<u8>, labels: &Labels, time: Timestamp, value: f64) {
+    out.extend_from_slice(br#"{"metric":"#);
+    json::labels(out, labels);
+    out.extend_from_slice(br#","value":"#);
+    json::point(out, time, value);
+    out.push(b'}');
+}
+
+fn series(out: &mut Vec<u8>, labels: &Labels, points: impl Iterator<Item = (Timestamp, f64)>) {
+    out.extend_from_slice(br#"{"metric":"#);
+    json::labels(out, labels);
+    out.extend_from_slice(br#","values":"#);
+    json::array(out, points, |out, (t, v)| json::point(out, t, v));
+    out.push(b'}');
+}
+
+/// Prometheus's fields, as far as they are known here: all time counts as evaluation.
+fn write_stats(out: &mut Vec<u8>, statistics: &Statistics, took: Duration) {
+    let seconds = took.as_secs_f64();
+    let samples = statistics.samples;
+    out.extend_from_slice(
+        format!(
+            r#","stats":{{"timings":{{"evalTotalTime":{seconds},"resultSortTime":0,"queryPreparationTime":0,"innerEvalTime":{seconds},"execQueueTime":0,"execTotalTime":{seconds}}},"samples":{{"totalQueryableSamples":{samples},"samplesRead":{samples},"peakSamples":{samples}}}}}"#
+        )
+        .as_bytes(),
+    );
+}

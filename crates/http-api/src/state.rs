@@ -1,0 +1,114 @@
+//! What the handlers share, and what the binary passes in.
+
+use crate::{
+    query::slots::QuerySlots,
+    telemetry::HttpMetrics,
+    tenant::Multitenancy,
+    write::{WriteConfig, WriteState},
+};
+use axum::extract::FromRef;
+use futures::future::BoxFuture;
+use prometheus_client::registry::Registry;
+use runtime::Clock;
+use serde::{Deserialize, Serialize};
+use service_api::{LimitsSource, MetricsReader, Push, Result};
+use std::sync::Arc;
+
+/// Settings of the HTTP API.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ApiConfig {
+    pub read: ReadConfig,
+    pub write: WriteConfig,
+}
+
+/// Bounds of the read side.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ReadConfig {
+    /// Queries that run at once.
+    pub max_concurrent_queries: usize,
+    /// Queries that may wait for a place; more are answered 503.
+    pub max_queued_queries: usize,
+    /// Bytes of a posted form or of a remote read request.
+    pub max_form_bytes: usize,
+}
+
+impl Default for ReadConfig {
+    fn default() -> Self {
+        Self { max_concurrent_queries: 20, max_queued_queries: 200, max_form_bytes: 10 << 20 }
+    }
+}
+
+/// What `status/buildinfo` answers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BuildInfo {
+    pub version: String,
+    pub revision: String,
+    pub branch: String,
+    pub build_user: String,
+    pub build_date: String,
+    /// The compiler's version; clients read it under Prometheus's name, `goVersion`.
+    pub compiler: String,
+}
+
+/// An action of the process that a request may start.
+pub type Action = Arc<dyn Fn() -> BoxFuture<'static, Result<()>> + Send + Sync>;
+
+/// What the API stands on.
+#[derive(Clone)]
+pub struct Deps {
+    pub reader: Arc<dyn MetricsReader>,
+    pub push: Arc<dyn Push>,
+    pub engine: Arc<promql::Engine>,
+    pub limits: Arc<dyn LimitsSource>,
+    pub clock: Arc<dyn Clock>,
+    pub multitenancy: Multitenancy,
+    pub config: ApiConfig,
+    pub build: BuildInfo,
+    pub metrics: HttpMetrics,
+    /// Everything that has been registered is shown under `/metrics`.
+    pub registry: Arc<Registry>,
+    /// Ready, or the sentence that says what is still missing.
+    pub readiness: Arc<dyn Fn() -> Result<(), String> + Send + Sync>,
+    /// The configuration in force as YAML, secrets hidden.
+    pub config_yaml: Arc<dyn Fn() -> String + Send + Sync>,
+    /// Rereads what can be reread while we run.
+    pub reload: Action,
+    /// Brings everything that is in memory to the bucket.
+    pub flush: Action,
+}
+
+/// The state of the router.
+#[derive(Clone)]
+pub struct ApiState {
+    pub deps: Arc<Deps>,
+    pub slots: QuerySlots,
+    /// When the API was put together, in milliseconds since the Unix epoch.
+    pub started_ms: i64,
+}
+
+impl ApiState {
+    pub fn new(deps: Deps) -> Self {
+        let slots = QuerySlots::new(&deps.config.read);
+        Self { slots, started_ms: deps.clock.now_ms(), deps: Arc::new(deps) }
+    }
+}
+
+impl FromRef<ApiState> for Multitenancy {
+    fn from_ref(state: &ApiState) -> Self {
+        state.deps.multitenancy
+    }
+}
+
+impl FromRef<ApiState> for ReadConfig {
+    fn from_ref(state: &ApiState) -> Self {
+        state.deps.config.read.clone()
+    }
+}
+
+impl FromRef<ApiState> for WriteState {
+    fn from_ref(state: &ApiState) -> Self {
+        Self { push: Arc::clone(&state.deps.push), config: state.deps.config.write.clone() }
+    }
+}

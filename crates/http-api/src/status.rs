@@ -1,0 +1,112 @@
+//! What the process says of itself under `status`, and what it has none of: targets,
+//! Alertmanagers, rules.
+
+use crate::{
+    answer::{self, Notes},
+    error::ApiError,
+    json,
+    state::ApiState,
+    tenant::Tenant,
+};
+use axum::{extract::State, response::Response};
+use service_api::Error;
+
+pub async fn build_info(_: Tenant, State(state): State<ApiState>) -> Response {
+    let build = &state.deps.build;
+    object(&[
+        ("version", &build.version),
+        ("revision", &build.revision),
+        ("branch", &build.branch),
+        ("buildUser", &build.build_user),
+        ("buildDate", &build.build_date),
+        ("goVersion", &build.compiler),
+    ])
+}
+
+pub async fn config(_: Tenant, State(state): State<ApiState>) -> Response {
+    object(&[("yaml", &(state.deps.config_yaml)())])
+}
+
+fn object(fields: &[(&str, &str)]) -> Response {
+    answer::data(
+        |out| {
+            out.push(b'{');
+            for (i, (key, value)) in fields.iter().enumerate() {
+                if i > 0 {
+                    out.push(b',');
+                }
+                json::string(out, key);
+                out.push(b':');
+                json::string(out, value);
+            }
+            out.push(b'}');
+        },
+        &Notes::default(),
+    )
+}
+
+/// Prometheus's fields; those that only a Go process has are empty.
+pub async fn runtime_info(Tenant(tenant): Tenant, State(state): State<ApiState>) -> Response {
+    let retention = state.deps.limits.limits(&tenant).retention;
+    let retention = if retention == 0 { String::new() } else { format!("{retention}s") };
+    let (start, now) = (rfc3339(state.started_ms), rfc3339(state.deps.clock.now_ms()));
+    answer::data(
+        |out| {
+            for (key, value) in [
+                (r#"{"startTime":"#, start.as_str()),
+                (r#","CWD":"","hostname":"","serverTime":"#, now.as_str()),
+                (r#","reloadConfigSuccess":true,"lastConfigTime":"#, start.as_str()),
+                (
+                    r#","corruptionCount":0,"goroutineCount":0,"GOMAXPROCS":0,"GOMEMLIMIT":0,"GOGC":"","GODEBUG":"","storageRetention":"#,
+                    retention.as_str(),
+                ),
+            ] {
+                out.extend_from_slice(key.as_bytes());
+                json::string(out, value);
+            }
+            out.push(b'}');
+        },
+        &Notes::default(),
+    )
+}
+
+fn rfc3339(ms: i64) -> String {
+    jiff::Timestamp::from_millisecond(ms).map(|t| t.to_string()).unwrap_or_default()
+}
+
+pub async fn flags(_: Tenant) -> Response {
+    answer::fixed("{}")
+}
+
+pub async fn wal_replay(_: Tenant) -> Response {
+    answer::fixed(r#"{"min":0,"max":0,"current":0}"#)
+}
+
+pub async fn targets(_: Tenant) -> Response {
+    answer::fixed(r#"{"activeTargets":[],"droppedTargets":[],"droppedTargetCounts":{}}"#)
+}
+
+pub async fn target_metadata(_: Tenant) -> Response {
+    answer::fixed("[]")
+}
+
+pub async fn scrape_pools(_: Tenant) -> Response {
+    answer::fixed(r#"{"scrapePools":[]}"#)
+}
+
+pub async fn alertmanagers(_: Tenant) -> Response {
+    answer::fixed(r#"{"activeAlertmanagers":[],"droppedAlertmanagers":[]}"#)
+}
+
+pub async fn rules(_: Tenant) -> Response {
+    answer::fixed(r#"{"groups":[]}"#)
+}
+
+pub async fn alerts(_: Tenant) -> Response {
+    answer::fixed(r#"{"alerts":[]}"#)
+}
+
+/// What Prometheus answers unless it is started with its admin API on.
+pub async fn admin(_: Tenant) -> ApiError {
+    ApiError(Error::unavailable("admin APIs disabled"))
+}

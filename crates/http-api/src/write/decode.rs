@@ -1,0 +1,91 @@
+//! From the headers and body of a remote write request to a batch.
+
+use super::{v1, v2, wire::WireError};
+use bytes::Bytes;
+use http::{HeaderMap, header};
+use serde::{Deserialize, Serialize};
+use service_api::{Code, Error, Result, WriteBatch};
+
+/// Bounds of one write request.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct WriteConfig {
+    /// Bytes that the body of a write request may have as it is sent.
+    pub max_body_bytes: usize,
+    /// Bytes that the body of a write request may have when decompressed.
+    pub max_decompressed_bytes: usize,
+}
+
+impl Default for WriteConfig {
+    fn default() -> Self {
+        Self { max_body_bytes: 16 << 20, max_decompressed_bytes: 32 << 20 }
+    }
+}
+
+/// Which of the two remote write messages a body holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    V1,
+    V2,
+}
+
+/// What makes a request 415: the sender may then fall back to the other protocol.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unsupported(pub String);
+
+/// Tells the protocol by the content type (none means version 1) and checks the encoding.
+pub fn negotiate(headers: &HeaderMap) -> Result<Protocol, Unsupported> {
+    let header = |name| headers.get(name).map(|v: &http::HeaderValue| v.to_str().unwrap_or("?").trim());
+    let encoding = header(header::CONTENT_ENCODING).unwrap_or("");
+    if !(encoding.is_empty() || encoding.eq_ignore_ascii_case("snappy")) {
+        return Err(Unsupported(format!("{encoding} encoding is not supported; only snappy is")));
+    }
+    let content_type = header(header::CONTENT_TYPE).unwrap_or("");
+    if content_type.is_empty() {
+        return Ok(Protocol::V1);
+    }
+    let mut parts = content_type.split(';').map(str::trim);
+    if parts.next() != Some("application/x-protobuf") {
+        return Err(Unsupported(format!(
+            "expected application/x-protobuf as the content type, got {content_type}"
+        )));
+    }
+    let proto = parts.find_map(|p| p.strip_prefix("proto=")).map(|p| p.trim_matches('"'));
+    match proto {
+        None | Some("prometheus.WriteRequest") => Ok(Protocol::V1),
+        Some("io.prometheus.write.v2.Request") => Ok(Protocol::V2),
+        Some(other) => Err(Unsupported(format!("unknown remote write protobuf message {other}"))),
+    }
+}
+
+/// Decompresses and reads a body. CPU work: some 100 ns a sample.
+pub fn decode(protocol: Protocol, body: &[u8], max_decompressed: usize) -> Result<WriteBatch> {
+    let raw = decompress(body, max_decompressed)?;
+    let batch = match protocol {
+        Protocol::V1 => v1::parse(raw),
+        Protocol::V2 => v2::parse(raw),
+    };
+    batch.map_err(|e| match e {
+        WireError::TooMany(_) => Error::new(Code::TooLarge, format!("the request is too large: {e}")),
+        _ => Error::bad_request(format!("cannot decode the remote write request: {e}")),
+    })
+}
+
+/// Undoes snappy's block format, which names its decompressed length up front: that is
+/// checked before anything is allocated.
+fn decompress(body: &[u8], max: usize) -> Result<Bytes> {
+    let bad = |e: snap::Error| Error::bad_request(format!("cannot decompress the snappy body: {e}"));
+    let len = snap::raw::decompress_len(body).map_err(bad)?;
+    if len > max {
+        let message = format!("the request has {len} bytes when decompressed; at most {max} are accepted");
+        return Err(Error::new(Code::TooLarge, message));
+    }
+    // No snappy element of 3 bytes yields more than 64, so a longer claim is false, and not
+    // worth the memory.
+    if len / 64 > body.len() {
+        return Err(Error::bad_request("cannot decompress the snappy body: its length is false"));
+    }
+    let mut raw = vec![0; len];
+    snap::raw::Decoder::new().decompress(body, &mut raw).map_err(bad)?;
+    Ok(Bytes::from(raw))
+}

@@ -1,0 +1,249 @@
+//! Both protocols over bodies built field by field, and what mutations of them do.
+
+use super::{
+    decode::{Protocol, decode, negotiate},
+    entries, v1, v2,
+    wire::WireError,
+};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, header};
+use model::{Buckets, CounterResetHint, MetricType};
+use proptest::prelude::*;
+use service_api::{Code, WriteBatch};
+
+/// A protobuf message under construction.
+#[derive(Clone, Default)]
+struct Message(Vec<u8>);
+
+impl Message {
+    fn raw_varint(mut self, mut v: u64) -> Self {
+        while v >= 0x80 {
+            self.0.push(v as u8 | 0x80);
+            v >>= 7;
+        }
+        self.0.push(v as u8);
+        self
+    }
+
+    fn varint(self, field: u64, v: u64) -> Self {
+        self.raw_varint(field << 3).raw_varint(v)
+    }
+
+    fn sint(self, field: u64, v: i64) -> Self {
+        self.varint(field, (v << 1 ^ v >> 63) as u64)
+    }
+
+    fn double(self, field: u64, v: f64) -> Self {
+        let mut message = self.raw_varint(field << 3 | 1);
+        message.0.extend_from_slice(&v.to_le_bytes());
+        message
+    }
+
+    fn bytes(self, field: u64, v: impl AsRef<[u8]>) -> Self {
+        let mut message = self.raw_varint(field << 3 | 2).raw_varint(v.as_ref().len() as u64);
+        message.0.extend_from_slice(v.as_ref());
+        message
+    }
+
+    fn message(self, field: u64, m: Message) -> Self {
+        self.bytes(field, m.0)
+    }
+
+    fn packed(self, field: u64, values: &[u64]) -> Self {
+        let packed = values.iter().fold(Message::default(), |m, v| m.raw_varint(*v));
+        self.message(field, packed)
+    }
+}
+
+fn msg() -> Message {
+    Message::default()
+}
+
+fn label(name: &str, value: &str) -> Message {
+    msg().bytes(1, name).bytes(2, value)
+}
+
+fn sample(value: f64, t: i64) -> Message {
+    msg().double(1, value).varint(2, t as u64)
+}
+
+fn histogram() -> Message {
+    msg()
+        .varint(1, 6)
+        .double(3, 18.4)
+        .sint(4, 1)
+        .double(5, 0.001)
+        .varint(6, 1)
+        .message(8, msg().sint(1, -2).varint(2, 1))
+        .packed(9, &[2])
+        .message(11, msg().sint(1, 0).varint(2, 2))
+        .packed(12, &[4, 0])
+        .varint(14, 3)
+        .varint(15, 1_000)
+}
+
+fn body_v1() -> Message {
+    let series = msg()
+        .message(1, label("__name__", "up"))
+        .message(1, label("job", "node"))
+        .message(2, sample(1.5, 1_000))
+        .message(2, sample(f64::from_bits(model::STALE_NAN), 2_000))
+        .message(3, msg().message(1, label("trace_id", "abc")).double(2, 0.5).varint(3, 900))
+        .message(4, histogram());
+    msg()
+        .message(1, series)
+        .message(3, msg().varint(1, 1).bytes(2, "up").bytes(4, "Whether it is up.").bytes(5, "ratio"))
+}
+
+fn body_v2() -> Message {
+    let symbols = ["", "__name__", "up", "job", "node", "Whether it is up.", "ratio", "trace_id", "abc"];
+    let request = symbols.iter().fold(msg(), |m, s| m.bytes(4, s));
+    let series = msg()
+        .packed(1, &[1, 2, 3, 4])
+        .message(2, sample(1.5, 1_000).varint(3, 500))
+        .message(2, sample(f64::from_bits(model::STALE_NAN), 2_000))
+        .message(3, histogram())
+        .message(4, msg().packed(1, &[7, 8]).double(2, 0.5).varint(3, 900))
+        .message(5, msg().varint(1, 1).varint(3, 5).varint(4, 6))
+        .varint(6, 400);
+    request.message(5, series)
+}
+
+fn pairs(batch: &WriteBatch, index: usize) -> Vec<(String, String)> {
+    let mut out = Vec::new();
+    batch.labels.pairs(index, &mut |n, v| out.push((n.to_owned(), v.to_owned()))).unwrap();
+    out
+}
+
+#[test]
+fn both_protocols_say_the_same() {
+    let one = v1::parse(body_v1().0.into()).unwrap();
+    let two = v2::parse(body_v2().0.into()).unwrap();
+    for batch in [&one, &two] {
+        assert_eq!(pairs(batch, 0), [("__name__", "up"), ("job", "node")].map(|(n, v)| (n.into(), v.into())));
+        assert_eq!(batch.samples.len(), 2);
+        assert_eq!((batch.samples[0].timestamp, batch.samples[0].value), (1_000, 1.5));
+        assert!(model::is_stale(batch.samples[1].value), "the stale marker keeps its bits");
+        let h = &batch.histograms[0];
+        assert_eq!((h.timestamp, h.histogram.schema, h.histogram.sum), (1_000, 1, 18.4));
+        assert_eq!(h.histogram.counter_reset_hint, CounterResetHint::Gauge);
+        assert_eq!(h.histogram.negative_spans[0].offset, -2);
+        assert_eq!(
+            h.histogram.buckets,
+            Buckets::Integer { count: 6, zero_count: 1, positive: vec![2, 0], negative: vec![1] }
+        );
+        assert_eq!(batch.exemplars[0].labels.to_string(), r#"{trace_id="abc"}"#);
+        assert_eq!(batch.series[0].exemplars, 0..1);
+        let m = &batch.metadata[0];
+        assert_eq!((m.metric.as_str(), m.metadata.metric_type), ("up", MetricType::Counter));
+        assert_eq!((m.metadata.help.as_str(), m.metadata.unit.as_str()), ("Whether it is up.", "ratio"));
+    }
+}
+
+#[test]
+fn a_key_names_the_labels_however_the_message_is_cut() {
+    let (a, b) = (label("__name__", "up"), label("job", "node"));
+    let whole = msg().message(1, a.clone()).message(1, b.clone()).message(2, sample(1.0, 1));
+    let apart = msg().message(1, a.clone()).message(2, sample(1.0, 1)).message(1, b.clone());
+    let other = msg().message(1, a).message(2, sample(1.0, 1));
+    let batch = v1::parse(msg().message(1, whole).message(1, apart).message(1, other).0.into()).unwrap();
+    assert_eq!(batch.series[0].key, batch.series[1].key);
+    assert_ne!(batch.series[0].key, batch.series[2].key);
+    assert_eq!(pairs(&batch, 0), pairs(&batch, 1));
+    let second = v2::parse(body_v2().0.into()).unwrap();
+    assert_ne!(second.series[0].key, batch.series[0].key);
+}
+
+#[test]
+fn what_is_wrong_is_named() {
+    let symbols = msg().bytes(4, "").bytes(4, "a");
+    let with = |series: Message| v2::parse(symbols.clone().message(5, series).0.into()).err();
+    assert_eq!(with(msg().packed(1, &[1, 2])), Some(WireError::Symbol));
+    assert_eq!(with(msg().packed(1, &[1])), Some(WireError::Symbol));
+    assert_eq!(with(msg().packed(1, &[1, u64::MAX])), Some(WireError::Symbol));
+    assert_eq!(v2::parse(msg().bytes(4, "no empty symbol first").0.into()).err(), Some(WireError::Symbol));
+    let spans = msg().message(11, msg().varint(2, 3)).packed(12, &[2]);
+    let parsed = v1::parse(msg().message(1, msg().message(4, spans)).0.into());
+    assert!(matches!(parsed.err(), Some(WireError::Histogram(_))));
+    let wide = msg().message(11, msg().varint(2, u64::from(u32::MAX)));
+    assert!(v1::parse(msg().message(1, msg().message(4, wide)).0.into()).is_err());
+    let many = [0x0a, 0x00].repeat(entries::MAX_ENTRIES + 1);
+    assert!(matches!(v1::parse(many.into()).err(), Some(WireError::TooMany(_))));
+}
+
+#[test]
+fn a_false_length_costs_no_memory() {
+    let claim_4gib = [0xff, 0xff, 0xff, 0xff, 0x0f, 0x00];
+    let refused = decode(Protocol::V1, &claim_4gib, 32 << 20).err().unwrap();
+    assert_eq!(refused.code, Code::TooLarge);
+    let claim_16mib = [0x80, 0x80, 0x80, 0x08, 0x00];
+    let refused = decode(Protocol::V1, &claim_16mib, 32 << 20).err().unwrap();
+    assert_eq!(refused.code, Code::BadRequest);
+}
+
+#[test]
+fn content_types_choose_the_protocol() {
+    let ask = |content_type: &str, encoding: &str| {
+        let mut headers = HeaderMap::new();
+        for (name, value) in [(header::CONTENT_TYPE, content_type), (header::CONTENT_ENCODING, encoding)] {
+            if !value.is_empty() {
+                headers.insert(name, HeaderValue::from_str(value).unwrap());
+            }
+        }
+        negotiate(&headers).ok()
+    };
+    assert_eq!(ask("", ""), Some(Protocol::V1));
+    assert_eq!(ask("application/x-protobuf", "snappy"), Some(Protocol::V1));
+    assert_eq!(ask("application/x-protobuf;proto=prometheus.WriteRequest", "snappy"), Some(Protocol::V1));
+    assert_eq!(
+        ask("application/x-protobuf; proto=io.prometheus.write.v2.Request", "snappy"),
+        Some(Protocol::V2)
+    );
+    assert_eq!(ask("application/x-protobuf;proto=other", "snappy"), None);
+    assert_eq!(ask("application/json", "snappy"), None);
+    assert_eq!(ask("application/x-protobuf", "zstd"), None);
+}
+
+/// A body with a few of its bytes changed, cut or doubled.
+fn mutated(body: Vec<u8>) -> impl Strategy<Value = Vec<u8>> {
+    let len = body.len();
+    let edits = prop::collection::vec((0..len, any::<u8>(), 0..3u8), 1..8);
+    edits.prop_map(move |edits| {
+        let mut bytes = body.clone();
+        for (at, byte, kind) in edits {
+            let at = at % bytes.len().max(1);
+            match kind {
+                0 if !bytes.is_empty() => bytes[at] = byte,
+                1 => bytes.truncate(at),
+                _ => bytes.insert(at.min(bytes.len()), byte),
+            }
+        }
+        bytes
+    })
+}
+
+fn survives(parsed: Result<WriteBatch, WireError>) {
+    if let Ok(batch) = parsed {
+        for index in 0..batch.series.len() {
+            let series = &batch.series[index];
+            assert!(series.samples.end as usize <= batch.samples.len());
+            let _ = batch.labels.pairs(index, &mut |_, _| {});
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+    #[test]
+    fn mutated_bodies_parse_or_fail(one in mutated(body_v1().0), two in mutated(body_v2().0)) {
+        survives(v1::parse(Bytes::from(one)));
+        survives(v2::parse(Bytes::from(two)));
+    }
+
+    #[test]
+    fn any_compressed_bytes_decode_or_fail(bytes: Vec<u8>) {
+        let _ = decode(Protocol::V1, &bytes, 1 << 20);
+        let _ = decode(Protocol::V2, &bytes, 1 << 20);
+    }
+}
