@@ -1,3 +1,110 @@
-//! Starts Yagura.
+//! Starts Yagura: configuration, then build, then run, then drain.
 
-fn main() {}
+mod app;
+mod args;
+mod config;
+mod data_dir;
+mod limits;
+mod retention;
+mod server;
+
+use anyhow::Context;
+use app::App;
+use args::Args;
+use clap::Parser;
+use config::{Config, Layers};
+use runtime::{Signal, Signals, Telemetry};
+use std::{process::ExitCode, time::Duration};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// From the signal to stop to the end of the process. A service manager waits longer.
+const DRAIN_WITHIN: Duration = Duration::from_secs(30);
+
+/// Exit codes: 1 for what happened, 2 for what was asked (as for a wrong flag).
+const FAILED: u8 = 1;
+const BAD_CONFIG: u8 = 2;
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    if args.print_config_docs {
+        print!("{}", config::reference_page());
+        return ExitCode::SUCCESS;
+    }
+    let env = std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)));
+    let layers = Layers { file: args.config_file, env: env.collect(), set: args.set };
+    let config = match config::load(layers) {
+        Ok(config) => config,
+        Err(error) => {
+            eprintln!("the configuration is not good:\n  {}", error.0.join("\n  "));
+            return ExitCode::from(BAD_CONFIG);
+        }
+    };
+    let done = if args.print_config {
+        config.to_yaml().map(|yaml| print!("{yaml}"))
+    } else if args.check_config {
+        println!("the configuration is good");
+        Ok(())
+    } else {
+        serve(config)
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("yagura: {error:#}");
+            ExitCode::from(FAILED)
+        }
+    }
+}
+
+fn serve(config: Config) -> anyhow::Result<()> {
+    rustls::crypto::ring::default_provider()
+        .install_default()
+        .ok()
+        .context("a TLS provider was set up twice")?;
+    let runtime = tokio::runtime::Runtime::new().context("cannot start the async runtime")?;
+    let served = runtime.block_on(async {
+        let telemetry = Telemetry::install("yagura", &config.log, &config.tracing)?;
+        let served = run(&config).await;
+        tokio::task::spawn_blocking(|| telemetry.shutdown()).await?;
+        served
+    });
+    // What still blocks a thread after the drain must not keep the process.
+    runtime.shutdown_background();
+    served
+}
+
+/// Builds, runs until a signal or a failure, drains.
+async fn run(config: &Config) -> anyhow::Result<()> {
+    let mut signals = Signals::listen().context("cannot listen for signals")?;
+    let (mut services, limits) = tokio::select! {
+        built = App::build(config) => built?.spawn(),
+        signal = signals.terminate() => {
+            tracing::info!(signal, "stopped while starting");
+            return Ok(());
+        }
+    };
+    let failure = loop {
+        tokio::select! {
+            failure = services.failure() => break Some(failure),
+            signal = signals.next() => match signal {
+                Signal::Terminate(signal) => {
+                    tracing::info!(signal, "draining");
+                    break None;
+                }
+                // What is wrong with the file is logged there.
+                Signal::Reload => drop(limits.reload()),
+            },
+        }
+    };
+    if let Some(failure) = &failure {
+        tracing::error!(error = %failure, "stopping");
+    }
+    tokio::select! {
+        drained = services.drain(DRAIN_WITHIN) => drained?,
+        signal = signals.terminate() => tracing::warn!(signal, "stopped before the drain was over"),
+    }
+    tracing::info!("stopped");
+    failure.map_or(Ok(()), |failure| Err(failure.into()))
+}

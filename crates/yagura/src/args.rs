@@ -1,0 +1,39 @@
+//! The command line.
+
+use clap::Parser;
+use std::path::PathBuf;
+
+const EXAMPLES: &str = "\
+Examples:
+  yagura                                    serve on 127.0.0.1:9009, data in ./data
+  yagura --config.file=yagura.yaml          take settings from a file
+  yagura --set http.listen=0.0.0.0:9009     set one setting; may be repeated
+  YAGURA__LOG__LEVEL=debug yagura           the same by an environment variable
+
+Prometheus writes to http://127.0.0.1:9009/api/v1/write; Grafana reads from
+http://127.0.0.1:9009 as from a Prometheus.";
+
+/// Yagura keeps metrics in object storage and answers PromQL.
+#[derive(Debug, Parser)]
+#[command(name = "yagura", version, after_help = EXAMPLES)]
+pub struct Args {
+    /// A YAML file with settings
+    #[arg(long = "config.file", value_name = "FILE")]
+    pub config_file: Option<PathBuf>,
+
+    /// Sets one setting over file and environment
+    #[arg(long = "set", value_name = "SECTION.KEY=VALUE")]
+    pub set: Vec<String>,
+
+    /// Checks the configuration and ends
+    #[arg(long)]
+    pub check_config: bool,
+
+    /// Prints the configuration that is in force, secrets hidden, and ends
+    #[arg(long)]
+    pub print_config: bool,
+
+    /// Prints the page that documents every setting, and ends
+    #[arg(long, hide = true)]
+    pub print_config_docs: bool,
+}

@@ -1,0 +1,359 @@
+//! What every setting means: the source of `docs/configuration.md` and of the units.
+
+use super::{
+    Config,
+    units::Unit::{self, Bytes, Milliseconds, None as Plain, Seconds, Secret},
+};
+use figment::value::{Dict, Num, Value};
+use std::fmt::Write;
+
+/// A key, the unit of its value, and what it sets.
+type Setting = (&'static str, Unit, &'static str);
+
+/// Sections in the order of the page, each with what it is about and its keys.
+const SECTIONS: &[(&str, &str, &[Setting])] = &[
+    (
+        "",
+        "The process",
+        &[
+            ("target", Plain, "The roles that this process runs. This version runs all of them: `all`."),
+            (
+                "data_dir",
+                Plain,
+                "The folder for the write-ahead log and, unless `bucket.url` says otherwise, the bucket. One process at a time may use it.",
+            ),
+        ],
+    ),
+    (
+        "http",
+        "The HTTP API",
+        &[
+            (
+                "http.listen",
+                Plain,
+                "Address and port of the HTTP API. `0.0.0.0:9009` listens on every interface; nobody is asked for a password, so keep it behind something that does.",
+            ),
+            ("http.max_connections", Plain, "Connections served at once; further ones wait to be accepted."),
+            (
+                "http.idle_timeout",
+                Seconds,
+                "How long a connection may take to send a request's head, and how long it may stay open without a request.",
+            ),
+        ],
+    ),
+    (
+        "grpc",
+        "gRPC between processes",
+        &[(
+            "grpc.listen",
+            Plain,
+            "Reserved for the roles of a cluster. While one process is everything, nothing listens there.",
+        )],
+    ),
+    (
+        "multitenancy",
+        "Tenants",
+        &[(
+            "multitenancy.enabled",
+            Plain,
+            "Whether each request names its tenant in `X-Scope-OrgID`. When off, all data is of the tenant `anonymous`.",
+        )],
+    ),
+    (
+        "bucket",
+        "Where blocks are kept",
+        &[(
+            "bucket.url",
+            Plain,
+            "`file:FOLDER` or `s3://BUCKET`, with a prefix behind it if wanted (`s3://BUCKET/PREFIX`). Empty: the folder `bucket` in the data folder.",
+        )],
+    ),
+    (
+        "s3",
+        "Access to an `s3://` bucket",
+        &[
+            (
+                "s3.endpoint",
+                Plain,
+                "URL of an S3-compatible server, such as `http://127.0.0.1:9000`. Empty: AWS.",
+            ),
+            ("s3.region", Plain, "The bucket's region."),
+            (
+                "s3.access_key_id",
+                Plain,
+                "Access key. What is not set here comes from AWS's environment variables (`AWS_ACCESS_KEY_ID` …).",
+            ),
+            (
+                "s3.secret_access_key",
+                Secret,
+                "Its secret. Never shown; best set as `YAGURA__S3__SECRET_ACCESS_KEY`.",
+            ),
+        ],
+    ),
+    (
+        "limits",
+        "Limits of every tenant",
+        &[
+            (
+                "limits.overrides_file",
+                Plain,
+                "A YAML file with other limits for single tenants, reread every 10 s, on SIGHUP and on `POST /-/reload`; see below. Empty: none.",
+            ),
+            (
+                "limits.ingestion_rate",
+                Plain,
+                "Samples a second that a tenant may write, on average; 0 is no limit.",
+            ),
+            ("limits.ingestion_burst", Plain, "Samples that may come at once above the rate."),
+            ("limits.max_series", Plain, "Active series; 0 is no limit."),
+            ("limits.max_label_names_per_series", Plain, "Labels of one series."),
+            ("limits.max_label_name_length", Bytes, "Length of a label's name."),
+            ("limits.max_label_value_length", Bytes, "Length of a label's value."),
+            (
+                "limits.out_of_order_window",
+                Seconds,
+                "How much older than the newest sample of its series a sample may be.",
+            ),
+            ("limits.max_sample_age", Seconds, "How far in the past a sample may lie; 0 is no limit."),
+            ("limits.max_sample_future", Seconds, "How far in the future a sample may lie."),
+            ("limits.retention", Seconds, "How long blocks are kept; 0 is for ever."),
+            ("limits.query_memory", Bytes, "Memory that one query may hold."),
+            ("limits.query_timeout", Seconds, "Time that one query may take."),
+            ("limits.max_query_series", Plain, "Series that one query may read; 0 is no limit."),
+            ("limits.max_query_range", Seconds, "From start to end of one range query; 0 is no limit."),
+        ],
+    ),
+    (
+        "write",
+        "Write requests",
+        &[
+            ("write.max_body_bytes", Bytes, "Size of a request as it is sent."),
+            ("write.max_decompressed_bytes", Bytes, "Size of a request when decompressed."),
+        ],
+    ),
+    (
+        "query",
+        "Queries",
+        &[
+            ("query.max_concurrent_queries", Plain, "Queries that run at once."),
+            (
+                "query.max_queued_queries",
+                Plain,
+                "Queries that may wait for their turn; further ones are answered 503.",
+            ),
+            ("query.max_form_bytes", Bytes, "Size of a posted form or remote read request."),
+            (
+                "query.lookback",
+                Seconds,
+                "How old the newest sample of a series may be to count at an instant.",
+            ),
+            ("query.threads", Plain, "Threads that evaluate one query; 0 is one a processor, up to 8."),
+            ("query.max_samples", Plain, "Samples that one query may read; 0 is no limit."),
+        ],
+    ),
+    (
+        "cache",
+        "What is kept in memory of blocks",
+        &[
+            ("cache.index_bytes", Bytes, "Memory for the indexes of blocks."),
+            ("cache.page_bytes", Bytes, "Memory for pages of samples, as they are in the bucket."),
+        ],
+    ),
+    (
+        "wal",
+        "The write-ahead log",
+        &[
+            (
+                "wal.sync",
+                Plain,
+                "`always`: a write is answered when the disk has it. `interval`: when the operating system has it; a power loss then costs the last `wal.sync_interval_ms`.",
+            ),
+            ("wal.sync_interval_ms", Milliseconds, "Time between two syncs with `wal.sync: interval`."),
+            (
+                "wal.segment_size",
+                Bytes,
+                "Size of one file of the log; it is set aside in advance and removed as a whole.",
+            ),
+            (
+                "wal.group_window_us",
+                Plain,
+                "Microseconds that a write may wait for others to share its sync.",
+            ),
+            ("wal.group_bytes", Bytes, "Waiting writes of this size are synced at once."),
+            ("wal.queue_bytes", Bytes, "Writes that may wait for the log; then senders wait."),
+            (
+                "wal.quarantine_bytes",
+                Bytes,
+                "Damaged records that are kept in the folder `quarantine` for inspection.",
+            ),
+        ],
+    ),
+    (
+        "ingester",
+        "Recent data and its flush to the bucket",
+        &[
+            ("ingester.block_duration", Seconds, "Time that one block spans."),
+            (
+                "ingester.flush_interval",
+                Seconds,
+                "Time between two looks at what is ready to become a block.",
+            ),
+            (
+                "ingester.flush_on_shutdown",
+                Plain,
+                "Whether everything in memory is written to the bucket when the process is told to stop. Nothing is lost without it: the write-ahead log has it.",
+            ),
+            (
+                "ingester.max_exemplars",
+                Plain,
+                "Exemplars kept for one tenant; the oldest go first. 0 keeps none.",
+            ),
+            ("ingester.max_metadata", Plain, "Metrics of one tenant whose metadata is kept."),
+        ],
+    ),
+    (
+        "log",
+        "Logs, on standard error",
+        &[
+            (
+                "log.level",
+                Plain,
+                "`error`, `warn`, `info`, `debug` or `trace`, also by module: `info,ingester=debug`.",
+            ),
+            (
+                "log.format",
+                Plain,
+                "`text`, `json`, or `auto`: text when standard error is a terminal, JSON otherwise.",
+            ),
+        ],
+    ),
+    (
+        "tracing",
+        "Spans for OpenTelemetry",
+        &[
+            (
+                "tracing.otlp_endpoint",
+                Plain,
+                "Where spans are sent by OTLP over gRPC, such as `http://127.0.0.1:4317`. Empty: nowhere.",
+            ),
+            ("tracing.sample_ratio", Plain, "The share of traces that is sent, from 0 to 1."),
+        ],
+    ),
+];
+
+const HEAD: &str = "# Configuration
+
+<!-- Generated from crates/yagura/src/config/reference.rs: `make docs` writes it anew. -->
+
+Yagura runs without any configuration. What is set comes, each over the one before, from
+
+1. the defaults on this page,
+2. a YAML file given as `--config.file=FILE`,
+3. environment variables: `YAGURA__HTTP__LISTEN` sets `http.listen`,
+4. `--set section.key=value` on the command line, as often as needed.
+
+A key that does not exist and a value that does not fit keep Yagura from starting; the
+error names the key and where it was set. `yagura --check-config` only looks,
+`yagura --print-config` prints what is in force with secrets hidden. Durations may be
+written as `90s`, `2h` or `15d`, sizes as `512KiB` or `64MiB`.
+
+```yaml
+http:
+  listen: 0.0.0.0:9009
+bucket:
+  url: s3://metrics
+limits:
+  retention: 90d
+```
+";
+
+const TAIL: &str = "
+## Other limits for single tenants
+
+The file that `limits.overrides_file` names changes any of the limits above for the
+tenants that it lists. A file with a mistake is reported in the log and counted in
+`yagura_limits_overrides_failures_total`; the limits that were in force stay in force.
+
+```yaml
+overrides:
+  team-a:
+    max_series: 10000000
+    retention: 30d
+```
+";
+
+/// The unit of a key's value; `Unit::None` for what is not in the table.
+pub fn unit(key: &str) -> Unit {
+    let mut rows = SECTIONS.iter().flat_map(|(_, _, rows)| rows.iter());
+    rows.find(|(name, _, _)| *name == key).map_or(Plain, |(_, unit, _)| *unit)
+}
+
+/// The page that documents every setting.
+pub fn page() -> String {
+    let defaults = Value::serialize(Config::default()).ok().and_then(Value::into_dict).unwrap_or_default();
+    let mut out = HEAD.to_owned();
+    for (name, about, rows) in SECTIONS {
+        let title = if name.is_empty() { (*about).to_owned() } else { format!("`{name}`: {about}") };
+        let _ = write!(out, "\n## {title}\n\n| key | default | what it sets |\n|---|---|---|\n");
+        for (key, unit, text) in *rows {
+            let _ = writeln!(out, "| `{key}` | {} | {text} |", shown_default(&defaults, key, *unit));
+        }
+    }
+    out + TAIL
+}
+
+fn shown_default(defaults: &Dict, key: &str, unit: Unit) -> String {
+    let text = match Value::from(defaults.clone()).find(key) {
+        Some(Value::String(_, text)) => text,
+        Some(Value::Bool(_, b)) => b.to_string(),
+        Some(Value::Num(_, n)) => number(n, unit),
+        _ => String::new(),
+    };
+    if text.is_empty() { "empty".into() } else { format!("`{text}`") }
+}
+
+/// The number with the largest unit that divides it.
+fn number(n: Num, unit: Unit) -> String {
+    let units: &[(u128, &str)] = match unit {
+        Seconds => &[(86_400, "d"), (3600, "h"), (60, "m"), (1, "s")],
+        Milliseconds => &[(3_600_000, "h"), (60_000, "m"), (1000, "s"), (1, "ms")],
+        Bytes => &[(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"), (1, "B")],
+        Plain | Secret => &[],
+    };
+    match n.to_u128() {
+        Some(0) => "0".into(),
+        Some(value) => {
+            let fitting = units.iter().find(|(size, _)| value % size == 0);
+            fitting.map_or_else(|| value.to_string(), |(size, name)| format!("{}{name}", value / size))
+        }
+        None => n.to_f64().unwrap_or_default().to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::source::leaves;
+
+    #[test]
+    fn every_setting_is_documented_and_nothing_else() {
+        let defaults = Value::serialize(Config::default()).unwrap().into_dict().unwrap();
+        let mut settings = Vec::new();
+        leaves("", &defaults, &mut settings);
+        let mut documented: Vec<_> = SECTIONS
+            .iter()
+            .flat_map(|(_, _, rows)| rows.iter().map(|(key, _, _)| (*key).to_owned()))
+            .collect();
+        settings.sort();
+        documented.sort();
+        assert_eq!(documented, settings);
+        assert!(settings.len() < 150, "a person must be able to read them all: {}", settings.len());
+    }
+
+    #[test]
+    fn the_committed_page_is_the_generated_one() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/configuration.md");
+        let committed = std::fs::read_to_string(path).unwrap_or_default();
+        assert!(committed == page(), "docs/configuration.md is out of date: run `make docs`");
+    }
+}

@@ -1,0 +1,178 @@
+//! A sender that writes down what became of every sample, and the check against a server.
+
+use crate::{
+    http::Http,
+    query::{Query, Series},
+    random::Random,
+    remote_write::{TimeSeries, Version, now_ms},
+};
+use std::collections::BTreeMap;
+
+/// The metric that all ledgers write.
+pub const METRIC: &str = "ledger_total";
+
+/// One sender with series of its own. It sends one batch at a time, each with one sample for
+/// each of its series, and sends about half of the failed ones again, as real senders do.
+#[derive(Debug)]
+pub struct Ledger {
+    name: String,
+    series: usize,
+    version: Version,
+    random: Random,
+    /// The time of the next batch, and how far batches are apart; none is the machine's time.
+    next: i64,
+    step: Option<i64>,
+    value: f64,
+    pending: Option<Batch>,
+    fates: BTreeMap<i64, (f64, Fate)>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Batch {
+    timestamp: i64,
+    value: f64,
+}
+
+/// What is known of a batch's samples.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// Must be there, once.
+    Acknowledged,
+    /// Must not be there.
+    Refused,
+    /// There was no answer: may be there, once.
+    Unknown,
+}
+
+impl Ledger {
+    /// A sender whose samples bear the machine's time.
+    pub fn new(name: &str, series: usize, version: Version) -> Self {
+        let seed = name.bytes().fold(7, |seed: u64, b| seed.wrapping_mul(31) + u64::from(b));
+        Self {
+            name: name.to_owned(),
+            series,
+            version,
+            random: Random::seeded(seed),
+            next: now_ms(),
+            step: None,
+            value: 0.0,
+            pending: None,
+            fates: BTreeMap::new(),
+        }
+    }
+
+    /// Samples from `start` on, `step` apart (milliseconds), however fast they are sent.
+    pub fn with_times(mut self, start: i64, step: i64) -> Self {
+        (self.next, self.step) = (start, Some(step));
+        self
+    }
+
+    /// Sends one batch and writes down its fate. An answer that is neither success nor a
+    /// plea to come again ends the test.
+    pub async fn send(&mut self, http: &Http, url: &str) -> Fate {
+        let batch = match self.pending.take() {
+            Some(batch) if self.random.below(2) == 0 => batch,
+            _ => self.next_batch(),
+        };
+        let body = self.version.body(&self.request(batch));
+        let fate = match http.send("POST", url, self.version.headers(), body).await {
+            Err(_) => Fate::Unknown,
+            Ok(answer) if answer.status / 100 == 2 => Fate::Acknowledged,
+            Ok(answer) if answer.status == 503 => {
+                assert!(
+                    answer.headers.contains_key("retry-after"),
+                    "503 without Retry-After: {}",
+                    answer.body
+                );
+                Fate::Refused
+            }
+            Ok(answer) => panic!("a good write was answered with {} {}", answer.status, answer.body),
+        };
+        if fate != Fate::Acknowledged {
+            self.pending = Some(batch);
+        }
+        // A batch that was sent before without an answer may be there whatever is said now.
+        let before = self.fates.get(&batch.timestamp).map(|(_, fate)| *fate);
+        let fate_now = match (before, fate) {
+            (Some(Fate::Unknown), Fate::Refused) => Fate::Unknown,
+            _ => fate,
+        };
+        self.fates.insert(batch.timestamp, (batch.value, fate_now));
+        fate
+    }
+
+    fn next_batch(&mut self) -> Batch {
+        let timestamp = match self.step {
+            Some(_) => self.next,
+            None => self.next.max(now_ms()),
+        };
+        self.next = timestamp + self.step.unwrap_or(1);
+        self.value += 1.0;
+        Batch { timestamp, value: self.value }
+    }
+
+    fn request(&self, batch: Batch) -> Vec<TimeSeries> {
+        let one = |series: usize| {
+            let labels =
+                [("__name__", METRIC), ("series", &series.to_string()), ("writer", self.name.as_str())];
+            TimeSeries::new(&labels, &[(batch.timestamp, batch.value)])
+        };
+        (0..self.series).map(one).collect()
+    }
+
+    pub fn acknowledged(&self) -> usize {
+        self.fates.values().filter(|(_, fate)| *fate == Fate::Acknowledged).count() * self.series
+    }
+
+    /// Reads everything back and ends the test if a sample is missing, double, wrong or
+    /// there though it was refused.
+    pub async fn check(&self, query: &Query) {
+        let Some((&first, _)) = self.fates.first_key_value() else { return };
+        let last = self.next + 1000;
+        let range = (last - first) / 1000 + 2;
+        let expr = format!("{METRIC}{{writer=\"{}\"}}[{range}s]", self.name);
+        let found = query.series(&expr, last).await;
+        let problems = self.problems(&found);
+        assert!(
+            problems.is_empty(),
+            "writer {}: {} things are wrong with {} acknowledged samples, the first of them:\n{}",
+            self.name,
+            problems.len(),
+            self.acknowledged(),
+            problems[..problems.len().min(20)].join("\n")
+        );
+    }
+
+    fn problems(&self, found: &[Series]) -> Vec<String> {
+        let mut problems = Vec::new();
+        let any = self.acknowledged() > 0;
+        if found.len() > self.series || (any && found.len() < self.series) {
+            problems.push(format!("{} series instead of {}", found.len(), self.series));
+        }
+        for series in found {
+            let name = series.labels.get("series").cloned().unwrap_or_default();
+            let mut there: BTreeMap<i64, f64> = BTreeMap::new();
+            for (timestamp, value) in &series.points {
+                if there.insert(*timestamp, *value).is_some() {
+                    problems.push(format!("series {name}: {timestamp} is there twice"));
+                }
+                match self.fates.get(timestamp) {
+                    None => problems.push(format!("series {name}: {timestamp} was never sent")),
+                    Some((_, Fate::Refused)) => {
+                        problems.push(format!("series {name}: {timestamp} is there though it was refused"));
+                    }
+                    Some((sent, _)) if sent != value => {
+                        problems.push(format!("series {name}: {timestamp} is {value}, sent was {sent}"));
+                    }
+                    Some(_) => {}
+                }
+            }
+            let lost = |(t, (_, fate)): (&i64, &(f64, Fate))| {
+                let lost = *fate == Fate::Acknowledged && !there.contains_key(t);
+                lost.then(|| format!("series {name}: {t} is lost"))
+            };
+            problems.extend(self.fates.iter().filter_map(lost));
+        }
+        problems
+    }
+}

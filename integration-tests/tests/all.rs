@@ -1,0 +1,11 @@
+//! Tests of real processes, in one program so that it is linked once.
+
+mod all {
+    mod config;
+    mod disk_full;
+    mod fuzz;
+    mod kill;
+    mod lifecycle;
+    mod prometheus;
+    mod s3;
+}

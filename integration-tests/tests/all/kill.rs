@@ -1,0 +1,123 @@
+//! `kill -9` during writes, again and again: what was acknowledged is there, once.
+
+use integration_tests::{Http, Ledger, Settings, Version, Yagura, now_ms};
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+use tokio::task::JoinHandle;
+
+const KILLS: usize = 20;
+const SERIES: usize = 10;
+
+/// Senders that go on whether anybody listens or not.
+struct Senders {
+    url: Arc<Mutex<String>>,
+    stop: Arc<AtomicBool>,
+    tasks: Vec<JoinHandle<Ledger>>,
+}
+
+impl Senders {
+    fn start(ledgers: Vec<Ledger>) -> Self {
+        let (url, stop) = (Arc::new(Mutex::new(String::new())), Arc::new(AtomicBool::new(false)));
+        let tasks = ledgers.into_iter().map(|mut ledger| {
+            let (url, stop, http) = (Arc::clone(&url), Arc::clone(&stop), Http::default());
+            tokio::spawn(async move {
+                while !stop.load(Ordering::SeqCst) {
+                    let to = url.lock().unwrap().clone();
+                    if to.is_empty() {
+                        tokio::time::sleep(Duration::from_millis(10)).await;
+                    } else {
+                        ledger.send(&http, &to).await;
+                        tokio::time::sleep(Duration::from_millis(3)).await;
+                    }
+                }
+                ledger
+            })
+        });
+        let tasks = tasks.collect();
+        Self { url, stop, tasks }
+    }
+
+    fn send_to(&self, yagura: &Yagura) {
+        *self.url.lock().unwrap() = yagura.url("/api/v1/write");
+    }
+
+    async fn finish(self) -> Vec<Ledger> {
+        self.stop.store(true, Ordering::SeqCst);
+        let mut ledgers = Vec::new();
+        for task in self.tasks {
+            ledgers.push(task.await.unwrap());
+        }
+        ledgers
+    }
+}
+
+async fn kill_often(settings: &Settings, ledgers: Vec<Ledger>) {
+    let senders = Senders::start(ledgers);
+    for round in 0..KILLS {
+        let mut yagura = settings.start().await;
+        senders.send_to(&yagura);
+        // Other moments each time: while groups are synced, segments cut, blocks flushed.
+        tokio::time::sleep(Duration::from_millis(150 + 97 * (round as u64 % 7))).await;
+        if round % 5 == 4 {
+            // Killed in the middle of a flush that was asked for.
+            let (http, url) = (yagura.http.clone(), yagura.url("/flush"));
+            let flush = tokio::spawn(async move { http.send("POST", &url, &[], Vec::new()).await });
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            yagura.process.kill();
+            let _ = flush.await;
+        } else {
+            yagura.process.kill();
+        }
+    }
+    let yagura = settings.start().await;
+    senders.send_to(&yagura);
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let ledgers = senders.finish().await;
+    let acknowledged: usize = ledgers.iter().map(Ledger::acknowledged).sum();
+    println!("{acknowledged} samples were acknowledged around {KILLS} kills");
+    assert!(acknowledged > KILLS * SERIES, "too few writes to show anything: {acknowledged} samples");
+    for ledger in &ledgers {
+        ledger.check(&yagura.query()).await;
+    }
+    // What is in the bucket must not depend on the process that put it there.
+    assert!(yagura.stop().await.success());
+    let yagura = settings.start().await;
+    for ledger in &ledgers {
+        ledger.check(&yagura.query()).await;
+    }
+}
+
+fn version(n: usize) -> Version {
+    if n.is_multiple_of(2) { Version::V1 } else { Version::V2 }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn acknowledged_samples_survive_twenty_kills() {
+    let settings = Settings::default();
+    let ledgers = (0..4).map(|n| Ledger::new(&format!("live-{n}"), SERIES, version(n))).collect();
+    kill_often(&settings, ledgers).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn kills_while_blocks_are_flushed_lose_nothing_and_double_nothing() {
+    let settings = Settings::new(&[
+        "ingester.block_duration=60",
+        "ingester.flush_interval=1",
+        "limits.out_of_order_window=0",
+        "wal.segment_size=64KiB",
+    ]);
+    // Two hours in the past, and ten seconds from batch to batch: a block is full every six
+    // batches, and old enough to be flushed at once.
+    let start = now_ms() - 2 * 3_600_000;
+    let ledger =
+        |n| Ledger::new(&format!("past-{n}"), SERIES, version(n)).with_times(start + n as i64, 2_000);
+    kill_often(&settings, (0..4).map(ledger).collect()).await;
+    let blocks = settings.data_dir().join("bucket/anonymous/metrics/blocks");
+    let count = std::fs::read_dir(&blocks).map_or(0, Iterator::count);
+    assert!(count > 0, "no block was flushed to {}", blocks.display());
+}

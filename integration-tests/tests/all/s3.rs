@@ -1,0 +1,87 @@
+//! The bucket in S3: blocks written over a real socket, read after the data folder is gone.
+
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo},
+    server::conn::auto,
+};
+use integration_tests::{Ledger, Settings, Version, now_ms};
+use s3s::{auth::SimpleAuth, service::S3ServiceBuilder};
+use s3s_fs::FileSystem;
+use std::{fs, net::SocketAddr, path::Path};
+use tokio::net::TcpListener;
+
+const KEY: &str = "test-key";
+const SECRET: &str = "a-secret-that-must-stay-one";
+
+/// S3's protocol over the folder `root`, whose folders are buckets.
+async fn serve_s3(root: &Path) -> SocketAddr {
+    let mut builder = S3ServiceBuilder::new(FileSystem::new(root).unwrap());
+    builder.set_auth(SimpleAuth::from_single(KEY, SECRET));
+    let service = builder.build();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        loop {
+            let (socket, _) = listener.accept().await.unwrap();
+            socket.set_nodelay(true).unwrap();
+            let service = service.clone();
+            tokio::spawn(async move {
+                let _ = auto::Builder::new(TokioExecutor::new())
+                    .serve_connection(TokioIo::new(socket), service)
+                    .await;
+            });
+        }
+    });
+    address
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn blocks_in_s3_answer_when_the_data_folder_is_gone() {
+    let root = tempfile::tempdir().unwrap();
+    fs::create_dir(root.path().join("metrics")).unwrap();
+    let address = serve_s3(root.path()).await;
+    let settings = Settings::new(&[
+        "bucket.url=s3://metrics/some/prefix",
+        &format!("s3.endpoint=http://{address}"),
+        &format!("s3.access_key_id={KEY}"),
+        &format!("s3.secret_access_key={SECRET}"),
+    ]);
+    let start = now_ms() - 600_000;
+    let mut ledger = Ledger::new("s3", 50, Version::V2).with_times(start, 5000);
+    let yagura = settings.start().await;
+    let (http, url) = (yagura.http.clone(), yagura.url("/api/v1/write"));
+    for _ in 0..100 {
+        ledger.send(&http, &url).await;
+    }
+    assert_eq!(yagura.post("/flush", &[], Vec::new()).await.status / 100, 2);
+    ledger.check(&yagura.query()).await;
+    let log = yagura.process.log();
+    let shown = [yagura.get("/config").await.body, yagura.get("/metrics").await.body, log];
+    assert!(shown.iter().all(|text| !text.contains(SECRET)), "the secret is shown");
+    assert!(yagura.stop().await.success());
+
+    assert!(root.path().join("metrics/some/prefix/anonymous/metrics/manifest").is_dir());
+    fs::remove_dir_all(settings.data_dir()).unwrap();
+    let yagura = settings.start().await;
+    assert_eq!(ledger.acknowledged(), 5000);
+    ledger.check(&yagura.query()).await;
+}
+
+#[tokio::test]
+async fn a_wrong_secret_is_said_at_once() {
+    let root = tempfile::tempdir().unwrap();
+    fs::create_dir(root.path().join("metrics")).unwrap();
+    let address = serve_s3(root.path()).await;
+    let settings = Settings::new(&[
+        "bucket.url=s3://metrics",
+        &format!("s3.endpoint=http://{address}"),
+        &format!("s3.access_key_id={KEY}"),
+        "s3.secret_access_key=wrong",
+    ]);
+    let log = settings.folder().join("log");
+    let mut process = integration_tests::Process::start(settings.command(), &log);
+    let status = process.ended(std::time::Duration::from_secs(60)).await;
+    assert!(!status.success());
+    let log = process.log();
+    assert!(log.contains("s3://metrics") && !log.contains(SECRET), "{log}");
+}
