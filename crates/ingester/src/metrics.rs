@@ -32,9 +32,9 @@ pub struct IngesterMetrics {
 }
 
 impl IngesterMetrics {
-    /// Adds them to a registry, under `ingester_…`.
+    /// Adds them to a registry, under `yagura_ingester_…`.
     pub fn register(&self, registry: &mut Registry) {
-        let registry = registry.sub_registry_with_prefix("ingester");
+        let registry = registry.sub_registry_with_prefix("yagura_ingester");
         let Self { samples, histograms, exemplars, rejected, active_series, .. } = self.clone();
         registry.register("samples", "Float samples taken in", samples);
         registry.register("histograms", "Native histograms taken in", histograms);

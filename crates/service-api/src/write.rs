@@ -117,8 +117,6 @@ pub enum RejectReason {
     Labels(String),
     /// A native histogram that is not valid, with the sentence that says why.
     Histogram(String),
-    /// An exemplar that is out of order or too long.
-    Exemplar,
 }
 
 /// The ingester's side of a write.

@@ -1,6 +1,9 @@
 //! The one place that puts the roles together.
 
-use crate::{config::Config, data_dir::DataDir, limits::TenantLimits, retention::Retention, server::Server};
+use crate::{
+    config::Config, data_dir::DataDir, limits::TenantLimits, retention::Retention, server::Server,
+    starting::Starting,
+};
 use anyhow::Context;
 use axum::Router;
 use block_store::{BlocksReader, Manifests, Ulid};
@@ -20,6 +23,9 @@ use tokio::net::TcpListener;
 
 /// How long a manifest that was read counts as the newest. Our own changes are seen at once.
 const MANIFEST_POLL: Duration = Duration::from_secs(10);
+
+/// How long the start waits to hear whether the bucket can be read.
+const BUCKET_PATIENCE: Duration = Duration::from_secs(5);
 
 /// The one ingester there is, in what it writes.
 const INSTANCE: &str = "yagura-0";
@@ -44,6 +50,9 @@ impl App {
         let listener = TcpListener::bind(listen)
             .await
             .with_context(|| format!("cannot listen on {listen} (http.listen)"))?;
+        let idle = Duration::from_secs(config.http.idle_timeout);
+        let server = Server::new(listener, config.http.max_connections, idle, &mut registry);
+        let starting = Starting::serve(&server);
         let limits = TenantLimits::open(config, &mut registry)?;
         let limits_source: Arc<dyn LimitsSource> = limits.clone();
 
@@ -51,10 +60,7 @@ impl App {
         let opened =
             bucket.open(&config.s3).with_context(|| format!("cannot open the bucket {}", bucket.url))?;
         let manifests = Arc::new(Manifests::new(opened, Arc::clone(&clock), MANIFEST_POLL));
-        manifests
-            .tenants()
-            .await
-            .with_context(|| format!("cannot read the bucket {} (bucket.url)", bucket.url))?;
+        warn_without_bucket(&manifests, &bucket.url).await;
 
         let dependencies = ingester::Dependencies {
             fs: Arc::new(RealFs),
@@ -76,8 +82,6 @@ impl App {
         let ingest: Arc<dyn Ingest> = ingester.clone();
         let push = Distributor::new(ingest, Arc::clone(&limits_source), Arc::clone(&clock), &mut registry);
         let blocks = Arc::new(BlocksReader::new(Arc::clone(&manifests), &config.cache));
-        let idle = Duration::from_secs(config.http.idle_timeout);
-        let server = Server::new(listener, config.http.max_connections, idle, &mut registry);
         let retention =
             Retention::new(manifests, Arc::clone(&limits_source), Arc::clone(&clock), &mut registry);
         let yaml = config.to_yaml()?;
@@ -97,6 +101,7 @@ impl App {
             reload: reload(Arc::clone(&limits)),
             flush: flush(Arc::clone(&ingester)),
         });
+        starting.end().await?;
         Ok(Self { data, server, router, ingester, limits, retention })
     }
 
@@ -114,6 +119,17 @@ impl App {
         services.spawn("http", |drain| server.run(router, drain));
         (services, limits)
     }
+}
+
+/// Tells of a bucket that cannot be read. That must not keep us from taking writes, which
+/// need only the log; but whoever mistyped its name wants to hear of it now.
+async fn warn_without_bucket(manifests: &Manifests, url: &str) {
+    let problem = match tokio::time::timeout(BUCKET_PATIENCE, manifests.tenants()).await {
+        Ok(Ok(_)) => return,
+        Ok(Err(error)) => error.to_string(),
+        Err(_) => "no answer yet".to_owned(),
+    };
+    tracing::error!(problem, url, "cannot read the bucket (bucket.url); going on without it");
 }
 
 /// Ids of blocks: random, and in the order of their making.

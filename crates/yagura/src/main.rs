@@ -7,6 +7,7 @@ mod data_dir;
 mod limits;
 mod retention;
 mod server;
+mod starting;
 
 use anyhow::Context;
 use app::App;

@@ -22,9 +22,10 @@ use tower_http::timeout::RequestBodyTimeoutLayer;
 const MAX_HEAD_BYTES: usize = 64 << 10;
 const MAX_STREAMS: u32 = 256;
 
-#[derive(Debug)]
+/// Cheap to clone; all clones share the listener and the bound on connections.
+#[derive(Clone, Debug)]
 pub struct Server {
-    listener: TcpListener,
+    listener: Arc<TcpListener>,
     connections: Arc<Semaphore>,
     idle_timeout: Duration,
     open: Gauge,
@@ -42,7 +43,7 @@ impl Server {
         registry.register("yagura_http_connections", "Open HTTP connections", open.clone());
         registry.register("yagura_http_connections_accepted", "Accepted HTTP connections", accepted.clone());
         let connections = Arc::new(Semaphore::new(max_connections.min(Semaphore::MAX_PERMITS)));
-        Self { listener, connections, idle_timeout, open, accepted }
+        Self { listener: Arc::new(listener), connections, idle_timeout, open, accepted }
     }
 
     /// Serves until `drain`, then accepts nothing more and lets requests in flight end.

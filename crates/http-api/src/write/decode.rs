@@ -18,7 +18,7 @@ pub struct WriteConfig {
 
 impl Default for WriteConfig {
     fn default() -> Self {
-        Self { max_body_bytes: 16 << 20, max_decompressed_bytes: 32 << 20 }
+        Self { max_body_bytes: 8 << 20, max_decompressed_bytes: 16 << 20 }
     }
 }
 

@@ -29,7 +29,6 @@ fn line(rejection: &Rejection) -> String {
         }
         RejectReason::Labels(why) => format!("invalid labels: {why}"),
         RejectReason::Histogram(why) => format!("invalid native histogram: {why}"),
-        RejectReason::Exemplar => "out of order exemplar".to_owned(),
     };
     match rejection.timestamp {
         Some(t) => format!("{why}: timestamp {t}, series {}", rejection.labels),

@@ -105,7 +105,7 @@ impl Head {
         pushed.samples += counts.samples;
         pushed.histograms += counts.histograms;
         pushed.exemplars += counts.exemplars;
-        pushed.rejected += counts.conflicts + counts.late_exemplars;
+        pushed.rejected += counts.conflicts;
         self.explain(counts.refusals, pushed);
     }
 

@@ -3,7 +3,6 @@
 use super::{Counts, Head};
 use hashbrown::HashMap;
 use model::{Exemplar, TimeRange, Timestamp};
-use service_api::RejectReason;
 use std::collections::VecDeque;
 
 /// What became of an exemplar.
@@ -41,10 +40,8 @@ impl Head {
         for (series, exemplar) in entries {
             match kept.append(series, exemplar) {
                 Kept::Stored | Kept::Present => counts.exemplars += 1,
-                Kept::OutOfOrder => {
-                    counts.late_exemplars += 1;
-                    counts.keep(series, exemplar.timestamp, RejectReason::Exemplar);
-                }
+                // As in Prometheus, no reason to refuse a request.
+                Kept::OutOfOrder => counts.late_exemplars += 1,
             }
         }
     }

@@ -40,9 +40,9 @@ impl Default for WalMetrics {
 }
 
 impl WalMetrics {
-    /// Adds them to a registry, under `wal_…`.
+    /// Adds them to a registry, under `yagura_wal_…`.
     pub fn register(&self, registry: &mut Registry) {
-        let registry = registry.sub_registry_with_prefix("wal");
+        let registry = registry.sub_registry_with_prefix("yagura_wal");
         let Self { appended_records, appended_bytes, refused_records, groups, .. } = self.clone();
         registry.register("appended_records", "Records made durable", appended_records);
         registry.register("appended_bytes", "Bytes of frames written", appended_bytes);
