@@ -37,7 +37,8 @@ impl Default for ParseOptions {
     fn default() -> Self {
         Self {
             experimental_functions: false,
-            duration_expr: false,
+            // On in Prometheus since 3.14.
+            duration_expr: true,
             extended_range_selectors: false,
             binop_fill_modifiers: false,
             max_length: 256 << 10,
@@ -50,7 +51,6 @@ impl ParseOptions {
     pub fn all_features() -> Self {
         Self {
             experimental_functions: true,
-            duration_expr: true,
             extended_range_selectors: true,
             binop_fill_modifiers: true,
             ..Self::default()

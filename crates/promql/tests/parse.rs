@@ -43,12 +43,22 @@ fn what_is_experimental_must_be_asked_for() {
             "1:1: parse error: limitk() is experimental and must be enabled with --enable-feature=promql-experimental-functions",
         ),
         ("info(foo)", "1:1: parse error: function \"info\" is not enabled"),
-        ("foo[1m + 1m]", "1:5: parse error: experimental duration expression is not enabled"),
-        ("foo offset step()", "1:12: parse error: experimental duration expression is not enabled"),
         ("foo + fill(1) bar", "1:1: parse error: binop fill modifiers are experimental and not enabled"),
         ("foo[5m] anchored", "1:1: parse error: anchored modifier is experimental and not enabled"),
     ] {
         assert_eq!(parse(query, ParseOptions::default()).unwrap_err().to_string(), error);
+    }
+}
+
+#[test]
+fn durations_are_worked_out_unless_switched_off() {
+    let off = ParseOptions { duration_expr: false, ..ParseOptions::default() };
+    for (query, error) in [
+        ("foo[1m + 1m]", "1:5: parse error: experimental duration expression is not enabled"),
+        ("foo offset step()", "1:12: parse error: experimental duration expression is not enabled"),
+    ] {
+        assert!(parse(query, ParseOptions::default()).is_ok(), "{query}");
+        assert_eq!(parse(query, off).unwrap_err().to_string(), error);
     }
 }
 

@@ -17,13 +17,15 @@ use crate::{
 };
 use accumulator::{Accumulator, Kind};
 use model::Labels;
+use query_syntax::Span;
 use service_api::{Error, Reservation, Result};
 use std::collections::{HashMap, hash_map::Entry};
 
 impl Evaluator<'_> {
     pub(crate) fn aggregate(&mut self, aggregate: &Aggregate, steps: &Steps) -> Result<Rows> {
+        let mut held = self.reserve(0)?;
         let param = match &aggregate.param {
-            Param::Scalar(scalar, _) => Some(self.scalar(scalar, steps)?),
+            Param::Scalar(scalar, _) => Some(self.kept_scalar(scalar, steps, &mut held)?),
             _ => None,
         };
         match (aggregate.op, &aggregate.param, param) {
@@ -31,24 +33,29 @@ impl Evaluator<'_> {
             (AggregateOp::Bottomk, _, Some(k)) => self.top(aggregate, &k, true, steps),
             (AggregateOp::CountValues, Param::Label(label), _) => self.count_values(aggregate, label, steps),
             (AggregateOp::Quantile, Param::Scalar(_, span), Some(phi)) => {
-                // As Prometheus: the worst of each sort, and whether or not there are values.
-                let (low, high) = phi.iter().fold((0.0, 1.0), |(low, high), q| (q.min(low), q.max(high)));
-                if phi.iter().any(f64::is_nan) {
-                    self.notes.invalid_quantile(f64::NAN, *span);
-                }
-                if high > 1.0 {
-                    self.notes.invalid_quantile(high, *span);
-                }
-                if low < 0.0 {
-                    self.notes.invalid_quantile(low, *span);
-                }
-                self.groups(aggregate, Kind::Quantile, Some(&phi), steps)
+                let rows = self.groups(aggregate, Kind::Quantile, Some(&phi), steps)?;
+                self.note_quantiles(&phi, *span);
+                Ok(rows)
             }
             (op, ..) => {
                 let kind = Kind::of(op)
                     .ok_or_else(|| Error::unprocessable(format!("aggregation {op} is not supported")))?;
                 self.groups(aggregate, kind, None, steps)
             }
+        }
+    }
+
+    /// As Prometheus: the worst of each sort, NaN alone, and whether or not there are values.
+    fn note_quantiles(&mut self, phi: &Values, span: Span) {
+        if phi.iter().any(f64::is_nan) {
+            return self.notes.invalid_quantile(f64::NAN, span);
+        }
+        let (low, high) = phi.iter().fold((0.0, 1.0), |(low, high), q| (q.min(low), q.max(high)));
+        if high > 1.0 {
+            self.notes.invalid_quantile(high, span);
+        }
+        if low < 0.0 {
+            self.notes.invalid_quantile(low, span);
         }
     }
 

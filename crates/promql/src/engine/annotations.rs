@@ -46,11 +46,11 @@ impl Annotations {
                 self.by_text.insert((severity, text.clone()), self.notes.len());
                 self.notes.push(Note { severity, text, span, forced });
             }
-            Some(at) => {
-                if let (Some(known), Some(new)) = (&mut self.notes[*at].forced, forced) {
-                    known.merge(new);
-                }
-            }
+            Some(at) => match (&mut self.notes[*at].forced, forced) {
+                (Some(known), Some(new)) => known.merge(new),
+                // Prometheus shows the last place of those that it does not sum up.
+                _ => self.notes[*at].span = span,
+            },
         }
     }
 
@@ -206,14 +206,14 @@ mod tests {
     }
 
     #[test]
-    fn one_text_is_kept_once_with_its_first_position() {
+    fn one_text_is_kept_once_with_its_last_position() {
         let mut notes = Annotations::default();
         notes.possible_non_counter("up", Span::new(5, 7));
         notes.possible_non_counter("up", Span::new(20, 22));
         let (warnings, infos) = notes.render("rate(up[5m]) + rate(up[1m])");
         assert!(warnings.is_empty());
         let text = "PromQL info: metric might not be a counter, name does not end in \
-                    _total/_sum/_count/_bucket: \"up\" (1:6)";
+                    _total/_sum/_count/_bucket: \"up\" (1:21)";
         assert_eq!(infos, [text]);
     }
 

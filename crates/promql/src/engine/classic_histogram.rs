@@ -33,20 +33,18 @@ pub(crate) fn evaluate(
     plan: &ClassicHistogram,
     steps: &Steps,
 ) -> Result<Rows> {
+    let mut held = evaluator.reserve(0)?;
+    let mut kept = |scalar| evaluator.kept_scalar(scalar, steps, &mut held);
     let params = match &plan.function {
-        HistogramFunction::Quantile(phi, span) => {
-            let phi = evaluator.scalar(phi, steps)?;
-            for phi in phi.iter().filter(|phi| !(0.0..=1.0).contains(phi)) {
-                evaluator.notes.invalid_quantile(phi, *span);
-            }
-            Params::Quantile(phi)
-        }
-        HistogramFunction::Fraction(lower, upper) => {
-            Params::Fraction(evaluator.scalar(lower, steps)?, evaluator.scalar(upper, steps)?)
-        }
+        HistogramFunction::Quantile(phi, _) => Params::Quantile(kept(phi)?),
+        HistogramFunction::Fraction(lower, upper) => Params::Fraction(kept(lower)?, kept(upper)?),
     };
     let input = evaluator.rows(&plan.input, steps)?;
-    let mut held = evaluator.reserve(0)?;
+    if let (Params::Quantile(phi), HistogramFunction::Quantile(_, span)) = (&params, &plan.function) {
+        for phi in phi.iter().filter(|phi| !(0.0..=1.0).contains(phi)) {
+            evaluator.notes.invalid_quantile(phi, *span);
+        }
+    }
     let mut rows = Vec::new();
     let mut buckets = Vec::new();
     for histogram in gather(evaluator, plan, &input.rows) {

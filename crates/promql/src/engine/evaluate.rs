@@ -22,8 +22,7 @@ use crate::{
     row::{Row, Rows, absent, has_values, is_absent, row_bytes},
 };
 use model::Labels;
-use query_syntax::Span;
-use service_api::{ReadContext, Reservation, Result, SeriesSet};
+use service_api::{Error, ReadContext, Reservation, Result, SeriesSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Evaluates one query.
@@ -78,7 +77,7 @@ impl<'a> Evaluator<'a> {
 
     pub fn scalar(&mut self, scalar: &Scalar, steps: &Steps) -> Result<Values> {
         self.ctx.check()?;
-        // Few of them live at a time: that one fits is enough to know.
+        // Who keeps the result counts it (see `kept_scalar`).
         let _fits = self.reserve(steps.count * size_of::<f64>())?;
         Ok(match scalar {
             Scalar::Number(value) => Values::One(*value),
@@ -93,6 +92,13 @@ impl<'a> Evaluator<'a> {
                 }
             }
         })
+    }
+
+    /// A scalar that stays while what it belongs to is evaluated, counted in `held`.
+    pub fn kept_scalar(&mut self, scalar: &Scalar, steps: &Steps, held: &mut Reservation) -> Result<Values> {
+        let values = self.scalar(scalar, steps)?;
+        held.grow(values.heap_bytes())?;
+        Ok(values)
     }
 
     /// `scalar`: the value where there is exactly one.
@@ -130,7 +136,12 @@ impl<'a> Evaluator<'a> {
                 let values = self.scalar(scalar, steps)?.into_steps(steps.count);
                 self.single_row(Labels::empty(), values)
             }
-            Vector::Sort { input, descending, span } => self.sort(input, *descending, *span, steps),
+            Vector::Sort { input, descending, ineffective } => {
+                if let Some(span) = ineffective {
+                    self.notes.sort_in_range_query(*span);
+                }
+                self.sort(input, *descending, steps)
+            }
             Vector::Nothing { input } => self.rows(input, steps).map(|_| Rows::default()),
             Vector::Invariant(inner) => self.invariant(inner, steps),
         }?;
@@ -156,16 +167,19 @@ impl<'a> Evaluator<'a> {
 
     fn relabel(&mut self, input: &Vector, relabel: &Relabel, steps: &Steps) -> Result<Rows> {
         let mut input = self.rows(input, steps)?;
+        let mut held = self.reserve(0)?;
         for row in &mut input.rows {
-            match relabel {
-                Relabel::Replace(replace) => {
-                    if let Some(labels) = replace.apply(&row.labels) {
-                        row.labels = labels;
-                    }
-                }
-                Relabel::Join(join) => row.labels = join.apply(&row.labels),
+            self.ctx.check()?;
+            let changed = match relabel {
+                Relabel::Replace(replace) => replace.apply(&row.labels),
+                Relabel::Join(join) => join.apply(&row.labels).map(Some),
+            };
+            if let Some(labels) = changed.map_err(Error::unprocessable)? {
+                held.grow(labels.heap_bytes())?;
+                row.labels = labels;
             }
         }
+        input.held.push(held);
         merge_same_labels(input)
     }
 
@@ -175,10 +189,7 @@ impl<'a> Evaluator<'a> {
         if has_values(&values) { self.single_row(labels.clone(), values) } else { Ok(Rows::default()) }
     }
 
-    fn sort(&mut self, input: &Vector, down: bool, span: Span, steps: &Steps) -> Result<Rows> {
-        if steps.count != 1 {
-            self.notes.sort_in_range_query(span);
-        }
+    fn sort(&mut self, input: &Vector, down: bool, steps: &Steps) -> Result<Rows> {
         let mut input = self.rows(input, steps)?;
         if steps.count == 1 {
             let order = if down { descending } else { ascending };

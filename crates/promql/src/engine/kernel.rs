@@ -28,6 +28,9 @@ pub(crate) struct RangeKernel {
     scratch: Scratch,
 }
 
+/// Before a window of so many samples it is worth asking whether the query was cancelled.
+const LONG_WINDOW: usize = 1024;
+
 /// Buffers that are used again for each series.
 #[derive(Default)]
 struct Scratch {
@@ -44,12 +47,21 @@ impl RangeKernel {
         Self { function, windows, scratch: Scratch::default() }
     }
 
-    /// `out` gets one value a step. The samples must hold no stale markers.
-    pub fn compute(&mut self, times: &[Timestamp], values: &[f64], out: &mut Vec<f64>) {
+    /// `out` gets one value a step; fewer if the query is cancelled meanwhile, which the
+    /// caller then finds out. The samples must hold no stale markers.
+    pub fn compute(
+        &mut self,
+        times: &[Timestamp],
+        values: &[f64],
+        is_cancelled: &dyn Fn() -> bool,
+        out: &mut Vec<f64>,
+    ) {
         out.clear();
         let spec = *self.windows.spec();
         let windows = self.windows.windows(times);
         let slices = windows.bounds.iter().map(|(from, to)| (*from as usize, *to as usize));
+        // Millions of samples, once for each of thousands of steps, take minutes.
+        let slices = slices.take_while(|(i, j)| j - i < LONG_WINDOW || !is_cancelled());
         let scratch = &mut self.scratch;
         match &self.function {
             RangeFunction::Extrapolated(kind) => {
@@ -80,7 +92,9 @@ impl RangeKernel {
                 count_pairs(differ, windows, values, &mut scratch.counts, out);
             }
             RangeFunction::Resets => count_pairs(|a, b| b < a, windows, values, &mut scratch.counts, out),
-            RangeFunction::OverTime(function) => over_time(*function, windows, values, scratch, out),
+            RangeFunction::OverTime(function) => {
+                over_time(*function, windows, values, scratch, is_cancelled, out);
+            }
         }
     }
 }
@@ -179,6 +193,7 @@ fn over_time(
     windows: &Windows,
     values: &[f64],
     scratch: &mut Scratch,
+    is_cancelled: &dyn Fn() -> bool,
     out: &mut Vec<f64>,
 ) {
     let bounds = &windows.bounds;
@@ -194,7 +209,9 @@ fn over_time(
         }
         OverTime::Max if slides => scratch.largest.slide(bounds, values, |largest, _| largest.0, out),
         OverTime::Min if slides => scratch.smallest.slide(bounds, values, |smallest, _| smallest.0, out),
-        other => out.extend(slices.map(|w| some(other.apply(w)))),
+        other => out.extend(
+            slices.take_while(|w| w.len() < LONG_WINDOW || !is_cancelled()).map(|w| some(other.apply(w))),
+        ),
     }
 }
 

@@ -99,7 +99,8 @@ pub(crate) enum Vector {
     Sort {
         input: Box<Vector>,
         descending: bool,
-        span: Span,
+        /// The call, if it has no effect for being part of a range query.
+        ineffective: Option<Span>,
     },
     /// Functions of native histograms have no result for floats.
     Nothing {

@@ -116,6 +116,31 @@ fn a_query_over_its_budget_fails() {
 }
 
 #[test]
+fn what_functions_keep_and_labels_that_grow_count_too() {
+    let memory = data(1);
+    let nested = |n: usize, open: &str, inner: &str, close: &str| {
+        format!("{}{inner}{}", open.repeat(n), close.repeat(n))
+    };
+    // Of 61 steps, 488 bytes a time.
+    let small = Asked { memory: 16 << 10, ..ASKED };
+    for (open, inner, close) in [
+        ("clamp_min(", "requests", ", time())"),
+        ("clamp_min(", "vector(1)", ", time())"),
+        ("quantile(time(), ", "requests", ")"),
+        ("histogram_quantile(time(), ", "requests", ")"),
+    ] {
+        small.ask(&memory, &nested(2, open, inner, close)).unwrap();
+        let error = small.ask(&memory, &nested(50, open, inner, close)).unwrap_err();
+        assert!(error.message.contains("limits.query_memory"), "{open}: {error}");
+    }
+    let join = (r#"label_join("#, r#", "path", "", "path", "path")"#);
+    let error = small.ask(&memory, &nested(14, join.0, "requests", join.1)).unwrap_err();
+    assert!(error.message.contains("limits.query_memory"), "{error}");
+    let error = ASKED.ask(&memory, &nested(50, join.0, "requests", join.1)).unwrap_err();
+    assert!(error.message.contains("label value"), "{error}");
+}
+
+#[test]
 fn a_cancelled_query_ends() {
     let ctx = ASKED.context();
     ctx.cancel.cancel();

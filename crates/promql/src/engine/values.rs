@@ -35,6 +35,14 @@ impl Values {
         }
     }
 
+    /// What they take besides their own size.
+    pub fn heap_bytes(&self) -> usize {
+        match self {
+            Self::One(_) => 0,
+            Self::Each(values) => values.capacity() * size_of::<f64>(),
+        }
+    }
+
     /// The values; a constant comes once.
     pub fn iter(&self) -> impl Iterator<Item = f64> + '_ {
         match self {

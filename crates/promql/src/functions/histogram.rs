@@ -77,7 +77,12 @@ pub fn histogram_fraction(lower: f64, upper: f64, buckets: &mut Vec<Bucket>) -> 
     if lower >= upper {
         return 0.0;
     }
-    (rank_of(upper, buckets).min(total) - rank_of(lower, buckets).min(total)) / total
+    // Not `min`, which would hide counts that are NaN.
+    let share = |value| match rank_of(value, buckets) {
+        rank if rank > total => total,
+        rank => rank,
+    };
+    (share(upper) - share(lower)) / total
 }
 
 /// How many observations lie below `value`. A bucket without an end on one side is not

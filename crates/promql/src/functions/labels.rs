@@ -27,11 +27,15 @@ impl LabelReplace {
     }
 
     /// The new label set; `None` where the pattern does not match and all stays as it is.
-    pub fn apply(&self, labels: &Labels) -> Option<Labels> {
-        let captures = self.pattern.captures(labels.get(&self.source).unwrap_or(""))?;
+    pub fn apply(&self, labels: &Labels) -> Result<Option<Labels>, String> {
+        let source = labels.get(&self.source).unwrap_or("");
+        let Some(captures) = self.pattern.captures(source) else { return Ok(None) };
+        // Each `$` stands for the whole source at most.
+        let references = self.replacement.bytes().filter(|b| *b == b'$').count();
+        check_length(self.replacement.len().saturating_add(references.saturating_mul(source.len())))?;
         let mut value = String::new();
         captures.expand(&self.replacement, &mut value);
-        Some(LabelsBuilder::from_labels(labels).set(&self.destination, &value).build())
+        Ok(Some(LabelsBuilder::from_labels(labels).set(&self.destination, &value).build()))
     }
 
     /// The label that is written: a written metric name is not dropped later.
@@ -56,15 +60,29 @@ impl LabelJoin {
         Ok(Self { destination: destination.to_owned(), separator: separator.to_owned(), sources })
     }
 
-    pub fn apply(&self, labels: &Labels) -> Labels {
+    pub fn apply(&self, labels: &Labels) -> Result<Labels, String> {
         let values: Vec<_> = self.sources.iter().map(|s| labels.get(s).unwrap_or("")).collect();
-        LabelsBuilder::from_labels(labels).set(&self.destination, &values.join(&self.separator)).build()
+        check_length(values.iter().map(|value| value.len() + self.separator.len()).sum())?;
+        let joined =
+            LabelsBuilder::from_labels(labels).set(&self.destination, &values.join(&self.separator)).build();
+        Ok(joined)
     }
 
     /// The label that is written: a written metric name is not dropped later.
     pub fn destination(&self) -> &str {
         &self.destination
     }
+}
+
+/// Bytes of a value that a query makes. Nested, these functions double it at each level, so
+/// it is bounded before it is there.
+const MAX_VALUE_BYTES: usize = 1 << 20;
+
+fn check_length(bytes: usize) -> Result<(), String> {
+    if bytes <= MAX_VALUE_BYTES {
+        return Ok(());
+    }
+    Err(format!("a label value of up to {bytes} bytes would be made; at most {MAX_VALUE_BYTES} are allowed"))
 }
 
 /// Since Prometheus 3 any UTF-8 text but the empty one names a label.
@@ -82,7 +100,7 @@ mod tests {
 
     fn replace(destination: &str, replacement: &str, source: &str, pattern: &str) -> Option<Labels> {
         let input = labels(&[("__name__", "m"), ("src", "source-value-10"), ("dst", "old")]);
-        LabelReplace::new(destination, replacement, source, pattern).unwrap().apply(&input)
+        LabelReplace::new(destination, replacement, source, pattern).unwrap().apply(&input).unwrap()
     }
 
     #[test]
@@ -124,9 +142,21 @@ mod tests {
     }
 
     #[test]
+    fn a_value_is_bounded_before_it_is_made() {
+        let long = labels(&[("a", &"x".repeat(600_000))]);
+        let replace = |r: &str| LabelReplace::new("to", r, "a", ".*").unwrap().apply(&long);
+        assert!(replace("$0").is_ok());
+        assert!(replace(&"$0".repeat(100_000)).unwrap_err().contains("at most 1048576"));
+        let join = |n| LabelJoin::new("to", ",", vec!["a".to_owned(); n]).unwrap().apply(&long);
+        assert!(join(1).is_ok());
+        assert!(join(2).unwrap_err().contains("at most 1048576"));
+    }
+
+    #[test]
     fn joins_take_absent_labels_as_empty() {
         let sources = ["a", "gone", "b"].map(str::to_owned).to_vec();
-        let joined = LabelJoin::new("to", "-", sources).unwrap().apply(&labels(&[("a", "1"), ("b", "2")]));
+        let joined =
+            LabelJoin::new("to", "-", sources).unwrap().apply(&labels(&[("a", "1"), ("b", "2")])).unwrap();
         assert_eq!(joined, labels(&[("a", "1"), ("b", "2"), ("to", "1--2")]));
     }
 }

@@ -1,6 +1,6 @@
 //! Arithmetic: functions of one number, rounding, clamping, binary operators.
 
-use std::f64::consts::PI;
+use std::f64::consts::{LN_2, PI};
 
 /// The function of one number that `name` stands for.
 pub fn unary(name: &str) -> Option<fn(f64) -> f64> {
@@ -23,8 +23,8 @@ pub fn unary(name: &str) -> Option<fn(f64) -> f64> {
         "sinh" => f64::sinh,
         "cosh" => f64::cosh,
         "tanh" => f64::tanh,
-        "asinh" => f64::asinh,
-        "acosh" => f64::acosh,
+        "asinh" => asinh,
+        "acosh" => acosh,
         "atanh" => f64::atanh,
         "deg" => deg,
         "rad" => rad,
@@ -41,6 +41,17 @@ pub fn sgn(v: f64) -> f64 {
     } else {
         v
     }
+}
+
+/// From here on `v + sqrt(v² ± 1)` is 2v, which may be too large for a number.
+const LARGE: f64 = (1u64 << 28) as f64;
+
+fn asinh(v: f64) -> f64 {
+    if v.abs() > LARGE { (v.abs().ln() + LN_2).copysign(v) } else { v.asinh() }
+}
+
+fn acosh(v: f64) -> f64 {
+    if v > LARGE { v.ln() + LN_2 } else { v.acosh() }
 }
 
 fn deg(v: f64) -> f64 {
@@ -159,6 +170,9 @@ mod tests {
         assert_eq!(call("rad", 180.0), Some(PI));
         assert_eq!(call("ln", 0.0), Some(-INF));
         assert!(call("acosh", 0.5).is_some_and(f64::is_nan));
+        assert_eq!(call("asinh", -1.7e308), Some(-710.419_984_073_788_1));
+        assert_eq!(call("acosh", 1.7e308), Some(710.419_984_073_788_1));
+        assert_eq!([call("asinh", INF), call("acosh", INF)], [Some(INF), Some(INF)]);
         assert_eq!(call("rate", 1.0), None);
     }
 

@@ -121,17 +121,16 @@ impl Durations<'_, '_> {
         }
     }
 
-    /// Parentheses around parentheses say nothing more; only one pair is kept.
+    /// Parentheses around a number or other parentheses say nothing, and are not kept.
     fn paren(&mut self) -> Result<Node, SyntaxError> {
-        let open = self.expect(Kind::LeftParen)?;
+        self.expect(Kind::LeftParen)?;
         let inner = self.nested(0)?;
-        let close = self.expect(Kind::RightParen)?;
-        self.check_enabled(inner.expr.span())?;
-        let span = match &inner.expr {
-            DurationExpr::Paren { .. } => return Ok(inner),
-            DurationExpr::Number(_) => open.to(close),
-            other => other.span(),
-        };
+        self.expect(Kind::RightParen)?;
+        let span = inner.expr.span();
+        self.check_enabled(span)?;
+        if matches!(inner.expr, DurationExpr::Paren { .. } | DurationExpr::Number(_)) {
+            return Ok(inner);
+        }
         self.node(DurationExpr::Paren { expr: Box::new(inner.expr), span }, inner.depth)
     }
 
@@ -150,12 +149,14 @@ impl Durations<'_, '_> {
 
     /// `max_of(a, b)` or `min_of(a, b)`.
     fn extreme(&mut self, op: DurationOp) -> Result<Node, SyntaxError> {
-        let start = self.parser.tokens.advance().span;
+        self.parser.tokens.advance();
         self.expect(Kind::LeftParen)?;
         let lhs = self.nested(0)?;
         self.expect(Kind::Comma)?;
         let rhs = self.nested(0)?;
-        let span = start.to(self.expect(Kind::RightParen)?);
+        self.expect(Kind::RightParen)?;
+        // Errors point at the operands, as for an operator between them.
+        let span = lhs.expr.span().to(rhs.expr.span());
         self.check_enabled(span)?;
         let depth = lhs.depth.max(rhs.depth);
         self.node(DurationExpr::Binary { op, lhs: Box::new(lhs.expr), rhs: Box::new(rhs.expr), span }, depth)

@@ -25,7 +25,11 @@ impl Evaluator<'_> {
         smallest: bool,
         steps: &Steps,
     ) -> Result<Rows> {
-        let limits = Limits::new(k, steps)?;
+        let limits = match Limits::new(k, steps) {
+            Ok(limits) => limits,
+            // As in Prometheus an error in the input comes first.
+            Err(error) => return self.rows(&aggregate.input, steps).and(Err(error)),
+        };
         let budget = &self.ctx.budget;
         let sink = || {
             Ok(TopSink {

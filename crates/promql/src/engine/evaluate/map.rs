@@ -11,7 +11,7 @@ use crate::{
     functions::math,
     row::{Rows, absent, is_absent},
 };
-use service_api::Result;
+use service_api::{Reservation, Result};
 
 impl Evaluator<'_> {
     /// The rows of a scan, or of a map of something else.
@@ -21,7 +21,7 @@ impl Evaluator<'_> {
         }
         match vector {
             Vector::Map { input, map } => {
-                let map = self.prepare(map, steps)?;
+                let (map, _held) = self.prepare(map, steps)?;
                 let mut input = self.rows(input, steps)?;
                 for row in &mut input.rows {
                     map.apply(steps, &mut row.values);
@@ -38,8 +38,11 @@ impl Evaluator<'_> {
         }
     }
 
-    pub(super) fn prepare(&mut self, map: &Map<Scalar>, steps: &Steps) -> Result<Map<Values>> {
-        map.try_map(|scalar| self.scalar(scalar, steps))
+    /// A map with its numbers, and what they hold.
+    pub(super) fn prepare(&mut self, map: &Map<Scalar>, steps: &Steps) -> Result<(Map<Values>, Reservation)> {
+        let mut held = self.reserve(0)?;
+        let map = map.try_map(|scalar| self.kept_scalar(scalar, steps, &mut held))?;
+        Ok((map, held))
     }
 }
 

@@ -38,6 +38,8 @@ pub(crate) struct Chain<'a> {
     scan: &'a Scan,
     function: Option<RangeFunction<Values>>,
     maps: Vec<Map<Values>>,
+    /// For the numbers in them.
+    held: Vec<Reservation>,
 }
 
 /// Fewer series are not worth a thread.
@@ -59,7 +61,9 @@ impl Evaluator<'_> {
                 if !chain.scan.selector.one_name && !map.keeps_name() {
                     return Ok(None);
                 }
-                chain.maps.push(self.prepare(map, steps)?);
+                let (map, held) = self.prepare(map, steps)?;
+                chain.maps.push(map);
+                chain.held.push(held);
                 Ok(Some(chain))
             }
             _ => Ok(None),
@@ -67,11 +71,14 @@ impl Evaluator<'_> {
     }
 
     fn chain_of<'p>(&mut self, scan: &'p Scan, steps: &Steps) -> Result<Chain<'p>> {
+        let mut held = self.reserve(0)?;
         let function = match &scan.function {
-            ScanFunction::Range { function, .. } => Some(function.try_map(|p| self.scalar(p, steps))?),
+            ScanFunction::Range { function, .. } => {
+                Some(function.try_map(|p| self.kept_scalar(p, steps, &mut held))?)
+            }
             _ => None,
         };
-        Ok(Chain { scan, function, maps: Vec::new() })
+        Ok(Chain { scan, function, maps: Vec::new(), held: vec![held] })
     }
 
     /// A scan whose rows have to be compared without their names.
@@ -234,6 +241,7 @@ impl<'e, 'c> Worker<'e, 'c> {
             self.evaluator.ctx.check()?;
             self.read(one)?;
             self.compute();
+            self.evaluator.ctx.check()?;
             self.note(&one.labels);
             for map in &self.chain.maps {
                 map.apply(&self.steps, &mut self.values);
@@ -290,7 +298,8 @@ impl<'e, 'c> Worker<'e, 'c> {
             }
             Kernel::Range(kernel) => {
                 remove_stale(times, values);
-                kernel.compute(times, values, &mut self.values);
+                let cancel = &self.evaluator.ctx.cancel;
+                kernel.compute(times, values, &|| cancel.is_cancelled(), &mut self.values);
             }
         }
     }

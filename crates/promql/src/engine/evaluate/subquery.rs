@@ -24,7 +24,8 @@ impl Evaluator<'_> {
         notes: &RangeNotes,
         steps: &Steps,
     ) -> Result<Rows> {
-        let function = function.try_map(|p| self.scalar(p, steps))?;
+        let mut held = self.reserve(0)?;
+        let function = function.try_map(|p| self.kept_scalar(p, steps, &mut held))?;
         let input = self.rows(&subquery.inner, &subquery.steps)?;
         let rate = match &function {
             RangeFunction::Extrapolated(kind) => Some(*kind),
@@ -35,14 +36,15 @@ impl Evaluator<'_> {
         let _times = self.reserve(subquery.steps.count * size_of::<i64>())?;
         let step_times: Vec<_> = subquery.steps.times().collect();
         let mut times = Vec::with_capacity(step_times.len());
-        let (mut output, mut held) = (Vec::new(), self.reserve(0)?);
+        let mut output = Vec::new();
         for mut row in input.rows {
             self.ctx.check()?;
             times.clone_from(&step_times);
             remove_stale(&mut times, &mut row.values);
             held.grow(row_bytes(&row.labels, steps.count))?;
             let mut result = Row { labels: row.labels, values: Vec::with_capacity(steps.count) };
-            kernel.compute(&times, &row.values, &mut result.values);
+            kernel.compute(&times, &row.values, &|| self.ctx.cancel.is_cancelled(), &mut result.values);
+            self.ctx.check()?;
             if !result.has_values() {
                 continue;
             }

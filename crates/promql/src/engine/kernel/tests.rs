@@ -60,7 +60,7 @@ fn check(
     let mut row = Vec::new();
     // Twice, so that windows come from the cache as well.
     for _ in 0..2 {
-        kernel.compute(times, values, &mut row);
+        kernel.compute(times, values, &|| false, &mut row);
         prop_assert_eq!(row.len(), steps.count);
         for (step, value) in row.iter().enumerate() {
             let end = shift.apply(steps.time(step));
@@ -107,8 +107,12 @@ fn sums_do_not_drift() {
         rate: None,
     };
     let mut row = Vec::new();
-    RangeKernel::new(RangeFunction::OverTime(OverTime::Sum), WindowCache::new(spec))
-        .compute(&times, &values, &mut row);
+    RangeKernel::new(RangeFunction::OverTime(OverTime::Sum), WindowCache::new(spec)).compute(
+        &times,
+        &values,
+        &|| false,
+        &mut row,
+    );
     assert!((row[1999] - 10.0).abs() < 1e-12, "{}", row[1999]);
 }
 
@@ -118,4 +122,27 @@ fn stale_markers_leave_ranges() {
     remove_stale(&mut times, &mut values);
     assert_eq!(times, [1, 3]);
     assert!(values[0] == 1.0 && values[1].is_nan());
+}
+
+#[test]
+fn a_cancelled_query_does_not_go_through_long_windows() {
+    let times: Vec<Timestamp> = (0..5000).collect();
+    let steps = Steps { start: 4990, interval: 1, count: 10 };
+    let spec = WindowSpec { steps, shift: Shift::default(), range: 4000, rate: None };
+    for function in [
+        RangeFunction::Quantile(Values::One(0.5)),
+        RangeFunction::OverTime(OverTime::Stddev),
+        RangeFunction::Derivative,
+    ] {
+        let asked = std::cell::Cell::new(0);
+        let is_cancelled = || asked.replace(asked.get() + 1) == 2;
+        let mut row = Vec::new();
+        RangeKernel::new(function, WindowCache::new(spec)).compute(
+            &times,
+            &vec![1.0; 5000],
+            &is_cancelled,
+            &mut row,
+        );
+        assert_eq!(row.len(), 2);
+    }
 }

@@ -91,6 +91,12 @@ impl Planner<'_> {
         }
     }
 
+    /// Whether the expression is evaluated for a range, if only for one step of it.
+    pub fn is_range(&self, steps: &Steps, expr: &Expr) -> bool {
+        let only_step = *steps == self.query && self.query.start != self.end && !is_invariant(expr);
+        steps.count > 1 || only_step
+    }
+
     fn unary(&mut self, unary: &Unary, steps: &Steps) -> Result<Vector> {
         let input = self.vector(&unary.expr, steps)?;
         Ok(match unary.op {

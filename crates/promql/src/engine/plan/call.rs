@@ -59,12 +59,15 @@ impl Planner<'_> {
             }
             "absent_over_time" => {
                 let labels = absent_labels(arg(call, 0)?);
-                let present = RangeFunction::OverTime(OverTime::Present);
+                // Keeps the names: without them different series might seem the same.
+                let present = RangeFunction::OverTime(OverTime::Last);
                 Ok(Vector::Absent { input: Box::new(self.over_range(call, present, steps)?), labels })
             }
             "sort" | "sort_desc" => {
-                let input = Box::new(self.vector(arg(call, 0)?, steps)?);
-                Ok(Vector::Sort { input, descending: name == "sort_desc", span: call.span })
+                let input = arg(call, 0)?;
+                let ineffective = self.is_range(steps, input).then_some(call.span);
+                let input = Box::new(self.vector(input, steps)?);
+                Ok(Vector::Sort { input, descending: name == "sort_desc", ineffective })
             }
             "label_replace" | "label_join" => {
                 let relabel = relabel(call).map_err(Error::unprocessable)?;

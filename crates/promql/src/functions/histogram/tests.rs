@@ -115,3 +115,9 @@ proptest! {
         prop_assert!((fraction(-INF, value, &pairs) - phi).abs() < 1e-9);
     }
 }
+
+#[test]
+fn a_count_that_is_no_number_gives_no_fraction() {
+    assert!(fraction(0.5, 1.5, &[(1.0, f64::NAN), (2.0, 5.0), (INF, 10.0)]).is_nan());
+    assert_eq!(fraction(2.0, INF, &[(1.0, f64::NAN), (2.0, 5.0), (INF, 10.0)]), 0.5);
+}
