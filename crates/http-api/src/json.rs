@@ -99,6 +99,27 @@ pub fn point(out: &mut Vec<u8>, t: Timestamp, v: f64) {
     out.push(b']');
 }
 
+/// `[time,"value"]` of what is no sample, which Prometheus leaves to Go's standard form:
+/// the value never has an exponent.
+pub fn scalar(out: &mut Vec<u8>, t: Timestamp, v: f64) {
+    out.push(b'[');
+    seconds(out, t);
+    out.extend_from_slice(b",\"");
+    if v.is_finite() {
+        // writing to a Vec cannot fail
+        let _ = write!(out, "{v}");
+    } else {
+        special(out, v);
+    }
+    out.extend_from_slice(b"\"]");
+}
+
+/// A time of what is no sample, in as few digits as name it.
+pub fn seconds(out: &mut Vec<u8>, t: Timestamp) {
+    // writing to a Vec cannot fail
+    let _ = write!(out, "{}", t as f64 / 1000.0);
+}
+
 /// The shortest digits that name `v`, with an exponent only below 1e-6 and from 1e21 on.
 pub fn float(out: &mut Vec<u8>, v: f64) {
     let magnitude = v.abs();

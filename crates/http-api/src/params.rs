@@ -6,12 +6,16 @@ pub use time::{MAX_TIME, MIN_TIME};
 
 use crate::{error::ApiError, state::ReadConfig};
 use axum::{
+    body::Body,
     extract::{FromRef, FromRequest, Request},
     http::{Method, header},
 };
 use model::{TimeRange, Timestamp, quote};
 use service_api::{Code, Error, Result};
 use std::time::Duration;
+
+/// In memory a pair takes many times what `a&` takes in a form.
+const MAX_PAIRS: usize = 10_000;
 
 /// Names and values, decoded.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -33,7 +37,7 @@ where
         let form = content_type.is_some_and(|t| t.starts_with("application/x-www-form-urlencoded"));
         let mut params = Self::default();
         if form && request.method() == Method::POST {
-            let body = read_body(request, max).await?;
+            let body = read_body(request.into_body(), max).await?;
             params.add(&body)?;
         }
         params.add(query.as_bytes())?;
@@ -41,9 +45,15 @@ where
     }
 }
 
-/// The body of a request, up to a bound.
-pub async fn read_body(request: Request, max: usize) -> Result<bytes::Bytes> {
-    axum::body::to_bytes(request.into_body(), max).await.map_err(|e| {
+/// How long a body may take to arrive. Without it, whoever sends a byte a minute would keep
+/// what was reserved for the request.
+const BODY_WITHIN: Duration = Duration::from_secs(60);
+
+/// The body of a request, up to a bound in size and in time.
+pub async fn read_body(body: Body, max: usize) -> Result<bytes::Bytes> {
+    let read = tokio::time::timeout(BODY_WITHIN, axum::body::to_bytes(body, max)).await;
+    let read = read.map_err(|_| Error::new(Code::Timeout, "the request took too long to arrive"))?;
+    read.map_err(|e| {
         let cause = std::error::Error::source(&e);
         if cause.is_some_and(|cause| cause.is::<http_body_util::LengthLimitError>()) {
             Error::new(Code::TooLarge, format!("the request has more than {max} bytes"))
@@ -59,6 +69,9 @@ impl Params {
             let mut halves = pair.splitn(2, |b| *b == b'=');
             let name = decode(halves.next().unwrap_or_default())?;
             let value = decode(halves.next().unwrap_or_default())?;
+            if self.pairs.len() >= MAX_PAIRS {
+                return Err(Error::bad_request(format!("more than {MAX_PAIRS} parameters")));
+            }
             self.pairs.push((name, value));
         }
         Ok(())

@@ -112,7 +112,7 @@ async fn evaluate(
     let deps = &state.deps;
     let started = deps.clock.monotonic();
     let query = Query { text: params.get("query"), expr };
-    let mut found = slots::run(state, &tenant, options.timeout, async |ctx| {
+    let (mut found, place) = slots::run_keeping_place(state, &tenant, options.timeout, async |ctx| {
         result::evaluate(deps, ctx, query, &times, options.lookback).await
     })
     .await?;
@@ -123,7 +123,7 @@ async fn evaluate(
         ));
     }
     let took = deps.clock.monotonic().saturating_sub(started);
-    Ok(found.into_response(options.limit, options.stats, took))
+    Ok(found.into_response(options.limit, options.stats, took, place))
 }
 
 pub async fn format(_: Tenant, params: Params) -> Result<Response, ApiError> {

@@ -45,7 +45,7 @@ pub async fn read(tenant: Tenant, State(state): State<ApiState>, request: Reques
 
 async fn answer(Tenant(tenant): Tenant, state: &ApiState, request: Request) -> Result<Response> {
     let max = state.deps.config.read.max_form_bytes;
-    let body = read_body(request, max).await?;
+    let body = read_body(request.into_body(), max).await?;
     let request = parse(&body, max)?;
     let response_type = negotiate(&request.accepted_response_types)?;
     if request.queries.len() > MAX_QUERIES {

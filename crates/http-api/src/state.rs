@@ -4,7 +4,7 @@ use crate::{
     query::slots::QuerySlots,
     telemetry::HttpMetrics,
     tenant::Multitenancy,
-    write::{WriteConfig, WriteState},
+    write::{InFlight, WriteConfig, WriteState},
 };
 use axum::extract::FromRef;
 use futures::future::BoxFuture;
@@ -36,7 +36,7 @@ pub struct ReadConfig {
 
 impl Default for ReadConfig {
     fn default() -> Self {
-        Self { max_concurrent_queries: 20, max_queued_queries: 200, max_form_bytes: 10 << 20 }
+        Self { max_concurrent_queries: 20, max_queued_queries: 200, max_form_bytes: 1 << 20 }
     }
 }
 
@@ -84,14 +84,16 @@ pub struct Deps {
 pub struct ApiState {
     pub deps: Arc<Deps>,
     pub slots: QuerySlots,
+    pub in_flight: InFlight,
     /// When the API was put together, in milliseconds since the Unix epoch.
     pub started_ms: i64,
 }
 
 impl ApiState {
     pub fn new(deps: Deps) -> Self {
-        let slots = QuerySlots::new(&deps.config.read);
-        Self { slots, started_ms: deps.clock.now_ms(), deps: Arc::new(deps) }
+        let slots = QuerySlots::new(&deps.config.read, deps.metrics.queries.clone());
+        let in_flight = InFlight::new(deps.config.write.max_in_flight_bytes);
+        Self { slots, in_flight, started_ms: deps.clock.now_ms(), deps: Arc::new(deps) }
     }
 }
 
@@ -109,6 +111,10 @@ impl FromRef<ApiState> for ReadConfig {
 
 impl FromRef<ApiState> for WriteState {
     fn from_ref(state: &ApiState) -> Self {
-        Self { push: Arc::clone(&state.deps.push), config: state.deps.config.write.clone() }
+        Self {
+            push: Arc::clone(&state.deps.push),
+            config: state.deps.config.write.clone(),
+            in_flight: state.in_flight.clone(),
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! What the API counts of itself.
 
+use crate::query::slots::QueryMetrics;
 use axum::{
     extract::{MatchedPath, Request, State},
     middleware::Next,
@@ -7,11 +8,7 @@ use axum::{
 };
 use prometheus_client::{
     encoding::EncodeLabelSet,
-    metrics::{
-        counter::Counter,
-        family::Family,
-        histogram::{Histogram, exponential_buckets},
-    },
+    metrics::{counter::Counter, family::Family, histogram::Histogram},
     registry::Registry,
 };
 use runtime::Clock;
@@ -22,7 +19,11 @@ use std::sync::Arc;
 pub struct HttpMetrics {
     requests: Family<Answered, Counter>,
     durations: Family<Route, Histogram>,
+    pub(crate) queries: QueryMetrics,
 }
+
+/// Upper bounds in seconds, from what a write takes to what a query may.
+const SECONDS: [f64; 11] = [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 120.0];
 
 /// Routes as they are declared, not paths as they are asked: their number is bounded.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -38,10 +39,12 @@ struct Answered {
 
 impl HttpMetrics {
     pub fn register(registry: &mut Registry) -> Self {
-        // From 1 ms to 2 min.
-        let histogram: fn() -> Histogram = || Histogram::new(exponential_buckets(0.001, 3.0, 11));
-        let metrics =
-            Self { requests: Family::default(), durations: Family::new_with_constructor(histogram) };
+        let histogram: fn() -> Histogram = || Histogram::new(SECONDS);
+        let metrics = Self {
+            requests: Family::default(),
+            durations: Family::new_with_constructor(histogram),
+            queries: QueryMetrics::register(registry),
+        };
         let help = "HTTP requests by route and status";
         registry.register("yagura_http_requests", help, metrics.requests.clone());
         let help = "Seconds from an HTTP request to the start of its answer";

@@ -48,7 +48,7 @@ async fn a_form_over_the_bound_is_too_large() {
     assert_eq!(answer.status, StatusCode::PAYLOAD_TOO_LARGE);
     assert_eq!(
         answer.text(),
-        r#"{"status":"error","errorType":"bad_data","error":"the request has more than 10485760 bytes"}"#
+        r#"{"status":"error","errorType":"bad_data","error":"the request has more than 1048576 bytes"}"#
     );
 }
 
@@ -135,6 +135,18 @@ async fn queries_wait_for_a_place_and_too_many_are_refused() {
     assert_eq!(third.headers[header::RETRY_AFTER], "1");
     // The queue is empty again.
     assert_eq!(request().await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_result_keeps_its_place_until_it_is_read() {
+    let mut fixture = Fixture { many_series: 2_000, ..Fixture::default() };
+    fixture.read.max_concurrent_queries = 1;
+    fixture.read.max_queued_queries = 0;
+    let api = Api::new(fixture);
+    let unread = api.begin(get("/api/v1/query_range?query=many&start=0&end=250&step=1")).await;
+    assert_eq!(api.send(get("/api/v1/query?query=up")).await.status, StatusCode::SERVICE_UNAVAILABLE);
+    drop(unread);
+    assert_eq!(api.send(get("/api/v1/query?query=up")).await.status, StatusCode::OK);
 }
 
 #[tokio::test(start_paused = true)]

@@ -2,6 +2,7 @@
 
 mod decode;
 mod entries;
+mod in_flight;
 mod refusals;
 mod v1;
 mod v2;
@@ -11,8 +12,9 @@ mod wire;
 mod tests;
 
 pub use decode::WriteConfig;
+pub use in_flight::InFlight;
 
-use crate::tenant::Tenant;
+use crate::{params, tenant::Tenant};
 use axum::{
     Router,
     body::Body,
@@ -21,8 +23,8 @@ use axum::{
     routing::post,
 };
 use decode::{Protocol, Unsupported};
-use http::{HeaderMap, HeaderValue, StatusCode};
-use service_api::{Code, Error, Push, PushOutcome, Result};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use service_api::{Error, Push, PushOutcome, Result};
 use std::sync::Arc;
 
 /// What the write endpoints need.
@@ -30,6 +32,7 @@ use std::sync::Arc;
 pub struct WriteState {
     pub push: Arc<dyn Push>,
     pub config: WriteConfig,
+    pub in_flight: InFlight,
 }
 
 /// Bodies up to this size are decoded where they arrive: handing them to another thread
@@ -56,7 +59,7 @@ async fn remote_write(
         Ok(protocol) => protocol,
         Err(Unsupported(why)) => return (StatusCode::UNSUPPORTED_MEDIA_TYPE, why + "\n").into_response(),
     };
-    match write(&state, tenant, protocol, body).await {
+    match write(&state, tenant, protocol, &headers, body).await {
         Ok(outcome) => answer(protocol, &outcome),
         Err(error) => refuse(protocol, &error),
     }
@@ -66,23 +69,19 @@ async fn write(
     state: &WriteState,
     Tenant(tenant): Tenant,
     protocol: Protocol,
+    headers: &HeaderMap,
     body: Body,
 ) -> Result<PushOutcome> {
-    let max = state.config.max_body_bytes;
-    let body = axum::body::to_bytes(body, max).await.map_err(|e| {
-        let too_large =
-            std::error::Error::source(&e).is_some_and(|s| s.is::<http_body_util::LengthLimitError>());
-        if too_large {
-            Error::new(Code::TooLarge, format!("the request has more than {max} bytes"))
-        } else {
-            Error::bad_request(format!("cannot read the request: {e}"))
-        }
-    })?;
-    let max_decompressed = state.config.max_decompressed_bytes;
+    let config = &state.config;
+    let claimed = headers.get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<usize>().ok());
+    let _sent = state.in_flight.hold(claimed.unwrap_or(config.max_body_bytes).min(config.max_body_bytes))?;
+    let body = params::read_body(body, config.max_body_bytes).await?;
+    let len = decode::decompressed_len(&body, config.max_decompressed_bytes)?;
+    let _decompressed = state.in_flight.hold(len)?;
     let batch = if body.len() <= INLINE_BYTES {
-        decode::decode(protocol, &body, max_decompressed)?
+        decode::decode(protocol, &body, len)?
     } else {
-        tokio::task::spawn_blocking(move || decode::decode(protocol, &body, max_decompressed))
+        tokio::task::spawn_blocking(move || decode::decode(protocol, &body, len))
             .await
             .map_err(|e| Error::internal(format!("decoding failed: {e}")))??
     };

@@ -22,7 +22,8 @@ pub struct Limits {
     pub max_label_value_length: usize,
     /// Seconds that a sample may be older than the newest sample of its series' head.
     pub out_of_order_window: u64,
-    /// Seconds that a sample may lie in the past; 0 is no limit.
+    /// Seconds that a sample may lie in the past; 0 is no limit. It bounds how many windows of
+    /// time a tenant can hold open, each of which becomes a block.
     pub max_sample_age: u64,
     /// Seconds that a sample may lie in the future.
     pub max_sample_future: u64,
@@ -30,7 +31,7 @@ pub struct Limits {
     pub retention: u64,
     /// Bytes that one query may hold.
     pub query_memory: u64,
-    /// Seconds that one query may take.
+    /// Seconds that one query may take; 0 is no limit.
     pub query_timeout: u64,
     /// Series that one query may read; 0 is no limit.
     pub max_query_series: u64,
@@ -48,7 +49,7 @@ impl Default for Limits {
             max_label_name_length: 1024,
             max_label_value_length: 4096,
             out_of_order_window: 3600,
-            max_sample_age: 0,
+            max_sample_age: 14 * 86_400,
             max_sample_future: 600,
             retention: 0,
             query_memory: 1 << 30,
@@ -61,7 +62,7 @@ impl Default for Limits {
 
 impl Limits {
     pub fn query_timeout(&self) -> Duration {
-        Duration::from_secs(self.query_timeout)
+        if self.query_timeout == 0 { Duration::MAX } else { Duration::from_secs(self.query_timeout) }
     }
 }
 

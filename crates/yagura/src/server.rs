@@ -10,6 +10,7 @@ use prometheus_client::{
     metrics::{counter::Counter, gauge::Gauge},
     registry::Registry,
 };
+use rustix::net::sockopt;
 use std::{io, sync::Arc, time::Duration};
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -21,6 +22,14 @@ use tower_http::timeout::RequestBodyTimeoutLayer;
 /// Enough for a query of some kilobytes in the URL; longer ones go as POST forms.
 const MAX_HEAD_BYTES: usize = 64 << 10;
 const MAX_STREAMS: u32 = 256;
+
+/// How long a reader may take nothing before its connection ends: until then it holds the
+/// answer in memory.
+const STALLED_READER: Duration = Duration::from_secs(30);
+
+/// How long requests in flight may go on once the drain has begun; a client that never sends
+/// its request whole must not keep the process.
+const DRAIN_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Cheap to clone; all clones share the listener and the bound on connections.
 #[derive(Clone, Debug)]
@@ -103,6 +112,7 @@ impl Server {
             // Nagle's delay costs a small answer tens of milliseconds; a socket that refuses
             // the option is about to fail anyway.
             let _ = stream.set_nodelay(true);
+            let _ = sockopt::set_tcp_user_timeout(&stream, STALLED_READER.as_millis() as u32);
             let service = TowerToHyperService::new(router);
             let connection = http.serve_connection(TokioIo::new(stream), service);
             let mut connection = std::pin::pin!(connection);
@@ -110,7 +120,7 @@ impl Server {
                 ended = &mut connection => ended,
                 () = drain.cancelled() => {
                     connection.as_mut().graceful_shutdown();
-                    connection.await
+                    tokio::time::timeout(DRAIN_PATIENCE, connection).await.unwrap_or(Ok(()))
                 }
             };
             if let Err(error) = ended {

@@ -81,3 +81,10 @@ fn a_lookback_of_nothing_is_the_default() {
     }
     assert_eq!(params("lookback_delta=1m").lookback_delta(), Ok(Some(Duration::from_secs(60))));
 }
+
+#[test]
+fn parameters_are_counted() {
+    let mut params = Params::default();
+    params.add("a&".repeat(MAX_PAIRS).as_bytes()).unwrap();
+    assert_eq!(params.add(b"b=1").unwrap_err().message, "more than 10000 parameters");
+}

@@ -1,6 +1,6 @@
 //! Runs a parsed query and writes what comes out.
 
-use super::Times;
+use super::{Times, slots::Place};
 use crate::{
     answer::{self, Notes},
     json,
@@ -63,7 +63,8 @@ pub async fn evaluate(
 }
 
 impl Found {
-    pub fn into_response(self, limit: Option<usize>, stats: Stats, took: Duration) -> Response {
+    /// The answer; it keeps the query's place until its last piece is made.
+    pub fn into_response(self, limit: Option<usize>, stats: Stats, took: Duration, place: Place) -> Response {
         let Self { value, statistics, mut notes } = self;
         let mut close = Vec::new();
         if stats != Stats::No {
@@ -73,14 +74,14 @@ impl Found {
         match value {
             Value::Scalar { time, value } => whole(
                 r#"{"resultType":"scalar","result":"#,
-                |out| json::point(out, time, value),
+                |out| json::scalar(out, time, value),
                 &close,
                 &notes,
             ),
             Value::String { time, value } => {
                 let write = |out: &mut Vec<u8>| {
                     out.push(b'[');
-                    json::timestamp(out, time);
+                    json::seconds(out, time);
                     out.push(b',');
                     json::string(out, &value);
                     out.push(b']');
@@ -89,13 +90,17 @@ impl Found {
             }
             Value::Vector { time, mut samples } => {
                 notes.truncate(&mut samples, limit);
-                let each = move |out: &mut Vec<u8>, (labels, v): (Labels, f64)| sample(out, &labels, time, v);
+                let each = move |out: &mut Vec<u8>, (labels, v): (Labels, f64)| {
+                    let _held = &place;
+                    sample(out, &labels, time, v);
+                };
                 close.insert(0, b']');
                 answer::array(r#"{"resultType":"vector","result":["#, samples, each, &close, &notes)
             }
             Value::Matrix(mut series) => {
                 notes.truncate(&mut series, limit);
-                let each = |out: &mut Vec<u8>, series: MatrixSeries| {
+                let each = move |out: &mut Vec<u8>, series: MatrixSeries| {
+                    let _held = &place;
                     let points = series.points();
                     self::series(out, &series.labels, points);
                 };

@@ -2,6 +2,10 @@
 
 use crate::state::{ApiState, ReadConfig};
 use model::TenantId;
+use prometheus_client::{
+    metrics::{counter::Counter, gauge::Gauge},
+    registry::Registry,
+};
 use service_api::{Code, Error, ReadContext, Result};
 use std::{
     sync::{
@@ -10,7 +14,7 @@ use std::{
     },
     time::Duration,
 };
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// The places in which queries run, and the queue before them.
 #[derive(Clone, Debug)]
@@ -18,34 +22,81 @@ pub struct QuerySlots {
     running: Arc<Semaphore>,
     waiting: Arc<AtomicUsize>,
     max_waiting: usize,
+    metrics: QueryMetrics,
+}
+
+/// How busy the places are.
+#[derive(Clone, Debug, Default)]
+pub struct QueryMetrics {
+    running: Gauge,
+    waiting: Gauge,
+    refused: Counter,
+}
+
+impl QueryMetrics {
+    pub fn register(registry: &mut Registry) -> Self {
+        let metrics = Self::default();
+        let help = "Queries that run, or whose answer is being sent";
+        registry.register("yagura_queries_running", help, metrics.running.clone());
+        let help = "Queries that wait for a place";
+        registry.register("yagura_queries_waiting", help, metrics.waiting.clone());
+        let help = "Queries refused because too many were running and waiting";
+        registry.register("yagura_queries_refused", help, metrics.refused.clone());
+        metrics
+    }
+}
+
+/// A query's place. Whoever sends the answer keeps it until the answer is out: until then
+/// the result is in memory.
+#[derive(Debug)]
+pub struct Place {
+    running: Gauge,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.running.dec();
+    }
 }
 
 impl QuerySlots {
-    pub fn new(config: &ReadConfig) -> Self {
+    pub fn new(config: &ReadConfig, metrics: QueryMetrics) -> Self {
         let places = config.max_concurrent_queries.clamp(1, Semaphore::MAX_PERMITS);
         let running = Arc::new(Semaphore::new(places));
-        Self { running, waiting: Arc::default(), max_waiting: config.max_queued_queries }
+        Self { running, waiting: Arc::default(), max_waiting: config.max_queued_queries, metrics }
     }
 
-    async fn take(&self) -> Result<tokio::sync::OwnedSemaphorePermit> {
-        if let Ok(place) = Arc::clone(&self.running).try_acquire_owned() {
-            return Ok(place);
+    async fn take(&self) -> Result<Place> {
+        if let Ok(permit) = Arc::clone(&self.running).try_acquire_owned() {
+            return Ok(self.place(permit));
         }
-        let waiting = Waiting(Arc::clone(&self.waiting));
-        if waiting.0.fetch_add(1, Ordering::Relaxed) >= self.max_waiting {
+        let waiting = Waiting { count: Arc::clone(&self.waiting), gauge: self.metrics.waiting.clone() };
+        waiting.gauge.inc();
+        if waiting.count.fetch_add(1, Ordering::Relaxed) >= self.max_waiting {
+            self.metrics.refused.inc();
             return Err(Error::unavailable("too many queries are running and waiting; try again later"));
         }
-        let place = Arc::clone(&self.running).acquire_owned().await;
-        place.map_err(|_| Error::unavailable("the process is stopping"))
+        let permit = Arc::clone(&self.running).acquire_owned().await;
+        Ok(self.place(permit.map_err(|_| Error::unavailable("the process is stopping"))?))
+    }
+
+    fn place(&self, permit: OwnedSemaphorePermit) -> Place {
+        self.metrics.running.inc();
+        Place { running: self.metrics.running.clone(), _permit: permit }
     }
 }
 
 /// Counts one that waits, for as long as it waits (its client may go away meanwhile).
-struct Waiting(Arc<AtomicUsize>);
+struct Waiting {
+    count: Arc<AtomicUsize>,
+    gauge: Gauge,
+}
 
 impl Drop for Waiting {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        self.count.fetch_sub(1, Ordering::Relaxed);
+        self.gauge.dec();
     }
 }
 
@@ -57,6 +108,16 @@ pub async fn run<T>(
     timeout: Option<Duration>,
     work: impl AsyncFnOnce(&ReadContext) -> Result<T>,
 ) -> Result<T> {
+    run_keeping_place(state, tenant, timeout, work).await.map(|(found, _place)| found)
+}
+
+/// As `run`, for an answer that may be large and is sent piece by piece.
+pub async fn run_keeping_place<T>(
+    state: &ApiState,
+    tenant: &TenantId,
+    timeout: Option<Duration>,
+    work: impl AsyncFnOnce(&ReadContext) -> Result<T>,
+) -> Result<(T, Place)> {
     let limits = state.deps.limits.limits(tenant);
     let timeout = timeout.map_or(limits.query_timeout(), |t| t.min(limits.query_timeout()));
     let ctx = ReadContext::new(tenant.clone(), limits.query_memory);
@@ -64,9 +125,9 @@ pub async fn run<T>(
     let _timer = Timer::start(&ctx, timeout);
     let started = AtomicBool::new(false);
     let answer = async {
-        let _place = state.slots.take().await?;
+        let place = state.slots.take().await?;
         started.store(true, Ordering::Relaxed);
-        work(&ctx).await
+        Ok((work(&ctx).await?, place))
     };
     tokio::select! {
         biased;

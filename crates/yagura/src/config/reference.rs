@@ -118,7 +118,7 @@ const SECTIONS: &[(&str, &str, &[Setting])] = &[
             ("limits.max_sample_future", Seconds, "How far in the future a sample may lie."),
             ("limits.retention", Seconds, "How long blocks are kept; 0 is for ever."),
             ("limits.query_memory", Bytes, "Memory that one query may hold."),
-            ("limits.query_timeout", Seconds, "Time that one query may take."),
+            ("limits.query_timeout", Seconds, "Time that one query may take; 0 is no limit."),
             ("limits.max_query_series", Plain, "Series that one query may read; 0 is no limit."),
             ("limits.max_query_range", Seconds, "From start to end of one range query; 0 is no limit."),
         ],
@@ -129,6 +129,11 @@ const SECTIONS: &[(&str, &str, &[Setting])] = &[
         &[
             ("write.max_body_bytes", Bytes, "Size of a request as it is sent."),
             ("write.max_decompressed_bytes", Bytes, "Size of a request when decompressed."),
+            (
+                "write.max_in_flight_bytes",
+                Bytes,
+                "Size of all requests, as sent and decompressed, that may be in memory at once; one that does not fit is answered 503.",
+            ),
         ],
     ),
     (

@@ -172,7 +172,9 @@ pub fn parse_yaml(text: &str) -> Result<Dict, String> {
     let value: Value = if text.trim().is_empty() {
         Value::from(Empty::Unit)
     } else {
-        <Yaml as Format>::from_str(text).map_err(|e| e.to_string())?
+        // Behind its first line the message shows the file's text, and with it secrets.
+        let first_line = |e: String| e.lines().next().unwrap_or_default().to_owned();
+        <Yaml as Format>::from_str(text).map_err(|e| first_line(e.to_string()))?
     };
     match value {
         Value::Dict(_, dict) => Ok(dict),

@@ -109,6 +109,8 @@ fn a_secret_is_shown_nowhere() {
     let printed = serde_saphyr::to_string(&config).unwrap();
     assert!(!printed.contains("hunter2") && printed.contains("***"), "{printed}");
     assert!(!format!("{config:?}").contains("hunter2"));
+    let error = with_file("s3:\n  secret_access_key: hunter2\n  region: [x\n", &[], &[]).unwrap_err();
+    assert!(!error.contains("hunter2") && error.contains("line 3"), "{error}");
     let error = with_file("s3:\n  secret_access_key: 5551234\n", &[], &[]).unwrap_err();
     assert!(!error.contains("5551234") && error.starts_with("s3.secret_access_key: ***:"), "{error}");
 }
