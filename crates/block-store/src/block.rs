@@ -13,7 +13,7 @@ mod times;
 mod writer;
 
 pub(crate) use index::BlockIndex;
-pub(crate) use reader::{BlockCaches, BlockReader, blocking};
+pub(crate) use reader::{BlockCaches, BlockReader, Counted, blocking};
 pub use writer::{BlockObject, BlockWriter};
 
 /// The first bytes of a block and the last; the last of these is the version.

@@ -2,15 +2,15 @@
 
 use crate::{
     BlockMeta, Manifests,
-    block::{BlockCaches, BlockReader, blocking},
+    block::{BlockCaches, BlockReader, Counted, blocking},
 };
 use async_trait::async_trait;
 use futures::{StreamExt, TryStreamExt, stream};
 use model::{Labels, TenantId, TimeRange};
 use serde::{Deserialize, Serialize};
 use service_api::{
-    ExemplarSeries, LabelQuery, MetricMetadata, MetricsReader, ReadContext, Result, SelectRequest, SeriesSet,
-    Warned, merge_series_sets,
+    ExemplarSeries, LabelQuery, MetricMetadata, MetricsReader, ReadContext, Reservation, Result,
+    SelectRequest, SeriesSet, Warned, merge_series_sets,
 };
 use std::{collections::BTreeSet, future::Future, sync::Arc};
 
@@ -83,9 +83,11 @@ impl MetricsReader for BlocksReader {
 
     async fn series(&self, ctx: &ReadContext, query: &LabelQuery) -> Result<Warned<Vec<Labels>>> {
         let blocks = self.blocks(&ctx.tenant, query.range).await?;
-        let found =
-            self.ask(ctx, &blocks, |block| async move { block.series(&query.matcher_sets).await }).await?;
-        let mut all = found.concat();
+        let found = self
+            .ask(ctx, &blocks, |block| async move { block.series(ctx, &query.matcher_sets).await })
+            .await?;
+        let (found, _counted) = apart(found);
+        let mut all: Vec<Labels> = found.into_iter().flatten().collect();
         all.sort();
         all.dedup();
         Ok(all.into())
@@ -94,7 +96,7 @@ impl MetricsReader for BlocksReader {
     async fn label_names(&self, ctx: &ReadContext, query: &LabelQuery) -> Result<Warned<Vec<String>>> {
         let blocks = self.blocks(&ctx.tenant, query.range).await?;
         let found = self
-            .ask(ctx, &blocks, |block| async move { block.label_names(&query.matcher_sets).await })
+            .ask(ctx, &blocks, |block| async move { block.label_names(ctx, &query.matcher_sets).await })
             .await?;
         Ok(in_order(found).into())
     }
@@ -106,8 +108,10 @@ impl MetricsReader for BlocksReader {
         query: &LabelQuery,
     ) -> Result<Warned<Vec<String>>> {
         let blocks = self.blocks(&ctx.tenant, query.range).await?;
-        let found = self
-            .ask(ctx, &blocks, |block| async move { block.label_values(name, &query.matcher_sets).await })
+        let found =
+            self.ask(ctx, &blocks, |block| async move {
+                block.label_values(ctx, name, &query.matcher_sets).await
+            })
             .await?;
         Ok(in_order(found).into())
     }
@@ -123,7 +127,13 @@ impl MetricsReader for BlocksReader {
     }
 }
 
-fn in_order(found: Vec<BTreeSet<String>>) -> Vec<String> {
+/// The answers, and what counts their memory until it is dropped.
+fn apart<T>(counted: Vec<Counted<T>>) -> (Vec<T>, Vec<Reservation>) {
+    counted.into_iter().map(|Counted { found, reservation }| (found, reservation)).unzip()
+}
+
+fn in_order(found: Vec<Counted<BTreeSet<String>>>) -> Vec<String> {
+    let (found, _counted) = apart(found);
     let all: BTreeSet<String> = found.into_iter().flatten().collect();
     all.into_iter().collect()
 }

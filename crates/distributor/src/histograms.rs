@@ -6,6 +6,10 @@ use crate::{entry_rejection, retain};
 use model::{Buckets, CUSTOM_BUCKETS_SCHEMA, Histogram};
 use service_api::{PushOutcome, RejectReason, WriteBatch};
 
+/// Buckets, spans and custom bounds of one histogram, each at most. Far below what an ingester can take, which
+/// would refuse the whole request.
+const MAX_ITEMS: usize = 10_000;
+
 /// Refuses histograms that break the rules; a batch without them is only looked at.
 pub fn drop_invalid(batch: &mut WriteBatch, outcome: &mut PushOutcome) {
     if batch.histograms.iter().all(|h| check(&h.histogram).is_none()) {
@@ -26,7 +30,17 @@ pub fn drop_invalid(batch: &mut WriteBatch, outcome: &mut PushOutcome) {
 
 /// What is wrong with a histogram, if anything.
 fn check(h: &Histogram) -> Option<&'static str> {
-    check_shape(h).or_else(|| check_counts(h))
+    check_size(h).or_else(|| check_shape(h)).or_else(|| check_counts(h))
+}
+
+fn check_size(h: &Histogram) -> Option<&'static str> {
+    let buckets = match &h.buckets {
+        Buckets::Integer { positive, negative, .. } => positive.len() + negative.len(),
+        Buckets::Float { positive, negative, .. } => positive.len() + negative.len(),
+    };
+    let spans = h.positive_spans.len() + h.negative_spans.len();
+    let most = buckets.max(spans).max(h.custom_values.len());
+    (most > MAX_ITEMS).then_some("there are more than 10000 buckets, spans or custom bucket bounds")
 }
 
 fn check_shape(h: &Histogram) -> Option<&'static str> {

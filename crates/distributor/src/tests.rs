@@ -180,3 +180,38 @@ async fn long_exemplars_and_metadata_are_dropped_alone() {
     assert_eq!(batch.exemplars[0].labels.get("id"), Some("short"));
     assert_eq!(batch.metadata[0].metadata.help, "fine");
 }
+
+#[tokio::test]
+async fn a_histogram_with_too_many_buckets_is_refused_alone() {
+    use model::{Buckets, CounterResetHint, Histogram, HistogramSample, Span};
+    use service_api::RejectReason;
+    let (ingester, _, distributor) = setup(Limits::default());
+    let sample = |buckets: usize| HistogramSample {
+        timestamp: NOW,
+        histogram: Histogram {
+            positive_spans: vec![Span { offset: 0, length: buckets as u32 }],
+            buckets: Buckets::Float {
+                count: 0.0,
+                zero_count: 0.0,
+                positive: vec![0.0; buckets],
+                negative: vec![],
+            },
+            counter_reset_hint: CounterResetHint::Unknown,
+            schema: 0,
+            zero_threshold: 0.0,
+            sum: 0.0,
+            negative_spans: vec![],
+            custom_values: vec![],
+        },
+    };
+    let mut batch = batch(&[(&[("__name__", "a")], &[NOW]), (&[("__name__", "b")], &[NOW])]);
+    batch.histograms = vec![sample(10_001), sample(10_000)];
+    batch.series[0].histograms = 0..1;
+    batch.series[1].histograms = 1..2;
+    let outcome = distributor.push(&TenantId::anonymous(), batch).await.unwrap();
+    assert_eq!((outcome.samples, outcome.rejected), (2, 1));
+    let rejection = &outcome.rejections[0];
+    assert!(matches!(rejection.reason, RejectReason::Histogram(_)), "{:?}", rejection.reason);
+    assert_eq!(rejection.labels.get("__name__"), Some("a"));
+    assert_eq!(ingester.samples.lock().len(), 2);
+}

@@ -3,7 +3,7 @@
 use crate::{
     flush::Ledger,
     head::{Counts, Head, Resolved},
-    log_state::{Input, TooOld, taken},
+    log_state::{Input, Raised, TooOld, taken},
     metrics::IngesterMetrics,
     wal::{Position, Record, WalError},
 };
@@ -30,6 +30,7 @@ pub struct Append {
     pub out_of_order_ms: i64,
     pub outcome: AppendOutcome,
     pub too_old: TooOld,
+    pub raised: Vec<Raised>,
     pub answer: oneshot::Sender<Result<AppendOutcome>>,
 }
 
@@ -90,13 +91,16 @@ impl Record for Append {
             metadata: &self.metadata,
             out_of_order_ms: self.out_of_order_ms,
         };
-        self.too_old = self.head.log.lock().encode(&self.head, segment, &input, out);
+        (self.too_old, self.raised) = self.head.log.lock().encode(&self.head, segment, &input, out);
     }
 
     fn committed(mut self: Box<Self>, result: std::result::Result<Position, WalError>) {
         let answer = match result {
             Ok(position) => Ok(self.apply(position)),
-            Err(error) => Err(log_error(&error)),
+            Err(error) => {
+                self.head.log.lock().take_back(&self.raised);
+                Err(log_error(&error))
+            }
         };
         // Whoever asked may have gone away; what is stored stays stored.
         let _ = self.answer.send(answer);

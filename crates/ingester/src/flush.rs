@@ -22,6 +22,7 @@ use model::{TenantId, TimeRange};
 use schedule::Due;
 use service_api::{Error, Result};
 use std::{sync::Arc, time::Duration};
+use tokio_util::sync::CancellationToken;
 
 pub use ledger::Ledger;
 pub use marks::{Marks, MarksFile};
@@ -49,6 +50,11 @@ impl Ingester {
     /// The first one; the windows behind it have been tried all the same. Nothing is lost
     /// by an error: the data stays in the head and the log.
     pub async fn flush(self: &Arc<Self>, which: Which) -> Result<()> {
+        self.flush_until(which, &CancellationToken::new()).await
+    }
+
+    /// Like `flush`, but ends early, without an error, when it is to stop.
+    pub(crate) async fn flush_until(self: &Arc<Self>, which: Which, stop: &CancellationToken) -> Result<()> {
         let _one_at_a_time = self.flushing.lock().await;
         let due = self.due(which);
         let mut result = Ok(());
@@ -60,7 +66,11 @@ impl Ingester {
         };
         let position = self.traces.ledger.applied();
         for Due { tenant, window } in due {
-            if let Err(error) = self.flush_window(&tenant, window, position).await {
+            let flushed = self.flush_window(&tenant, window, position, stop).await;
+            if stop.is_cancelled() {
+                break;
+            }
+            if let Err(error) = flushed {
                 self.traces.metrics.flush_failures.inc();
                 tracing::warn!(%tenant, start = window.start, %error, "a block could not be written; trying again later");
                 result = result.and(Err(error));
@@ -68,7 +78,11 @@ impl Ingester {
         }
         let this = Arc::clone(self);
         let trimmed = blocking(move || this.trim(complete)).await;
-        result.and(trimmed)
+        let result = result.and(trimmed);
+        if result.is_ok() && !stop.is_cancelled() {
+            self.traces.metrics.flushed_at(self.traces.clock.now_ms());
+        }
+        result
     }
 
     async fn flush_window(
@@ -76,6 +90,7 @@ impl Ingester {
         tenant: &TenantId,
         window: TimeRange,
         position: Position,
+        stop: &CancellationToken,
     ) -> Result<()> {
         let Some(head) = self.head(tenant) else { return Ok(()) };
         let job = {
@@ -85,8 +100,14 @@ impl Ingester {
         let (job, object) = self.encode(job, position).await?;
         if let Some(BlockObject { parts, meta }) = object {
             let manifests = &self.manifests;
-            manifests.bucket().put(&meta.object(tenant), parts).await?;
-            manifests.add_block(tenant, &meta).await?;
+            let list = async {
+                manifests.bucket().put(&meta.object(tenant), parts).await?;
+                manifests.add_block(tenant, &meta).await
+            };
+            tokio::select! {
+                listed = list => listed?,
+                () = stop.cancelled() => return Err(Error::unavailable("the ingester is stopping")),
+            };
             let IngesterMetrics { blocks, block_samples, .. } = &self.traces.metrics;
             blocks.inc();
             block_samples.inc_by(meta.samples);
@@ -132,17 +153,22 @@ impl Ingester {
     /// Removes segments of which everything is in blocks; all up to `complete` are known whole.
     fn trim(&self, complete: Option<u64>) -> Result<()> {
         let mut state = self.marks.lock();
-        state.save().map_err(|error| Error::unavailable(format!("flush marks: {error}")))?;
-        let removable = complete.and_then(|complete| self.traces.ledger.removable(complete, &state.marks));
-        let Some(up_to) = removable else { return Ok(()) };
+        // What is listed in the bucket may leave the log without the marks: on a full disk it has to.
+        let saved = state.save().map_err(|error| Error::unavailable(format!("flush marks: {error}")));
+        let block_ms = self.config.block_ms();
+        let removable =
+            complete.and_then(|complete| self.traces.ledger.removable(complete, &state.marks, block_ms));
+        let Some(up_to) = removable else { return saved };
         let removed = self.wal.remove_up_to(up_to);
         let removed = removed.map_err(|error| Error::unavailable(error.to_string()))?;
         self.traces.ledger.removed(up_to);
         if removed > 0 {
-            state.marks.prune(up_to + 1);
+            // Marks of a segment that is kept stay, lest its data be written to blocks at every start.
+            let first = self.wal.segments().first().map_or(up_to + 1, |segment| segment.number);
+            state.marks.prune(first.min(up_to + 1));
             tracing::info!(removed, up_to, "segments of the write-ahead log removed");
         }
-        Ok(())
+        saved
     }
 }
 

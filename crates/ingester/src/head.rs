@@ -113,7 +113,8 @@ impl Head {
             }
         }
         drop(table);
-        self.keys.insert(&epoch, keys.into_iter());
+        let max = KEYS_A_SERIES * self.active_series() + 65_536;
+        self.keys.insert(&epoch, max, keys.into_iter());
         Resolved { series, _epoch: epoch }
     }
 
@@ -134,8 +135,7 @@ impl Head {
 
     /// The window of time that a timestamp lies in.
     pub fn window(&self, timestamp: Timestamp) -> TimeRange {
-        let start = timestamp.div_euclid(self.block_ms).saturating_mul(self.block_ms);
-        TimeRange::new(start, start.saturating_add(self.block_ms - 1))
+        window_of(timestamp, self.block_ms)
     }
 
     pub fn active_series(&self) -> usize {
@@ -153,5 +153,13 @@ impl Head {
     }
 }
 
+/// Windows never overlap; the first and the last one of all time are shorter than the others.
+pub fn window_of(timestamp: Timestamp, block_ms: i64) -> TimeRange {
+    let (into, after) = (timestamp.rem_euclid(block_ms), block_ms - 1 - timestamp.rem_euclid(block_ms));
+    TimeRange::new(timestamp.saturating_sub(into), timestamp.saturating_add(after))
+}
+
+/// Other orders of its labels are other names of a series; senders of the same kind use the same.
+const KEYS_A_SERIES: usize = 8;
 /// So that creating many series does not keep reads out for long.
 const SERIES_A_LOCK: usize = 256;

@@ -32,6 +32,13 @@ struct LogSeries {
 
 const UNKNOWN: LogSeries = LogSeries { segment: NO_SEGMENT, newest: Timestamp::MIN, base: 0 };
 
+/// What an append has made of a series' newest timestamp, before it is in the log.
+#[derive(Clone, Copy, Debug)]
+pub struct Raised {
+    series: u32,
+    before: Timestamp,
+}
+
 /// Entries that are not logged, by their indexes in the batch, ascending.
 #[derive(Debug, Default)]
 pub struct TooOld {
@@ -59,9 +66,16 @@ pub struct Input<'a> {
 }
 
 impl LogState {
-    /// Writes the payload of an append; returns what is too old to be taken.
-    pub fn encode(&mut self, head: &Head, segment: u64, input: &Input<'_>, out: &mut Vec<u8>) -> TooOld {
-        let mut too_old = TooOld::default();
+    /// Writes the payload of an append; returns what is too old to be taken, and what is to be taken back if
+    /// the log refuses the payload.
+    pub fn encode(
+        &mut self,
+        head: &Head,
+        segment: u64,
+        input: &Input<'_>,
+        out: &mut Vec<u8>,
+    ) -> (TooOld, Vec<Raised>) {
+        let (mut too_old, mut raised) = (TooOld::default(), Vec::with_capacity(input.resolved.series.len()));
         let Input { batch, resolved, metadata, out_of_order_ms } = *input;
         self.samples.clear();
         self.declared.clear();
@@ -70,7 +84,7 @@ impl LogState {
             let Some(entry) = batch.series.get(index as usize) else { continue };
             let state = slot(&mut self.series, series);
             let is_late = |newest: Timestamp, t: Timestamp| t < newest.saturating_sub(out_of_order_ms);
-            let from = self.samples.series.len();
+            let (from, before) = (self.samples.series.len(), state.newest);
             for at in entry.samples.clone() {
                 let Some(sample) = batch.samples.get(at as usize) else { break };
                 if is_late(state.newest, sample.timestamp) {
@@ -95,6 +109,9 @@ impl LogState {
                 histograms.push((series, sample));
                 used = true;
             }
+            if state.newest > before {
+                raised.push(Raised { series, before });
+            }
             let of_series = entry.exemplars.start as usize..entry.exemplars.end as usize;
             exemplars.extend(batch.exemplars.get(of_series).unwrap_or(&[]).iter().map(|e| (series, e)));
             if used && state.segment != segment {
@@ -112,7 +129,7 @@ impl LogState {
         record::put_metadata(out, entries.into_iter());
         too_old.samples.sort_unstable();
         too_old.histograms.sort_unstable();
-        too_old
+        (too_old, raised)
     }
 
     fn put_head(&self, head: &Head, out: &mut Vec<u8>) {
@@ -135,6 +152,17 @@ impl LogState {
     pub fn replayed(&mut self, series: u32, sample: Timestamp) {
         let state = slot(&mut self.series, series);
         state.newest = state.newest.max(sample);
+    }
+
+    /// Forgets what a refused append has raised. Of several that are refused together the first had found the
+    /// lowest; one that is already encoded behind them and is taken loses its mark, which only lets late
+    /// samples in until the next append.
+    pub fn take_back(&mut self, raised: &[Raised]) {
+        for &Raised { series, before } in raised {
+            if let Some(state) = self.series.get_mut(series as usize) {
+                state.newest = state.newest.min(before);
+            }
+        }
     }
 
     /// The references will mean other series.

@@ -24,6 +24,7 @@ pub struct IngesterMetrics {
     pub blocks: Counter,
     pub block_samples: Counter,
     pub flush_failures: Counter,
+    pub last_flush: Gauge<f64, AtomicU64>,
     pub swept_series: Counter,
     pub replay_seconds: Gauge<f64, AtomicU64>,
     pub replayed_samples: Counter,
@@ -41,10 +42,15 @@ impl IngesterMetrics {
         registry.register("exemplars", "Exemplars taken in", exemplars);
         registry.register("rejected_samples", "Entries refused, by reason", rejected);
         registry.register("active_series", "Series in the heads", active_series);
-        let Self { blocks, block_samples, flush_failures, swept_series, .. } = self.clone();
+        let Self { blocks, block_samples, flush_failures, last_flush, swept_series, .. } = self.clone();
         registry.register("flushed_blocks", "Blocks written to the bucket", blocks);
         registry.register("flushed_samples", "Samples in the blocks written", block_samples);
         registry.register("flush_failures", "Attempts to write a block that failed", flush_failures);
+        registry.register(
+            "last_flush_timestamp_seconds",
+            "When a round of flushes last ended without a failure, or the ingester was started",
+            last_flush,
+        );
         registry.register("swept_series", "Series forgotten because they held nothing", swept_series);
         let Self { replay_seconds, replayed_samples, replay_orphans, unreadable_records, .. } = self.clone();
         registry.register("replay_duration_seconds", "Time that the last replay took", replay_seconds);
@@ -55,6 +61,10 @@ impl IngesterMetrics {
             replay_orphans,
         );
         registry.register("unreadable_records", "Records left out of a replay", unreadable_records);
+    }
+
+    pub(crate) fn flushed_at(&self, now_ms: i64) {
+        self.last_flush.set(now_ms as f64 / 1000.0);
     }
 
     pub(crate) fn applied(&self, counts: &Counts, too_old: u64) {

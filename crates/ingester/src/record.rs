@@ -26,11 +26,12 @@ mod tests;
 use chunk::{Corrupt, Cursor, put_ivarint, put_uvarint};
 use hashbrown::HashMap;
 use model::{Exemplar, HistogramSample, Labels, Metadata, MetricType, Timestamp};
-use service_api::MetadataEntry;
+use service_api::{MetadataEntry, WriteBatch};
 
 pub use columns::MAX_SAMPLES;
 
-const VERSION: u8 = 1;
+/// The version of payloads that this program writes, and the only one that it reads.
+pub const VERSION: u8 = 1;
 const MAX_ITEMS: usize = 1 << 24;
 
 const TYPES: [MetricType; 8] = [
@@ -103,6 +104,14 @@ pub fn put_head<'a>(
     pairs.put(out);
     out.extend_from_slice(&lists);
     columns::put_values(out, declared.iter().map(|d| (d.base, 0)));
+}
+
+/// Whether a replay will take what is written of a batch.
+pub fn fits(batch: &WriteBatch) -> bool {
+    let items = batch.histograms.len().max(batch.exemplars.len()).max(batch.metadata.len());
+    batch.samples.len() <= MAX_SAMPLES
+        && items.max(batch.series.len()) <= MAX_ITEMS
+        && batch.histograms.iter().all(|sample| histogram::fits(&sample.histogram))
 }
 
 pub fn put_samples(out: &mut Vec<u8>, samples: &Samples) {

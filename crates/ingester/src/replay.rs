@@ -4,13 +4,13 @@ use crate::{
     append::Traces,
     flush::Marks,
     head::Head,
-    record::{Payload, Samples},
+    record::{self, Payload, Samples},
     wal::Position,
 };
 use chunk::Corrupt;
 use hashbrown::HashMap;
 use model::{Labels, TenantId, TimeRange, Timestamp};
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 /// Takes records in log order. What the marks say is in blocks is left out.
 pub struct Replay<'a> {
@@ -22,6 +22,17 @@ pub struct Replay<'a> {
     declared: HashMap<String, Tenant>,
     samples: Samples,
     pub found: Found,
+    /// The first record that another version of the program must have written.
+    pub unknown: Option<Unknown>,
+    /// Segments with records that cannot be read: they are not to be removed.
+    pub keep: BTreeSet<u64>,
+}
+
+/// A record of a version that this program does not know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unknown {
+    pub position: Position,
+    pub version: u8,
 }
 
 /// What a replay has met.
@@ -57,6 +68,8 @@ impl<'a> Replay<'a> {
             declared: HashMap::new(),
             samples: Samples::default(),
             found: Found::default(),
+            unknown: None,
+            keep: BTreeSet::new(),
         }
     }
 
@@ -65,9 +78,19 @@ impl<'a> Replay<'a> {
             self.segment = position.segment;
             self.declared.clear();
         }
+        if let Some(&version) = payload.first()
+            && version != record::VERSION
+        {
+            self.unknown.get_or_insert(Unknown { position, version });
+            return;
+        }
         if let Err(error) = self.try_record(position, payload) {
             self.found.unreadable += 1;
-            tracing::error!(%position, %error, "a record of the write-ahead log cannot be read and is left out");
+            self.keep.insert(position.segment);
+            tracing::error!(
+                segment = position.segment, %position, %error,
+                "a record of the write-ahead log cannot be read and is left out; its segment is kept to be looked into"
+            );
         }
     }
 
@@ -139,3 +162,6 @@ impl Done {
         self.0.iter().any(|window| window.contains(timestamp))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,8 +12,9 @@ use crate::{
     head::{Head, Resolved},
     log_state::TooOld,
     metrics::IngesterMetrics,
-    replay::Replay,
-    wal::{Wal, WalError},
+    record,
+    replay::{Replay, Unknown},
+    wal::{self, Position, Wal, WalError},
 };
 use async_trait::async_trait;
 use block_store::{Manifests, Ulid};
@@ -22,7 +23,7 @@ use model::{Labels, TenantId};
 use parking_lot::{Mutex, RwLock};
 use prometheus_client::registry::Registry;
 use runtime::Clock;
-use service_api::{AppendOutcome, Error, Ingest, LimitsSource, Rejection, Result, WriteBatch};
+use service_api::{AppendOutcome, Code, Error, Ingest, LimitsSource, Rejection, Result, WriteBatch};
 use std::{path::PathBuf, sync::Arc, time::Duration};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
@@ -50,7 +51,7 @@ pub type NewId = Arc<dyn Fn() -> Ulid + Send + Sync>;
 /// Takes writes into the log and the heads, answers for what is not in blocks yet, and
 /// makes blocks of it.
 pub struct Ingester {
-    config: IngesterConfig,
+    pub(crate) config: IngesterConfig,
     pub(crate) limits: Arc<dyn LimitsSource>,
     pub(crate) manifests: Arc<Manifests>,
     pub(crate) new_id: NewId,
@@ -72,7 +73,10 @@ impl Ingester {
     ) -> std::result::Result<Arc<Self>, StartError> {
         let Dependencies { fs, dir, clock, limits, manifests, new_id, instance } = dependencies;
         config.validate().map_err(StartError::Config)?;
-        let (file, marks) = MarksFile::open(Arc::clone(&fs), &dir)?;
+        let (mut file, mut marks) = MarksFile::open(Arc::clone(&fs), &dir)?;
+        let log_dir = dir.join("wal");
+        let segment = wal::newest_segment(&*fs, &log_dir)?;
+        let mut foreign = marks.drop_beyond(Position { segment, offset: u64::MAX });
         let metrics = IngesterMetrics::default();
         metrics.register(registry);
         let traces = Arc::new(Traces { ledger: Ledger::default(), metrics, clock: Arc::clone(&clock) });
@@ -81,12 +85,23 @@ impl Ingester {
         let find = |tenant: &TenantId| head(&heads, &config, tenant);
         let mut replay = Replay::new(&find, &marks, &traces);
         let (wal, report) =
-            Wal::open(fs, &dir.join("wal"), config.wal.clone(), Arc::clone(&clock), &mut |at, record| {
+            Wal::open(fs, &log_dir, config.wal.clone(), Arc::clone(&clock), &mut |at, record| {
                 replay.record(at, record);
             })?;
-        let found = replay.found;
+        let (found, unknown, keep) = (replay.found, replay.unknown, replay.keep);
+        if let Some(Unknown { position, version }) = unknown {
+            return Err(StartError::Version { position, version });
+        }
+        wal.keep(keep);
+        foreign |= marks.drop_beyond(report.end);
+        if foreign {
+            tracing::warn!("flush marks of another log are dropped");
+            // Before a new record can come to a position that they name.
+            file.store(&marks)?;
+        }
         let took = clock.monotonic().saturating_sub(begun);
         wal.metrics().register(registry);
+        traces.metrics.flushed_at(clock.now_ms());
         traces.metrics.replay_seconds.set(took.as_secs_f64());
         traces.metrics.replayed_samples.inc_by(found.samples);
         traces.metrics.replay_orphans.inc_by(found.orphans);
@@ -115,6 +130,8 @@ impl Ingester {
     /// The log has failed: nothing can be taken in safely until a restart.
     pub async fn run(self: Arc<Self>, drain: CancellationToken) -> std::result::Result<(), WalError> {
         let mut failures = 0;
+        // What is not in blocks is in the log, so a bucket that hangs need not hold up the end.
+        let stop = if self.config.flush_on_shutdown { CancellationToken::new() } else { drain.clone() };
         loop {
             let pause = self.config.flush_interval() * 2u32.pow(failures);
             tokio::select! {
@@ -122,9 +139,16 @@ impl Ingester {
                 error = self.wal.failed() => return Err(error),
                 () = tokio::time::sleep(pause.min(LONGEST_PAUSE.max(self.config.flush_interval()))) => {}
             }
+            let flushed = tokio::select! {
+                flushed = self.flush_until(Which::Ready, &stop) => flushed,
+                error = self.wal.failed() => return Err(error),
+            };
             // Failures have been told where they came up.
-            failures = if self.flush(Which::Ready).await.is_ok() { 0 } else { (failures + 1).min(8) };
-            self.sweep();
+            failures = if flushed.is_ok() { 0 } else { (failures + 1).min(8) };
+            let this = Arc::clone(&self);
+            if tokio::task::spawn_blocking(move || this.sweep()).await.is_err() {
+                tracing::error!("looking for series that have ended failed");
+            }
         }
         if self.config.flush_on_shutdown {
             let _ = self.flush(Which::All).await;
@@ -174,6 +198,12 @@ pub enum StartError {
     Log(#[from] WalError),
     #[error("the flush marks: {0}")]
     Marks(#[from] std::io::Error),
+    #[error(
+        "the write-ahead log has a record of version {version} at {position}, and this program reads only version {}: \
+         start the newer version that wrote it and flush before going back, or move the log away to go on without it",
+        record::VERSION
+    )]
+    Version { position: Position, version: u8 },
 }
 
 #[async_trait]
@@ -184,6 +214,12 @@ impl Ingest for Ingester {
         batch: Arc<WriteBatch>,
         named: Option<Vec<(u32, Labels)>>,
     ) -> Result<AppendOutcome> {
+        if !record::fits(&batch) {
+            return Err(Error::new(
+                Code::TooLarge,
+                "the request has more entries or buckets than one may have",
+            ));
+        }
         let limits = self.limits.limits(tenant);
         let head = head(&self.heads, &self.config, tenant);
         let mut outcome = AppendOutcome::default();
@@ -202,9 +238,19 @@ impl Ingest for Ingester {
         let out_of_order_ms =
             i64::try_from(limits.out_of_order_window).unwrap_or(i64::MAX).saturating_mul(1000);
         let traces = Arc::clone(&self.traces);
-        let too_old = TooOld::default();
-        let append =
-            Append { head, traces, batch, resolved, metadata, out_of_order_ms, outcome, too_old, answer };
+        let (too_old, raised) = (TooOld::default(), Vec::new());
+        let append = Append {
+            head,
+            traces,
+            batch,
+            resolved,
+            metadata,
+            out_of_order_ms,
+            outcome,
+            too_old,
+            raised,
+            answer,
+        };
         let bytes = append.bytes();
         self.wal.append(Box::new(append), bytes).await.map_err(|error| log_error(&error))?;
         answered.await.map_err(|_| Error::unavailable("the ingester is stopping"))?

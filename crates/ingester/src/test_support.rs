@@ -2,7 +2,7 @@
 
 mod store;
 
-use crate::{Dependencies, Ingester, IngesterConfig, fs::Fs};
+use crate::{Dependencies, Ingester, IngesterConfig, StartError, fs::Fs};
 use block_store::{BlockCacheConfig, BlocksReader, Bucket, Manifests, Ulid};
 use model::{Labels, Matcher, Sample, TenantId, TimeRange};
 use prometheus_client::registry::Registry;
@@ -121,6 +121,10 @@ impl World {
     }
 
     pub fn start_in(&self, dir: &Path) -> Arc<Ingester> {
+        self.try_start_in(dir).unwrap()
+    }
+
+    pub fn try_start_in(&self, dir: &Path) -> std::result::Result<Arc<Ingester>, StartError> {
         let (clock, ids) = (self.clock.clone(), self.ids.clone());
         let dependencies = Dependencies {
             fs: self.fs.clone(),
@@ -133,7 +137,7 @@ impl World {
             }),
             instance: "test".into(),
         };
-        Ingester::start(self.config.clone(), dependencies, &mut Registry::default()).unwrap()
+        Ingester::start(self.config.clone(), dependencies, &mut Registry::default())
     }
 
     /// What a querier gives: the head, then the blocks, merged.

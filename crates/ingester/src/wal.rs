@@ -18,6 +18,7 @@ mod shared;
 mod writer;
 
 use std::{
+    collections::BTreeSet,
     io,
     panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
@@ -108,10 +109,11 @@ impl Wal {
     }
 
     fn start(&self, config: WalConfig, clock: Arc<dyn Clock>, end: LogEnd) -> io::Result<()> {
+        let queue_bytes = self.queue_bytes;
         let (sender, receiver) = mpsc::sync_channel(GROUPS_IN_FLIGHT);
         let shared = self.shared.clone();
         let apply = move || {
-            guard(&shared, || applier::run(&receiver));
+            guard(&shared, || applier::run(&receiver, || shared.measure_queue(queue_bytes)));
             shared.finished.send_replace(true);
         };
         thread::Builder::new().name("wal-applier".into()).spawn(apply)?;
@@ -135,6 +137,7 @@ impl Wal {
         let bytes = approx_bytes.max(MIN_RECORD_BYTES).min(self.queue_bytes);
         let permit = self.shared.room.clone().acquire_many_owned(bytes as u32).await;
         let permit = Some(permit.map_err(|_closed| WalError::Closed)?);
+        self.shared.measure_queue(self.queue_bytes);
         self.check()?;
         let entry = Entry::Record(Queued { record, approx_bytes, permit });
         self.shared.queue.push(entry).map_err(|_refused| WalError::Closed)
@@ -149,7 +152,12 @@ impl Wal {
         answer.await.unwrap_or(Err(WalError::Closed))
     }
 
-    /// Removes the segments up to and including `segment`, but never the newest. Returns how many. Blocks for a
+    /// Segments that `remove_up_to` is to leave on disk. An operator removes them, while the program is stopped.
+    pub fn keep(&self, segments: BTreeSet<u64>) {
+        self.shared.keep(segments);
+    }
+
+    /// Removes the segments up to and including `segment`, but neither the newest nor what is kept. Returns how many. Blocks for a
     /// few system calls.
     pub fn remove_up_to(&self, segment: u64) -> Result<usize, WalError> {
         self.shared.remove_up_to(segment)
@@ -191,6 +199,13 @@ impl Drop for Wal {
     fn drop(&mut self) {
         self.shared.close();
     }
+}
+
+/// The number of the newest segment file in `dir`, whole or not; 0 if there is none.
+pub fn newest_segment(fs: &dyn Fs, dir: &Path) -> io::Result<u64> {
+    fs.create_dir_all(dir)?;
+    let names = fs.list(dir)?;
+    Ok(names.iter().filter_map(|name| format::parse_file_name(name)).max().unwrap_or(0))
 }
 
 /// Reads the log and sets damaged stretches aside.

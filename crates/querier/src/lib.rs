@@ -65,10 +65,13 @@ impl MetricsReader for Querier {
 
 /// Two sorted lists as one, each element once.
 fn union<T: Ord>(a: Warned<Vec<T>>, b: Warned<Vec<T>>) -> Warned<Vec<T>> {
-    let mut value = a.value;
-    value.extend(b.value);
-    value.sort_unstable();
-    value.dedup();
+    let (mut value, other) = if a.value.is_empty() { (b.value, a.value) } else { (a.value, b.value) };
+    if !other.is_empty() {
+        value.extend(other);
+        // The stable sort finds the two runs and merges them in one pass.
+        value.sort();
+        value.dedup();
+    }
     let warnings = a.warnings.into_iter().chain(b.warnings).collect();
     Warned { value, warnings }
 }

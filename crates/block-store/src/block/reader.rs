@@ -11,7 +11,7 @@ use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
 use model::{Labels, Matcher, TenantId, TimeRange};
 use quick_cache::{OptionsBuilder, Weighter, sync::Cache};
-use service_api::{Code, Error, ReadContext, Result, Series};
+use service_api::{Code, Error, ReadContext, Reservation, Result, Series};
 use std::{collections::BTreeSet, ops::Range, sync::Arc};
 
 /// What is read first of a block: small blocks have their whole index in it.
@@ -21,6 +21,10 @@ const MAX_GAP: u64 = 64 << 10;
 /// And no more than this in one go.
 const MAX_READ: u64 = 8 << 20;
 const CONCURRENT_READS: usize = 8;
+/// Values that are listed where they are asked for: less work than a change of threads.
+const FEW_VALUES: usize = 1024;
+/// Series or texts between two looks at whether a query is to go on.
+const CHECK_EVERY: usize = 1024;
 
 /// What is kept in memory of blocks, by bytes.
 pub(crate) struct BlockCaches {
@@ -93,10 +97,7 @@ impl<'a> BlockReader<'a> {
         let index = self.index().await?;
         let (planning, matchers, context) = (Arc::clone(&index), matchers.to_vec(), ctx.clone());
         let plan = blocking(move || planning.plan(&context, &matchers, range)).await?;
-        let plan: Plan = plan.map_err(|e| match e {
-            PlanError::Stop(e) => e,
-            PlanError::Corrupt(e) => corrupt(&self.block(), e),
-        })?;
+        let plan: Plan = plan.map_err(|e| self.plan_error(e))?;
         let pages: u64 = plan.groups.iter().map(|g| index.groups.range(*g)).map(|r| r.end - r.start).sum();
         let reservation = ctx.budget.reserve(plan.heap_bytes() + pages as usize)?;
         let groups = self.groups(&index, &plan.groups).await?;
@@ -105,68 +106,109 @@ impl<'a> BlockReader<'a> {
     }
 
     /// The label sets that match any of the matcher sets (all, if there is none), sorted.
-    pub(crate) async fn series(&self, matcher_sets: &[Vec<Matcher>]) -> Result<Vec<Labels>> {
+    pub(crate) async fn series(
+        &self,
+        ctx: &ReadContext,
+        matcher_sets: &[Vec<Matcher>],
+    ) -> Result<Counted<Vec<Labels>>> {
         let sets = matcher_sets.to_vec();
-        self.ask(move |index| {
-            let (mut row, mut found) = (Row::default(), Vec::new());
-            for series in matching_any(index, &sets)? {
-                index.series.read(series, &mut row)?;
-                found.push(index.series.labels(&row, &index.symbols));
-            }
-            Ok(found)
-        })
+        self.ask(
+            ctx,
+            |_| false,
+            move |index, count| {
+                let (mut row, mut found) = (Row::default(), Vec::new());
+                for series in matching_any(index, &sets, count)? {
+                    index.series.read(series, &mut row)?;
+                    let labels = index.series.labels(&row, &index.symbols);
+                    count.item(size_of::<Labels>() + labels.heap_bytes())?;
+                    found.push(labels);
+                }
+                Ok(found)
+            },
+        )
         .await
     }
 
-    pub(crate) async fn label_names(&self, matcher_sets: &[Vec<Matcher>]) -> Result<BTreeSet<String>> {
+    pub(crate) async fn label_names(
+        &self,
+        ctx: &ReadContext,
+        matcher_sets: &[Vec<Matcher>],
+    ) -> Result<Counted<BTreeSet<String>>> {
         let sets = matcher_sets.to_vec();
-        self.ask(move |index| {
-            let mut found: BTreeSet<u32> = BTreeSet::new();
-            if sets.is_empty() {
-                found.extend(index.postings.names());
-            } else {
-                let mut row = Row::default();
-                for series in matching_any(index, &sets)? {
-                    index.series.read(series, &mut row)?;
-                    found.extend(index.series.names(&row));
+        self.ask(
+            ctx,
+            |_| false,
+            move |index, count| {
+                let mut found: BTreeSet<u32> = BTreeSet::new();
+                if sets.is_empty() {
+                    found.extend(index.postings.names());
+                } else {
+                    let mut row = Row::default();
+                    for series in matching_any(index, &sets, count)? {
+                        count.item(0)?;
+                        index.series.read(series, &mut row)?;
+                        found.extend(index.series.names(&row));
+                    }
                 }
-            }
-            Ok(found.into_iter().map(|name| index.symbols.get(name).to_owned()).collect())
-        })
+                texts(index, found, count)
+            },
+        )
         .await
     }
 
     pub(crate) async fn label_values(
         &self,
+        ctx: &ReadContext,
         name: &str,
         matcher_sets: &[Vec<Matcher>],
-    ) -> Result<BTreeSet<String>> {
+    ) -> Result<Counted<BTreeSet<String>>> {
+        let here = |index: &BlockIndex| {
+            let values = index.symbols.find(name).map_or(0, |name| index.postings.values(name).len());
+            matcher_sets.is_empty() && values <= FEW_VALUES
+        };
         let (name, sets) = (name.to_owned(), matcher_sets.to_vec());
-        self.ask(move |index| {
+        self.ask(ctx, here, move |index, count| {
             let Some(name) = index.symbols.find(&name) else { return Ok(BTreeSet::new()) };
             let mut found: BTreeSet<u32> = BTreeSet::new();
             if sets.is_empty() {
                 found.extend(index.postings.values(name).iter().map(|v| v.symbol));
             } else {
                 let mut row = Row::default();
-                for series in matching_any(index, &sets)? {
+                for series in matching_any(index, &sets, count)? {
+                    count.item(0)?;
                     index.series.read(series, &mut row)?;
                     let at = index.series.names(&row).binary_search(&name).ok();
                     found.extend(at.and_then(|at| row.values.get(at)));
                 }
             }
-            Ok(found.into_iter().map(|value| index.symbols.get(value).to_owned()).collect())
+            texts(index, found, count)
         })
         .await
     }
 
-    /// Runs a question to the index off the async threads.
+    /// Answers a question to the index: off the async threads, unless it is so small that it
+    /// can be answered `here`.
     async fn ask<T: Send + 'static>(
         &self,
-        question: impl FnOnce(&BlockIndex) -> Result<T, chunk::Corrupt> + Send + 'static,
-    ) -> Result<T> {
+        ctx: &ReadContext,
+        here: impl FnOnce(&BlockIndex) -> bool,
+        question: impl FnOnce(&BlockIndex, &mut Count) -> Result<T, PlanError> + Send + 'static,
+    ) -> Result<Counted<T>> {
+        ctx.check()?;
         let index = self.index().await?;
-        blocking(move || question(&index)).await?.map_err(|e| corrupt(&self.block(), e))
+        let here = here(&index);
+        let mut count = Count { reservation: ctx.budget.reserve(0)?, ctx: ctx.clone(), items: 0 };
+        let answer =
+            move || Ok(Counted { found: question(&index, &mut count)?, reservation: count.reservation });
+        let answer = if here { answer() } else { blocking(answer).await? };
+        answer.map_err(|e| self.plan_error(e))
+    }
+
+    fn plan_error(&self, error: PlanError) -> Error {
+        match error {
+            PlanError::Stop(e) => e,
+            PlanError::Corrupt(e) => corrupt(&self.block(), e),
+        }
     }
 
     async fn index(&self) -> Result<Arc<BlockIndex>> {
@@ -232,10 +274,49 @@ impl<'a> BlockReader<'a> {
     }
 }
 
-fn matching_any(index: &BlockIndex, sets: &[Vec<Matcher>]) -> Result<Vec<u32>, chunk::Corrupt> {
-    let [first, rest @ ..] = sets else { return index.matching(&[]) };
+/// What a block has answered, and the memory that it takes.
+pub(crate) struct Counted<T> {
+    pub(crate) found: T,
+    pub(crate) reservation: Reservation,
+}
+
+/// Keeps an answer that is being collected within its query's bounds.
+struct Count {
+    ctx: ReadContext,
+    reservation: Reservation,
+    items: usize,
+}
+
+impl Count {
+    /// Counts one thing looked at, and the memory that is kept of it.
+    fn item(&mut self, bytes: usize) -> Result<()> {
+        self.items += 1;
+        if self.items.is_multiple_of(CHECK_EVERY) {
+            self.ctx.check()?;
+        }
+        if bytes == 0 { Ok(()) } else { self.reservation.grow(bytes) }
+    }
+}
+
+fn texts(
+    index: &BlockIndex,
+    symbols: BTreeSet<u32>,
+    count: &mut Count,
+) -> Result<BTreeSet<String>, PlanError> {
+    let mut found = BTreeSet::new();
+    for symbol in symbols {
+        let text = index.symbols.get(symbol);
+        count.item(size_of::<String>() + text.len())?;
+        found.insert(text.to_owned());
+    }
+    Ok(found)
+}
+
+fn matching_any(index: &BlockIndex, sets: &[Vec<Matcher>], count: &mut Count) -> Result<Vec<u32>, PlanError> {
+    let [first, rest @ ..] = sets else { return Ok(index.matching(&[])?) };
     let mut found = index.matching(first)?;
     for set in rest {
+        count.ctx.check()?;
         found.extend(index.matching(set)?);
     }
     if !rest.is_empty() {

@@ -184,6 +184,22 @@ async fn label_names_and_values_and_series_are_listed() {
 }
 
 #[tokio::test]
+async fn questions_about_labels_keep_to_the_bounds_of_their_query() {
+    let reader = reader_of(written(&some_series())).await;
+    let query = LabelQuery { matcher_sets: vec![vec![]], range: TimeRange::ALL };
+    let poor = ReadContext::new(TenantId::anonymous(), 10);
+    assert_eq!(reader.series(&poor, &query).await.unwrap_err().code, Code::Unprocessable);
+    assert_eq!(reader.label_names(&poor, &query).await.unwrap_err().code, Code::Unprocessable);
+    assert_eq!(reader.label_values(&poor, "job", &query).await.unwrap_err().code, Code::Unprocessable);
+    assert_eq!(poor.budget.used(), 0);
+    let gone = context();
+    gone.cancel.cancel();
+    assert_eq!(reader.series(&gone, &query).await.unwrap_err().code, Code::Canceled);
+    assert_eq!(reader.label_names(&gone, &query).await.unwrap_err().code, Code::Canceled);
+    assert_eq!(reader.label_values(&gone, "job", &query).await.unwrap_err().code, Code::Canceled);
+}
+
+#[tokio::test]
 async fn long_series_are_split_into_pages_and_come_back_whole() {
     let given: Vec<_> = (0..20)
         .map(|n| {

@@ -1,7 +1,7 @@
 //! What is in the log and not in blocks: by segment, and by tenant and window of time.
 
 use super::Marks;
-use crate::wal::Position;
+use crate::{head::window_of, wal::Position};
 use hashbrown::HashMap;
 use model::{TenantId, Timestamp};
 use parking_lot::Mutex;
@@ -95,10 +95,13 @@ impl Ledger {
 
     /// The last segment up to which everything is in blocks, as the marks say; of those
     /// only that are complete up to and including `complete`.
-    pub fn removable(&self, complete: u64, marks: &Marks) -> Option<u64> {
+    /// A mark of a window that was shorter, before the block duration was changed, is not enough.
+    pub fn removable(&self, complete: u64, marks: &Marks, block_ms: i64) -> Option<u64> {
         let state = self.0.lock();
         let kept = state.segments.range(..=complete).find(|(_, windows)| {
-            windows.iter().any(|((tenant, start), last)| !marks.covers(tenant, *start, *last))
+            windows
+                .iter()
+                .any(|((tenant, start), last)| !marks.covers(tenant, window_of(*start, block_ms), *last))
         });
         match kept {
             Some((&first, _)) => first.checked_sub(1),

@@ -11,7 +11,7 @@
 
 use crate::{fs::Fs, wal::Position};
 use hashbrown::HashMap;
-use model::{TenantId, TimeRange, Timestamp};
+use model::{TenantId, TimeRange};
 use std::{io, path::Path, sync::Arc};
 
 const MAGIC: &[u8; 8] = b"YGFLUSH1";
@@ -37,11 +37,10 @@ impl Marks {
         }
     }
 
-    /// Whether what the log has at `position` for this time is in a block.
-    pub fn covers(&self, tenant: &TenantId, timestamp: Timestamp, position: Position) -> bool {
-        self.0.get(tenant).is_some_and(|marks| {
-            marks.iter().any(|mark| mark.position >= position && mark.window.contains(timestamp))
-        })
+    /// Whether what the log has of all this window up to `position` is in a block.
+    pub fn covers(&self, tenant: &TenantId, window: TimeRange, position: Position) -> bool {
+        let whole = |mark: &TimeRange| mark.start <= window.start && mark.end >= window.end;
+        self.windows(tenant, position).iter().any(whole)
     }
 
     /// The windows that are in blocks up to `position` or further.
@@ -56,6 +55,18 @@ impl Marks {
             marks.retain(|mark| mark.position.segment >= first_segment);
             !marks.is_empty()
         });
+    }
+
+    /// Drops marks that speak of more than the log has; returns whether there were any. They belong to a log that
+    /// is gone, and would make replays take new records, of the same positions, for what is in blocks.
+    pub fn drop_beyond(&mut self, end: Position) -> bool {
+        let count = |marks: &Self| marks.0.values().map(Vec::len).sum::<usize>();
+        let before = count(self);
+        self.0.retain(|_, marks| {
+            marks.retain(|mark| mark.position <= end);
+            !marks.is_empty()
+        });
+        count(self) < before
     }
 
     fn encode(&self) -> Vec<u8> {
@@ -211,9 +222,10 @@ mod tests {
         std::fs::write(dir.path().join("flushed.3"), &marks.encode()[..20]).unwrap();
         let (mut file, found) = MarksFile::open(fs, dir.path()).unwrap();
         assert_eq!(found, marks);
-        assert!(found.covers(&tenant("a"), 19, at(2, 100)));
-        assert!(!found.covers(&tenant("a"), 19, at(2, 101)));
-        assert!(!found.covers(&tenant("b"), 19, at(1, 1)));
+        assert!(found.covers(&tenant("a"), TimeRange::new(10, 19), at(2, 100)));
+        assert!(!found.covers(&tenant("a"), TimeRange::new(10, 19), at(2, 101)));
+        assert!(!found.covers(&tenant("a"), TimeRange::new(0, 19), at(1, 1)));
+        assert!(!found.covers(&tenant("b"), TimeRange::new(10, 19), at(1, 1)));
         file.store(&found).unwrap();
         assert_eq!(numbers(&*file.fs, dir.path()).unwrap(), [4]);
     }

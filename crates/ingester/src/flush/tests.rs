@@ -319,3 +319,56 @@ async fn nothing_is_out_of_sight_while_it_moves() {
     let rows = world.read(&world.start()).await;
     assert_eq!(rows.iter().map(|(_, samples)| samples.len()).collect::<Vec<_>>(), [400, 400]);
 }
+
+#[test]
+fn a_longer_block_duration_does_not_take_old_marks_for_its_own() {
+    let fs = SimFs::new(1);
+    let mut world = world(&fs);
+    runtime().block_on(async {
+        let ingester = world.start();
+        append(&ingester, &[("a=1", &[(10_000, 1.0), (70_000, 2.0)])]).await.unwrap();
+        // The first window's block is written; with the second one's the bucket fails.
+        world.store.fail_after(4, false);
+        let _ = ingester.flush(Which::All).await;
+        world.store.heal();
+        assert_eq!(world.blocks().await, 1);
+        drop(ingester);
+        world.config.block_duration = 120;
+        let ingester = world.start();
+        append(&ingester, &[("b=1", &[(500_000, 1.0)])]).await.unwrap();
+        ingester.wal.cut().await.unwrap();
+        ingester.flush(Which::Ready).await.unwrap();
+        let before = world.read(&ingester).await;
+        assert_eq!(before[0].1, [(10_000, 1.0), (70_000, 2.0)]);
+        fs.crash();
+        drop(ingester);
+        assert_eq!(world.read(&world.start()).await, before);
+    });
+}
+
+#[test]
+fn a_flush_makes_space_on_a_disk_that_is_full_to_the_last_byte() {
+    let fs = SimFs::new(1);
+    let world = world(&fs);
+    runtime().block_on(async {
+        let ingester = world.start();
+        let expected = fill(&ingester).await;
+        ingester.wal.cut().await.unwrap();
+        fs.set_capacity(fs.used());
+        let _ = ingester.flush(Which::All).await;
+        assert_eq!(ingester.wal.segments().len(), 1);
+        assert_eq!(world.read(&ingester).await, expected);
+        ingester.flush(Which::All).await.unwrap();
+    });
+}
+
+#[test]
+fn windows_at_the_ends_of_time_do_not_overlap() {
+    let head = Head::new(crate::test_support::tenant(), BLOCK, 0, 0);
+    for t in [Timestamp::MIN, Timestamp::MAX - BLOCK, Timestamp::MIN + 5 * BLOCK] {
+        let window = head.window(t);
+        assert!(window.contains(t));
+        assert_eq!(head.window(window.end + 1).start, window.end + 1);
+        assert_eq!(head.window(window.start), window);
+    }
+}

@@ -90,11 +90,13 @@ impl Exemplars {
 
     /// Drops the exemplars of series that are no more.
     pub fn forget(&mut self, series: &[u32]) {
-        let known = |reference: &u32| self.series.contains_key(reference);
-        if !series.iter().any(known) {
+        let before = self.series.len();
+        for reference in series {
+            self.series.remove(reference);
+        }
+        if self.series.len() == before {
             return;
         }
-        self.series.retain(|reference, _| !series.contains(reference));
         self.ring.retain(|(reference, _)| self.series.contains_key(reference));
     }
 

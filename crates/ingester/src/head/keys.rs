@@ -34,10 +34,14 @@ impl Keys {
 
     /// Remembers keys, unless series have been condemned since `epoch`: then the references
     /// may be among them, and the senders will name their series once more.
-    pub fn insert(&self, epoch: &Epoch, keys: impl Iterator<Item = (SeriesKey, u32)>) {
+    /// Above `max`, which one series by many names may reach, all that went before is forgotten.
+    pub fn insert(&self, epoch: &Epoch, max: usize, keys: impl Iterator<Item = (SeriesKey, u32)>) {
         let mut table = self.0.write();
         if !Arc::ptr_eq(&table.epoch, epoch) {
             return;
+        }
+        if table.entries.len() > max {
+            table.entries.clear();
         }
         for (key, series) in keys {
             let (low, high) = halves(key);

@@ -77,6 +77,18 @@ fn keys_are_not_remembered_for_series_that_may_have_gone() {
     name(&head, "a=1", 1);
     head.sweep();
     head.sweep();
-    head.keys.insert(&before, [(SeriesKey(9), 0)].into_iter());
+    head.keys.insert(&before, 10, [(SeriesKey(9), 0)].into_iter());
     assert_eq!(head.keys.read().get(SeriesKey(9)), None);
+}
+
+#[test]
+fn a_series_does_not_grow_the_head_by_ever_new_names() {
+    let head = head();
+    let mut unknown = Vec::new();
+    for key in 0..200_000u128 {
+        assert_eq!(name(&head, "a=1", key).series.len(), 1);
+    }
+    head.resolve((0..200_000u128).map(SeriesKey).collect::<Vec<_>>().into_iter(), &mut unknown);
+    assert!(unknown.len() > 130_000, "{}", unknown.len());
+    assert!(!unknown.contains(&199_999));
 }

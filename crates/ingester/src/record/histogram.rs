@@ -1,6 +1,6 @@
 //! One native histogram in a record.
 
-use chunk::{Corrupt, Cursor, put_ivarint, put_uvarint};
+use chunk::{Corrupt, Cursor, MAX_HISTOGRAM_ITEMS, histogram_items, put_ivarint, put_uvarint};
 use model::{Buckets, CounterResetHint, Histogram, Span};
 
 const HINTS: [CounterResetHint; 4] =
@@ -36,6 +36,17 @@ pub fn put(out: &mut Vec<u8>, h: &Histogram) {
     put_floats(out, &h.custom_values);
 }
 
+/// Whether `read` takes what `put` writes, and a block can hold it.
+pub fn fits(h: &Histogram) -> bool {
+    let (positive, negative) = match &h.buckets {
+        Buckets::Integer { positive, negative, .. } => (positive.len(), negative.len()),
+        Buckets::Float { positive, negative, .. } => (positive.len(), negative.len()),
+    };
+    let lists = [positive, negative, h.positive_spans.len(), h.negative_spans.len(), h.custom_values.len()];
+    // The other bound is that of a page in a block: what does not fit one would fail its window for ever.
+    lists.into_iter().all(|items| items <= MAX_ITEMS) && histogram_items(h) <= MAX_HISTOGRAM_ITEMS
+}
+
 pub fn read(rest: &mut Cursor<'_>) -> Result<Histogram, Corrupt> {
     let kind = rest.byte()?;
     let hint = HINTS.get((kind & !FLOAT) as usize).copied();
@@ -53,7 +64,7 @@ pub fn read(rest: &mut Cursor<'_>) -> Result<Histogram, Corrupt> {
         Buckets::Float { count, zero_count, positive, negative: read_list(rest, read_float)? }
     };
     let custom_values = read_list(rest, read_float)?;
-    Ok(Histogram {
+    let read = Histogram {
         counter_reset_hint,
         schema,
         zero_threshold,
@@ -62,7 +73,8 @@ pub fn read(rest: &mut Cursor<'_>) -> Result<Histogram, Corrupt> {
         negative_spans,
         buckets,
         custom_values,
-    })
+    };
+    if fits(&read) { Ok(read) } else { Err(Corrupt("too many buckets")) }
 }
 
 fn put_float(out: &mut Vec<u8>, value: f64) {

@@ -1,6 +1,7 @@
 //! Round trips of payloads, golden bytes, and bytes that nobody wrote.
 
 use super::*;
+use chunk::MAX_HISTOGRAM_ITEMS;
 use model::{Buckets, CounterResetHint, Histogram, Span};
 use proptest::prelude::*;
 
@@ -134,4 +135,27 @@ proptest! {
             let _ = payload.metadata();
         }
     }
+}
+
+#[test]
+fn a_histogram_that_no_block_can_hold_is_neither_taken_nor_replayed() {
+    let list = || vec![0.0; MAX_HISTOGRAM_ITEMS / 4];
+    let mut h = Histogram {
+        counter_reset_hint: CounterResetHint::Unknown,
+        schema: 0,
+        zero_threshold: 0.0,
+        sum: 0.0,
+        positive_spans: vec![Span { offset: 0, length: 1 }; MAX_HISTOGRAM_ITEMS / 4],
+        negative_spans: vec![],
+        buckets: Buckets::Float { count: 0.0, zero_count: 0.0, positive: list(), negative: list() },
+        custom_values: list(),
+    };
+    let read = |h: &Histogram| {
+        let mut bytes = Vec::new();
+        histogram::put(&mut bytes, h);
+        histogram::read(&mut Cursor::new(&bytes)).is_ok()
+    };
+    assert!(histogram::fits(&h) && read(&h));
+    h.negative_spans.push(Span { offset: 0, length: 1 });
+    assert!(!histogram::fits(&h) && !read(&h));
 }

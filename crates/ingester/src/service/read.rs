@@ -10,6 +10,9 @@ use service_api::{
 };
 use std::sync::Arc;
 
+/// Values that are listed where they are asked for: less work than a change of threads.
+const FEW_VALUES: usize = 1024;
+
 impl Ingester {
     /// Runs `f` on the tenant's head off the async threads; a tenant without one has nothing.
     async fn read<T, F>(&self, ctx: &ReadContext, f: F) -> Result<T>
@@ -50,6 +53,12 @@ impl MetricsReader for Ingester {
         name: &str,
         query: &LabelQuery,
     ) -> Result<Warned<Vec<String>>> {
+        if let Some(head) = self.head(&ctx.tenant)
+            && query.matcher_sets.is_empty()
+            && head.index.read().count_values(name) <= FEW_VALUES
+        {
+            return Ok(head.label_values(ctx, name, query)?.into());
+        }
         let (name, query) = (name.to_owned(), query.clone());
         Ok(self.read(ctx, move |head, ctx| head.label_values(ctx, &name, &query)).await?.into())
     }

@@ -187,3 +187,73 @@ async fn draining_flushes_when_asked_and_keeps_what_was_taken() {
     assert_eq!(world.read(&ingester).await, [(r#"{a="1"}"#.to_owned(), vec![(1000, 1.0)])]);
     assert!(test_support::append(&ingester, &[("a=1", &[(2000, 1.0)])]).await.is_err());
 }
+
+#[tokio::test]
+async fn a_request_that_a_replay_would_not_read_is_refused() {
+    let fs = SimFs::new(7);
+    let world = World::new(Arc::new(fs));
+    let ingester = world.start();
+    let samples = vec![(0, 0.0); record::MAX_SAMPLES + 1];
+    let error = test_support::append(&ingester, &[("a=1", &samples)]).await.unwrap_err();
+    assert_eq!(error.code, Code::TooLarge);
+}
+
+#[tokio::test]
+async fn what_a_full_disk_refused_does_not_make_older_samples_late() {
+    let fs = SimFs::new(7);
+    let mut world = World::new(Arc::new(fs.clone()));
+    world.config.wal.segment_size = 16 << 10;
+    world.limits.out_of_order_window = 0;
+    let ingester = world.start();
+    append(&ingester, &[("b=1", &[(1000, 1.0)])]).await;
+    fs.set_capacity(fs.used());
+    // Longer than what is left of the segment, which therefore has to grow when it is written.
+    let long = format!("a={}", "x".repeat(20 << 10));
+    for t in [3000, 4000] {
+        test_support::append(&ingester, &[(&long, &[(t, 1.0)])]).await.unwrap_err();
+    }
+    fs.set_capacity(u64::MAX);
+    world.clock.advance(Duration::from_secs(10));
+    for (t, taken) in [(2000, 1), (3000, 1), (2500, 0)] {
+        let outcome = append(&ingester, &[(&long, &[(t, 1.0)])]).await;
+        assert_eq!((outcome.pushed.samples, outcome.pushed.rejected), (taken, 1 - taken), "at {t}");
+    }
+}
+
+#[tokio::test]
+async fn a_bucket_that_hangs_does_not_hold_up_the_end() {
+    let fs = SimFs::new(7);
+    let mut world = World::new(Arc::new(fs.clone()));
+    world.config.flush_interval = 1;
+    world.config.block_duration = 60;
+    let ingester = world.start();
+    append(&ingester, &[("a=1", &[(10_000, 1.0), (70_000, 2.0), (100_000_000, 3.0)])]).await;
+    world.store.hang();
+    let drain = CancellationToken::new();
+    let running = tokio::spawn(Arc::clone(&ingester).run(drain.clone()));
+    while !world.store.hanging() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    drain.cancel();
+    tokio::time::timeout(Duration::from_secs(10), running).await.unwrap().unwrap().unwrap();
+    drop(ingester);
+    fs.crash();
+    let rows = head_rows(&world.start(), vec![]).await;
+    assert_eq!(rows, [(r#"{a="1"}"#.to_owned(), vec![(10_000, 1.0), (70_000, 2.0), (100_000_000, 3.0)])]);
+}
+
+#[tokio::test]
+async fn the_time_of_the_last_flush_stands_still_while_flushes_fail() {
+    let world = World::new(Arc::new(SimFs::new(7)));
+    let ingester = world.start();
+    let started = world.clock.now_ms() as f64 / 1000.0;
+    let last = || ingester.traces.metrics.last_flush.get();
+    append(&ingester, &[("a=1", &[(1000, 1.0)])]).await;
+    world.clock.advance(Duration::from_secs(60));
+    world.store.fail_after(0, false);
+    ingester.flush(Which::All).await.unwrap_err();
+    assert_eq!(last(), started);
+    world.store.heal();
+    ingester.flush(Which::All).await.unwrap();
+    assert_eq!(last(), started + 60.0);
+}

@@ -17,6 +17,8 @@ pub struct FaultyStore {
     inner: InMemory,
     left: AtomicI64,
     answers_get_lost: AtomicBool,
+    hangs: AtomicBool,
+    hanging: AtomicBool,
 }
 
 impl Default for FaultyStore {
@@ -25,6 +27,8 @@ impl Default for FaultyStore {
             inner: InMemory::new(),
             left: AtomicI64::new(i64::MAX),
             answers_get_lost: AtomicBool::new(false),
+            hangs: AtomicBool::new(false),
+            hanging: AtomicBool::new(false),
         }
     }
 }
@@ -33,6 +37,16 @@ impl FaultyStore {
     pub fn fail_after(&self, operations: i64, answers_get_lost: bool) {
         self.left.store(operations, Ordering::SeqCst);
         self.answers_get_lost.store(answers_get_lost, Ordering::SeqCst);
+    }
+
+    /// From now on nothing that is written is ever answered.
+    pub fn hang(&self) {
+        self.hangs.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether somebody waits for such an answer.
+    pub fn hanging(&self) -> bool {
+        self.hanging.load(Ordering::SeqCst)
     }
 
     pub fn heal(&self) {
@@ -66,6 +80,10 @@ impl fmt::Display for FaultyStore {
 #[async_trait]
 impl ObjectStore for FaultyStore {
     async fn put_opts(&self, at: &Path, payload: PutPayload, options: PutOptions) -> Result<PutResult> {
+        if self.hangs.load(Ordering::SeqCst) {
+            self.hanging.store(true, Ordering::SeqCst);
+            return futures::future::pending().await;
+        }
         let broken = self.step();
         if broken.is_ok() || self.answers_get_lost.load(Ordering::SeqCst) {
             let done = self.inner.put_opts(at, payload, options).await;

@@ -34,9 +34,10 @@ impl Told {
     }
 }
 
-/// Until the writer is gone.
-pub(super) fn run(groups: &Receiver<Vec<Told>>) {
+/// Until the writer is gone. `done` is called behind each group.
+pub(super) fn run(groups: &Receiver<Vec<Told>>, done: impl Fn()) {
     for group in groups {
         group.into_iter().for_each(Told::tell);
+        done();
     }
 }

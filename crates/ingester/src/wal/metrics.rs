@@ -21,6 +21,7 @@ pub struct WalMetrics {
     pub quarantined: Counter,
     pub segments: Gauge,
     pub segment_bytes: Gauge,
+    pub queue_bytes: Gauge,
 }
 
 impl Default for WalMetrics {
@@ -35,6 +36,7 @@ impl Default for WalMetrics {
             quarantined: Counter::default(),
             segments: Gauge::default(),
             segment_bytes: Gauge::default(),
+            queue_bytes: Gauge::default(),
         }
     }
 }
@@ -48,11 +50,13 @@ impl WalMetrics {
         registry.register("appended_bytes", "Bytes of frames written", appended_bytes);
         registry.register("refused_records", "Records refused after they were queued", refused_records);
         registry.register("groups", "Groups of records written together", groups);
-        let Self { sync_seconds, failures, quarantined, segments, segment_bytes, .. } = self.clone();
+        let Self { sync_seconds, failures, quarantined, segments, segment_bytes, queue_bytes, .. } =
+            self.clone();
         registry.register("sync_duration_seconds", "Time that fdatasync took", sync_seconds);
         registry.register("failures", "Writes that failed, for want of space or for good", failures);
         registry.register("quarantined", "Damaged stretches set aside when the log was read", quarantined);
         registry.register("segments", "Segments on disk", segments);
         registry.register("segment_bytes", "Bytes used in the segments", segment_bytes);
+        registry.register("queue_bytes", "Bytes of records that wait to be durable and applied", queue_bytes);
     }
 }

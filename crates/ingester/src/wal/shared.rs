@@ -1,6 +1,10 @@
 //! What the log's threads and its callers have in common.
 
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+    sync::Arc,
+};
 
 use parking_lot::Mutex;
 use tokio::sync::{Semaphore, watch};
@@ -19,6 +23,8 @@ pub(super) struct Shared {
     pub finished: watch::Sender<bool>,
     /// Number and bytes of each segment on disk.
     segments: Mutex<BTreeMap<u64, u64>>,
+    /// Segments that are never removed.
+    kept: Mutex<BTreeSet<u64>>,
     removing: Mutex<()>,
 }
 
@@ -38,6 +44,7 @@ impl Shared {
             failure: watch::Sender::new(None),
             finished: watch::Sender::new(false),
             segments: Mutex::new(segments),
+            kept: Mutex::default(),
             removing: Mutex::new(()),
         };
         shared.measure(&shared.segments.lock());
@@ -77,13 +84,20 @@ impl Shared {
         self.segments.lock().iter().map(|(&number, &bytes)| SegmentInfo { number, bytes }).collect()
     }
 
-    /// Oldest first and each one durably, so that a power loss leaves no gap. The newest stays: its number must
-    /// not be given again.
+    pub(super) fn keep(&self, segments: BTreeSet<u64>) {
+        *self.kept.lock() = segments;
+    }
+
+    /// Oldest first and each one durably, so that a power loss leaves no gap but for those that are kept. The
+    /// newest stays: its number must not be given again.
     pub(super) fn remove_up_to(&self, last: u64) -> Result<usize, WalError> {
         let _one_at_a_time = self.removing.lock();
         let mut old = self.segments();
         old.pop();
-        old.retain(|segment| segment.number <= last);
+        {
+            let kept = self.kept.lock();
+            old.retain(|segment| segment.number <= last && !kept.contains(&segment.number));
+        }
         for segment in &old {
             let path = self.dir.join(format::file_name(segment.number));
             self.fs.remove(&path).map_err(|error| WalError::io(&path, error))?;
@@ -93,6 +107,11 @@ impl Shared {
             self.measure(&segments);
         }
         Ok(old.len())
+    }
+
+    pub(super) fn measure_queue(&self, bound: usize) {
+        let used = bound.saturating_sub(self.room.available_permits());
+        self.metrics.queue_bytes.set(used as i64);
     }
 
     fn measure(&self, segments: &BTreeMap<u64, u64>) {

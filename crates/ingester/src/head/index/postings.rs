@@ -105,6 +105,11 @@ impl Index {
     }
 
     /// Values that live series have for a name, in no order.
+    /// How many values a label has, those included that no series has any more.
+    pub fn count_values(&self, name: &str) -> usize {
+        self.name_entry(name).map_or(0, |name| name.values.len())
+    }
+
     pub fn values(&self, name: &str) -> impl Iterator<Item = &str> {
         let pairs = self.name_entry(name).into_iter().flat_map(|name| name.values.iter());
         let pairs = pairs.map(|&pair: &PairId| &self.pairs[pair as usize]);

@@ -135,3 +135,30 @@ fn a_full_queue_makes_senders_wait() {
         wal.close().await;
     });
 }
+
+/// Says when it is being told, and waits for leave to go on.
+struct Slow(std::sync::mpsc::Receiver<()>);
+
+impl Record for Slow {
+    fn encode(&mut self, _: u64, out: &mut Vec<u8>) {
+        out.push(1);
+    }
+
+    fn committed(self: Box<Self>, result: Result<Position, WalError>) {
+        result.unwrap();
+        self.0.recv().unwrap();
+    }
+}
+
+#[test]
+fn the_queue_is_measured_until_its_records_are_told() {
+    let (wal, _) = open(&SimFs::new(1), small());
+    let (leave, wait) = std::sync::mpsc::channel();
+    Runtime::new().unwrap().block_on(async {
+        wal.append(Box::new(Slow(wait)), 300).await.unwrap();
+        assert_eq!(wal.metrics().queue_bytes.get(), 300);
+        leave.send(()).unwrap();
+        wal.close().await;
+        assert_eq!(wal.metrics().queue_bytes.get(), 0);
+    });
+}
