@@ -19,10 +19,10 @@ run: build
 	target/release/yagura $(ARGS)
 
 test: needs-compiler tools
-	$(CARGO) test --workspace --no-fail-fast
+	$(CARGO) test --workspace --lib --bins --tests --no-fail-fast
 
 check: lint
-	$(CARGO) test --workspace --exclude integration-tests
+	$(CARGO) test --workspace --lib --bins --tests --exclude integration-tests
 
 lint: needs-compiler
 	$(CARGO) fmt --all --check
