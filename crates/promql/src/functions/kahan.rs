@@ -1,5 +1,19 @@
 //! Sums and means that keep the low bits: Kahan's summation with Neumaier's improvement.
 
+/// Adds `value` to `sum`, and what the addition loses to `error`.
+#[inline]
+pub fn add_compensated(sum: &mut f64, error: &mut f64, value: f64) {
+    let total = *sum + value;
+    if total.is_infinite() {
+        *error = 0.0;
+    } else if sum.abs() >= value.abs() {
+        *error += (*sum - total) + value;
+    } else {
+        *error += (value - total) + *sum;
+    }
+    *sum = total;
+}
+
 /// A running sum and the error made so far.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct KahanSum {
@@ -10,15 +24,7 @@ pub struct KahanSum {
 impl KahanSum {
     #[inline]
     pub fn add(&mut self, value: f64) {
-        let total = self.sum + value;
-        if total.is_infinite() {
-            self.error = 0.0;
-        } else if self.sum.abs() >= value.abs() {
-            self.error += (self.sum - total) + value;
-        } else {
-            self.error += (value - total) + self.sum;
-        }
-        self.sum = total;
+        add_compensated(&mut self.sum, &mut self.error, value);
     }
 
     pub fn value(&self) -> f64 {

@@ -3,7 +3,7 @@
 use crate::{
     ast::AggregateOp,
     engine::values::Values,
-    functions::quantile::quantile,
+    functions::{kahan::add_compensated, quantile::quantile},
     row::{absent, is_absent},
 };
 
@@ -187,15 +187,7 @@ impl Sum {
             self.sum = value;
             return;
         }
-        let total = self.sum + value;
-        if total.is_infinite() {
-            self.error = 0.0;
-        } else if self.sum.abs() >= value.abs() {
-            self.error += (self.sum - total) + value;
-        } else {
-            self.error += (value - total) + self.sum;
-        }
-        self.sum = total;
+        add_compensated(&mut self.sum, &mut self.error, value);
     }
 
     fn merge(&mut self, other: Self) {
