@@ -9,8 +9,8 @@ use futures::{StreamExt, TryStreamExt, stream};
 use model::{Labels, TenantId, TimeRange};
 use serde::{Deserialize, Serialize};
 use service_api::{
-    ExemplarSeries, LabelQuery, MetricMetadata, MetricsReader, ReadContext, Reservation, Result,
-    SelectRequest, SeriesSet, Warned, merge_series_sets,
+    ExemplarSeries, LabelQuery, LabelsReader, MetricMetadata, MetricsReader, ReadContext, Reservation,
+    Result, SelectRequest, SeriesSet, Warned, merge_series_sets,
 };
 use std::{collections::BTreeSet, future::Future, sync::Arc};
 
@@ -69,18 +69,7 @@ impl BlocksReader {
 }
 
 #[async_trait]
-impl MetricsReader for BlocksReader {
-    async fn select(&self, ctx: &ReadContext, request: &SelectRequest) -> Result<SeriesSet> {
-        let blocks = self.blocks(&ctx.tenant, request.range).await?;
-        let selected =
-            self.ask(ctx, &blocks, |block| async move {
-                block.select(ctx, &request.matchers, request.range).await
-            })
-            .await?;
-        let sets = selected.into_iter().map(|series| SeriesSet { series, warnings: Vec::new() }).collect();
-        blocking(move || merge_series_sets(sets)).await
-    }
-
+impl LabelsReader for BlocksReader {
     async fn series(&self, ctx: &ReadContext, query: &LabelQuery) -> Result<Warned<Vec<Labels>>> {
         let blocks = self.blocks(&ctx.tenant, query.range).await?;
         let found = self
@@ -114,6 +103,20 @@ impl MetricsReader for BlocksReader {
             })
             .await?;
         Ok(in_order(found).into())
+    }
+}
+
+#[async_trait]
+impl MetricsReader for BlocksReader {
+    async fn select(&self, ctx: &ReadContext, request: &SelectRequest) -> Result<SeriesSet> {
+        let blocks = self.blocks(&ctx.tenant, request.range).await?;
+        let selected =
+            self.ask(ctx, &blocks, |block| async move {
+                block.select(ctx, &request.matchers, request.range).await
+            })
+            .await?;
+        let sets = selected.into_iter().map(|series| SeriesSet { series, warnings: Vec::new() }).collect();
+        blocking(move || merge_series_sets(sets)).await
     }
 
     /// Blocks hold none: exemplars are kept by ingesters only.

@@ -15,7 +15,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::header;
-use model::{Labels, METRIC_NAME, Matcher, TimeRange};
+use model::{Labels, METRIC_NAME, Matcher, Signal, TimeRange};
 use service_api::{Error, LabelQuery, Result};
 use std::{cmp::Reverse, collections::HashMap, hash::Hash};
 
@@ -34,7 +34,7 @@ async fn count_recent<T: Send + 'static>(
 ) -> Result<T> {
     let now = state.deps.clock.now_ms();
     let range = TimeRange::new(now.saturating_sub(WINDOW_MS), now);
-    let query = LabelQuery { matcher_sets: matchers.into_iter().collect(), range };
+    let query = LabelQuery { signal: Signal::Metrics, matcher_sets: matchers.into_iter().collect(), range };
     let reader = &state.deps.reader;
     slots::run(state, tenant, None, async |ctx| {
         let series = reader.series(ctx, &query).await?.value;

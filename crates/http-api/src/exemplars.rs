@@ -14,7 +14,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::StatusCode;
-use model::Exemplar;
+use model::{Exemplar, Signal};
 use service_api::{Error, ExemplarSeries, LabelQuery};
 
 pub async fn exemplars(
@@ -32,7 +32,7 @@ pub async fn exemplars(
         // As Prometheus does: nothing to look for is no content.
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
-    let query = LabelQuery { matcher_sets, range };
+    let query = LabelQuery { signal: Signal::Metrics, matcher_sets, range };
     let reader = &state.deps.reader;
     let found = slots::run(&state, &tenant, None, async |ctx| reader.exemplars(ctx, &query).await).await?;
     Ok(answer::array("[", found, |out, series| write(out, &series), b"]", &Notes::default()))

@@ -13,7 +13,7 @@ use axum::{
     extract::{Path, State},
     response::Response,
 };
-use model::quote;
+use model::{Signal, quote};
 use service_api::{Error, LabelQuery, Warned};
 
 pub async fn names(
@@ -23,7 +23,8 @@ pub async fn names(
 ) -> Result<Response, ApiError> {
     let limit = params.limit()?;
     let range = params.range()?;
-    let query = LabelQuery { matcher_sets: selectors::matcher_sets(&params)?, range };
+    let query =
+        LabelQuery { signal: Signal::Metrics, matcher_sets: selectors::matcher_sets(&params)?, range };
     let reader = &state.deps.reader;
     let names = slots::run(&state, &tenant, None, async |ctx| reader.label_names(ctx, &query).await).await?;
     Ok(strings(names, limit))
@@ -41,7 +42,8 @@ pub async fn values(
     }
     let limit = params.limit()?;
     let range = params.range()?;
-    let query = LabelQuery { matcher_sets: selectors::matcher_sets(&params)?, range };
+    let query =
+        LabelQuery { signal: Signal::Metrics, matcher_sets: selectors::matcher_sets(&params)?, range };
     let reader = &state.deps.reader;
     let values =
         slots::run(&state, &tenant, None, async |ctx| reader.label_values(ctx, &name, &query).await).await?;
@@ -59,7 +61,7 @@ pub async fn series(
     let limit = params.limit()?;
     let range = params.range()?;
     let matcher_sets = selectors::matcher_sets(&params).map_err(|e| invalid("match[]", e))?;
-    let query = LabelQuery { matcher_sets, range };
+    let query = LabelQuery { signal: Signal::Metrics, matcher_sets, range };
     let reader = &state.deps.reader;
     let mut found = slots::run(&state, &tenant, None, async |ctx| reader.series(ctx, &query).await).await?;
     let mut notes = Notes::from(found.warnings);

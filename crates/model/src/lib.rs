@@ -1,23 +1,29 @@
-//! The words every other crate uses: labels, matchers, samples, histograms, tenants, time.
+//! The words every other crate uses: labels, matchers, samples, histograms, log lines, tenants, time.
 
 mod exemplar;
 mod histogram;
 mod labels;
+mod lines;
 mod matcher;
 mod metadata;
+mod nanos;
 mod quote;
 mod regex;
 mod sample;
+mod signal;
 mod tenant;
 mod time;
 
 pub use exemplar::Exemplar;
 pub use histogram::{Buckets, CUSTOM_BUCKETS_SCHEMA, CounterResetHint, Histogram, HistogramSample, Span};
 pub use labels::{Labels, LabelsBuilder, METRIC_NAME};
+pub use lines::{Lines, MetadataColumn};
 pub use matcher::{MatchOp, Matcher, RegexError};
 pub use metadata::{Metadata, MetricType};
+pub use nanos::{NANOS_A_MILLI, NanoRange, Nanos};
 pub use quote::{quote, quote_char};
 pub use regex::capturing_regex;
 pub use sample::{STALE_NAN, Sample, is_stale, stale_nan};
+pub use signal::Signal;
 pub use tenant::{InvalidTenant, TenantId};
 pub use time::{TimeRange, Timestamp};

@@ -3,8 +3,8 @@
 use async_trait::async_trait;
 use model::Labels;
 use service_api::{
-    ExemplarSeries, LabelQuery, MetricMetadata, MetricsReader, ReadContext, Result, SelectRequest, SeriesSet,
-    Warned, merge_series_sets,
+    ExemplarSeries, LabelQuery, LabelsReader, MetricMetadata, MetricsReader, ReadContext, Result,
+    SelectRequest, SeriesSet, Warned, merge_series_sets,
 };
 use std::sync::Arc;
 
@@ -25,13 +25,7 @@ impl Querier {
 }
 
 #[async_trait]
-impl MetricsReader for Querier {
-    async fn select(&self, ctx: &ReadContext, request: &SelectRequest) -> Result<SeriesSet> {
-        let recent = self.recent.select(ctx, request).await?;
-        let blocks = self.blocks.select(ctx, request).await?;
-        Ok(merge_series_sets(vec![blocks, recent]))
-    }
-
+impl LabelsReader for Querier {
     async fn series(&self, ctx: &ReadContext, query: &LabelQuery) -> Result<Warned<Vec<Labels>>> {
         let recent = self.recent.series(ctx, query).await?;
         Ok(union(recent, self.blocks.series(ctx, query).await?))
@@ -50,6 +44,15 @@ impl MetricsReader for Querier {
     ) -> Result<Warned<Vec<String>>> {
         let recent = self.recent.label_values(ctx, name, query).await?;
         Ok(union(recent, self.blocks.label_values(ctx, name, query).await?))
+    }
+}
+
+#[async_trait]
+impl MetricsReader for Querier {
+    async fn select(&self, ctx: &ReadContext, request: &SelectRequest) -> Result<SeriesSet> {
+        let recent = self.recent.select(ctx, request).await?;
+        let blocks = self.blocks.select(ctx, request).await?;
+        Ok(merge_series_sets(vec![blocks, recent]))
     }
 
     /// Exemplars are kept in the head alone.

@@ -6,19 +6,28 @@
 mod context;
 mod error;
 mod limits;
+mod logs;
 mod merge;
 mod read;
+mod tail;
 mod write;
+mod write_logs;
 
 pub use context::{MemoryBudget, ReadContext, Reservation};
 pub use error::{Code, Error, Result};
 pub use limits::{Limits, LimitsSource};
+pub use logs::{
+    LineSource, LogPage, LogStream, LogsReader, Needles, PageData, PageStore, StreamSet, StreamsRequest,
+    fetch_pages, merge_stream_sets,
+};
 pub use merge::{MergedData, merge_series_sets};
 pub use read::{
-    ExemplarSeries, LabelQuery, MetricMetadata, MetricsReader, SampleBuffer, SelectRequest, Series,
-    SeriesData, SeriesSet, Warned,
+    ExemplarSeries, LabelQuery, LabelsReader, MetricMetadata, MetricsReader, SampleBuffer, SelectRequest,
+    Series, SeriesData, SeriesSet, Warned,
 };
+pub use tail::{LogsTail, TailItem, TailedEntry, TailedStream};
 pub use write::{
     AppendOutcome, BatchSeries, Ingest, LabelSource, MetadataEntry, Push, PushOutcome, RejectReason,
     Rejection, SeriesKey, WriteBatch,
 };
+pub use write_logs::{BatchStream, IngestLogs, LogBatch, LogEntry, PushLogs, TextSpan};

@@ -20,12 +20,31 @@ pub struct Limits {
     pub max_label_name_length: usize,
     /// Bytes.
     pub max_label_value_length: usize,
-    /// Seconds that a sample may be older than the newest sample of its series' head.
+    /// Bytes of lines a second that the tenant may write, on average; 0 is no limit.
+    pub log_rate: f64,
+    /// Bytes of lines that may come at once above the rate.
+    pub log_burst: u64,
+    /// Bytes of lines a second that may be written to one stream; 0 is no limit.
+    pub stream_rate: f64,
+    /// Bytes of lines that may come to one stream at once above its rate.
+    pub stream_burst: u64,
+    /// Active log streams; 0 is no limit.
+    pub max_streams: u64,
+    /// Bytes; 0 is no limit but that of the request.
+    pub max_line_size: u64,
+    /// Whether a line that is too long is cut and kept, and not refused.
+    pub truncate_long_lines: bool,
+    /// Bytes of names and values of one line's structured metadata.
+    pub max_structured_metadata_size: u64,
+    pub max_structured_metadata_entries: usize,
+    /// Whether streams without a `service_name` get one from their other labels, as Loki gives it.
+    pub discover_service_name: bool,
+    /// Seconds that a sample or line may be older than the newest one of its series' or stream's head.
     pub out_of_order_window: u64,
-    /// Seconds that a sample may lie in the past; 0 is no limit. It bounds how many windows of
+    /// Seconds that a sample or line may lie in the past; 0 is no limit. It bounds how many windows of
     /// time a tenant can hold open, each of which becomes a block.
     pub max_sample_age: u64,
-    /// Seconds that a sample may lie in the future.
+    /// Seconds that a sample or line may lie in the future.
     pub max_sample_future: u64,
     /// Seconds that blocks are kept; 0 is for ever.
     pub retention: u64,
@@ -33,10 +52,12 @@ pub struct Limits {
     pub query_memory: u64,
     /// Seconds that one query may take; 0 is no limit.
     pub query_timeout: u64,
-    /// Series that one query may read; 0 is no limit.
+    /// Series or streams that one query may read; 0 is no limit.
     pub max_query_series: u64,
     /// Seconds from start to end of one range query; 0 is no limit.
     pub max_query_range: u64,
+    /// Lines that one query may ask for.
+    pub max_query_lines: u64,
 }
 
 impl Default for Limits {
@@ -48,6 +69,16 @@ impl Default for Limits {
             max_label_names_per_series: 64,
             max_label_name_length: 1024,
             max_label_value_length: 4096,
+            log_rate: 0.0,
+            log_burst: 64 << 20,
+            stream_rate: 0.0,
+            stream_burst: 16 << 20,
+            max_streams: 100_000,
+            max_line_size: 256 << 10,
+            truncate_long_lines: false,
+            max_structured_metadata_size: 64 << 10,
+            max_structured_metadata_entries: 128,
+            discover_service_name: true,
             out_of_order_window: 3600,
             max_sample_age: 14 * 86_400,
             max_sample_future: 600,
@@ -56,6 +87,7 @@ impl Default for Limits {
             query_timeout: 120,
             max_query_series: 0,
             max_query_range: 0,
+            max_query_lines: 5000,
         }
     }
 }

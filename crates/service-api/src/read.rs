@@ -1,18 +1,13 @@
-//! The way of a read: how engines and the HTTP API reach metric data.
+//! The way of a read: how engines and the HTTP API reach labels and samples.
 
 use crate::{ReadContext, Result};
 use async_trait::async_trait;
-use model::{Exemplar, HistogramSample, Labels, Matcher, Metadata, TimeRange, Timestamp};
+use model::{Exemplar, HistogramSample, Labels, Matcher, Metadata, Signal, TimeRange, Timestamp};
 use std::sync::Arc;
 
-/// Metric data of some extent: one ingester's head, the bucket's blocks, or everything.
+/// What is known of series and streams without reading their entries.
 #[async_trait]
-pub trait MetricsReader: Send + Sync {
-    /// Series that match all matchers and may have samples in the range, sorted by labels,
-    /// each once. Everything that needs waiting is done before this returns; the encoded
-    /// samples are in memory and counted against the context's budget.
-    async fn select(&self, ctx: &ReadContext, request: &SelectRequest) -> Result<SeriesSet>;
-
+pub trait LabelsReader: Send + Sync {
     /// Label sets that match any of the query's matcher sets, sorted, each once.
     async fn series(&self, ctx: &ReadContext, query: &LabelQuery) -> Result<Warned<Vec<Labels>>>;
 
@@ -26,6 +21,15 @@ pub trait MetricsReader: Send + Sync {
         name: &str,
         query: &LabelQuery,
     ) -> Result<Warned<Vec<String>>>;
+}
+
+/// Metric data of some extent: one ingester's head, the bucket's blocks, or everything.
+#[async_trait]
+pub trait MetricsReader: LabelsReader {
+    /// Series that match all matchers and may have samples in the range, sorted by labels,
+    /// each once. Everything that needs waiting is done before this returns; the encoded
+    /// samples are in memory and counted against the context's budget.
+    async fn select(&self, ctx: &ReadContext, request: &SelectRequest) -> Result<SeriesSet>;
 
     async fn exemplars(&self, ctx: &ReadContext, query: &LabelQuery) -> Result<Vec<ExemplarSeries>>;
 
@@ -40,10 +44,11 @@ pub struct SelectRequest {
     pub range: TimeRange,
 }
 
-/// Which label sets are wanted: those that match any one of the matcher sets and may have
-/// samples in the range. No matcher set at all means every series.
+/// Which label sets are wanted: those of the signal that match any one of the matcher sets and
+/// may have entries in the range. No matcher set at all means every series or stream.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct LabelQuery {
+    pub signal: Signal,
     pub matcher_sets: Vec<Vec<Matcher>>,
     pub range: TimeRange,
 }

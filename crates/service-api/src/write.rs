@@ -66,6 +66,7 @@ pub struct PushOutcome {
     pub samples: u64,
     pub histograms: u64,
     pub exemplars: u64,
+    pub lines: u64,
     /// How many entries were refused, and the first few of them.
     pub rejected: u64,
     pub rejections: Vec<Rejection>,
@@ -88,6 +89,7 @@ impl PushOutcome {
         self.samples += other.samples;
         self.histograms += other.histograms;
         self.exemplars += other.exemplars;
+        self.lines += other.lines;
         self.rejected += other.rejected;
         let room = Self::KEPT_REJECTIONS.saturating_sub(self.rejections.len());
         self.rejections.extend(other.rejections.into_iter().take(room));
@@ -99,7 +101,7 @@ impl PushOutcome {
 pub struct Rejection {
     pub reason: RejectReason,
     pub labels: Labels,
-    /// The entry's time; none if the series itself was refused.
+    /// The entry's time, of a line in nanoseconds; none if the series or stream itself was refused.
     pub timestamp: Option<Timestamp>,
 }
 
@@ -112,7 +114,17 @@ pub enum RejectReason {
     TooFarInFuture,
     /// Older than `limits.max_sample_age`.
     TooFarInPast,
+    /// The tenant has as many series, or streams, as it may.
     SeriesLimit(u64),
+    /// The stream is over its rate in bytes a second.
+    StreamRate(u64),
+    /// A line that is longer than it may be; both in bytes.
+    LineTooLong {
+        bytes: u64,
+        limit: u64,
+    },
+    /// Structured metadata that is too large or too much, with the sentence that says why.
+    Metadata(String),
     /// A label set that is not valid, with the sentence that says why.
     Labels(String),
     /// A native histogram that is not valid, with the sentence that says why.

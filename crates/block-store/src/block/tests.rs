@@ -3,13 +3,13 @@
 use super::*;
 use crate::{BlockCacheConfig, BlocksReader, Bucket, Manifests, Ulid};
 use model::{
-    Buckets, CounterResetHint, Histogram, HistogramSample, Labels, MatchOp, Matcher, Span, TenantId,
+    Buckets, CounterResetHint, Histogram, HistogramSample, Labels, MatchOp, Matcher, Signal, Span, TenantId,
     TimeRange, stale_nan,
 };
 use object_store::memory::InMemory;
 use proptest::prelude::*;
 use runtime::ManualClock;
-use service_api::{Code, LabelQuery, MetricsReader, ReadContext, SampleBuffer, SelectRequest};
+use service_api::{Code, LabelQuery, LabelsReader, MetricsReader, ReadContext, SampleBuffer, SelectRequest};
 use std::{sync::Arc, time::Duration};
 
 #[derive(Clone, Debug)]
@@ -151,7 +151,11 @@ async fn every_kind_of_matcher_finds_what_it_should() {
 #[tokio::test]
 async fn label_names_and_values_and_series_are_listed() {
     let reader = reader_of(written(&some_series())).await;
-    let query = |sets: &[Vec<Matcher>]| LabelQuery { matcher_sets: sets.to_vec(), range: TimeRange::ALL };
+    let query = |sets: &[Vec<Matcher>]| LabelQuery {
+        signal: Signal::Metrics,
+        matcher_sets: sets.to_vec(),
+        range: TimeRange::ALL,
+    };
     let ctx = context();
     let api = vec![Matcher::equal("job", "api")];
     assert_eq!(
@@ -179,14 +183,15 @@ async fn label_names_and_values_and_series_are_listed() {
             r#"{__name__="up", job="api"}"#
         ]
     );
-    let outside = LabelQuery { matcher_sets: vec![], range: TimeRange::new(1_000, 2_000) };
+    let outside =
+        LabelQuery { signal: Signal::Metrics, matcher_sets: vec![], range: TimeRange::new(1_000, 2_000) };
     assert!(reader.series(&ctx, &outside).await.unwrap().value.is_empty());
 }
 
 #[tokio::test]
 async fn questions_about_labels_keep_to_the_bounds_of_their_query() {
     let reader = reader_of(written(&some_series())).await;
-    let query = LabelQuery { matcher_sets: vec![vec![]], range: TimeRange::ALL };
+    let query = LabelQuery { signal: Signal::Metrics, matcher_sets: vec![vec![]], range: TimeRange::ALL };
     let poor = ReadContext::new(TenantId::anonymous(), 10);
     assert_eq!(reader.series(&poor, &query).await.unwrap_err().code, Code::Unprocessable);
     assert_eq!(reader.label_names(&poor, &query).await.unwrap_err().code, Code::Unprocessable);

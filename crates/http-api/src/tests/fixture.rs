@@ -8,12 +8,12 @@ use futures::FutureExt;
 use http::{HeaderMap, Request, StatusCode};
 use model::{
     Buckets, CounterResetHint, Exemplar, Histogram, HistogramSample, Labels, Metadata, MetricType, Sample,
-    Span, TimeRange, stale_nan,
+    Signal, Span, TimeRange, stale_nan,
 };
 use runtime::ManualClock;
 use service_api::{
-    ExemplarSeries, LabelQuery, Limits, MetricMetadata, MetricsReader, Push, PushOutcome, ReadContext,
-    Result, SampleBuffer, SelectRequest, Series, SeriesData, SeriesSet, Warned, WriteBatch,
+    ExemplarSeries, LabelQuery, LabelsReader, Limits, MetricMetadata, MetricsReader, Push, PushOutcome,
+    ReadContext, Result, SampleBuffer, SelectRequest, Series, SeriesData, SeriesSet, Warned, WriteBatch,
 };
 use std::{
     collections::BTreeSet,
@@ -168,14 +168,7 @@ impl SeriesData for Stored {
 }
 
 #[async_trait]
-impl MetricsReader for MemoryReader {
-    async fn select(&self, ctx: &ReadContext, request: &SelectRequest) -> Result<SeriesSet> {
-        self.enter(ctx).await?;
-        let query = LabelQuery { matcher_sets: vec![request.matchers.clone()], range: request.range };
-        let series = self.matching(&query).map(|s| Series { labels: s.labels.clone(), data: s.clone() });
-        Ok(SeriesSet { series: series.collect(), warnings: Vec::new() })
-    }
-
+impl LabelsReader for MemoryReader {
     async fn series(&self, ctx: &ReadContext, query: &LabelQuery) -> Result<Warned<Vec<Labels>>> {
         self.enter(ctx).await?;
         Ok(self.matching(query).map(|s| s.labels.clone()).collect::<Vec<_>>().into())
@@ -198,6 +191,20 @@ impl MetricsReader for MemoryReader {
         let values: BTreeSet<_> =
             self.matching(query).filter_map(|s| s.labels.get(name)).map(str::to_owned).collect();
         Ok(Warned { value: values.into_iter().collect(), warnings: Vec::new() })
+    }
+}
+
+#[async_trait]
+impl MetricsReader for MemoryReader {
+    async fn select(&self, ctx: &ReadContext, request: &SelectRequest) -> Result<SeriesSet> {
+        self.enter(ctx).await?;
+        let query = LabelQuery {
+            signal: Signal::Metrics,
+            matcher_sets: vec![request.matchers.clone()],
+            range: request.range,
+        };
+        let series = self.matching(&query).map(|s| Series { labels: s.labels.clone(), data: s.clone() });
+        Ok(SeriesSet { series: series.collect(), warnings: Vec::new() })
     }
 
     async fn exemplars(&self, ctx: &ReadContext, query: &LabelQuery) -> Result<Vec<ExemplarSeries>> {

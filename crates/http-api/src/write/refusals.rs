@@ -27,6 +27,13 @@ fn line(rejection: &Rejection) -> String {
         RejectReason::SeriesLimit(limit) => {
             format!("per-tenant series limit of {limit} exceeded (limits.max_series)")
         }
+        RejectReason::StreamRate(limit) => {
+            format!("per-stream rate limit of {limit} bytes/s exceeded (limits.stream_rate)")
+        }
+        RejectReason::LineTooLong { bytes, limit } => {
+            format!("line of {bytes} bytes is longer than {limit} (limits.max_line_size)")
+        }
+        RejectReason::Metadata(why) => format!("invalid structured metadata: {why}"),
         RejectReason::Labels(why) => format!("invalid labels: {why}"),
         RejectReason::Histogram(why) => format!("invalid native histogram: {why}"),
     };

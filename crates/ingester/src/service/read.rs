@@ -5,8 +5,8 @@ use crate::head::Head;
 use async_trait::async_trait;
 use model::Labels;
 use service_api::{
-    Error, ExemplarSeries, LabelQuery, MetricMetadata, MetricsReader, ReadContext, Result, SelectRequest,
-    SeriesSet, Warned,
+    Error, ExemplarSeries, LabelQuery, LabelsReader, MetricMetadata, MetricsReader, ReadContext, Result,
+    SelectRequest, SeriesSet, Warned,
 };
 use std::sync::Arc;
 
@@ -28,14 +28,7 @@ impl Ingester {
 }
 
 #[async_trait]
-impl MetricsReader for Ingester {
-    async fn select(&self, ctx: &ReadContext, request: &SelectRequest) -> Result<SeriesSet> {
-        let max = self.limits.limits(&ctx.tenant).max_query_series;
-        let request = request.clone();
-        let read = self.read(ctx, move |head, ctx| head.select(ctx, &request.matchers, &request.range, max));
-        Ok(SeriesSet { series: read.await?, warnings: Vec::new() })
-    }
-
+impl LabelsReader for Ingester {
     async fn series(&self, ctx: &ReadContext, query: &LabelQuery) -> Result<Warned<Vec<Labels>>> {
         let max = self.limits.limits(&ctx.tenant).max_query_series;
         let query = query.clone();
@@ -61,6 +54,16 @@ impl MetricsReader for Ingester {
         }
         let (name, query) = (name.to_owned(), query.clone());
         Ok(self.read(ctx, move |head, ctx| head.label_values(ctx, &name, &query)).await?.into())
+    }
+}
+
+#[async_trait]
+impl MetricsReader for Ingester {
+    async fn select(&self, ctx: &ReadContext, request: &SelectRequest) -> Result<SeriesSet> {
+        let max = self.limits.limits(&ctx.tenant).max_query_series;
+        let request = request.clone();
+        let read = self.read(ctx, move |head, ctx| head.select(ctx, &request.matchers, &request.range, max));
+        Ok(SeriesSet { series: read.await?, warnings: Vec::new() })
     }
 
     async fn exemplars(&self, ctx: &ReadContext, query: &LabelQuery) -> Result<Vec<ExemplarSeries>> {

@@ -8,9 +8,9 @@ use crate::{
     },
     test_support::{self, World, batch, ctx, head_rows, labels, tenant},
 };
-use model::{Matcher, Metadata, MetricType, TimeRange};
+use model::{Matcher, Metadata, MetricType, Signal, TimeRange};
 use service_api::{
-    LabelQuery, Limits, MetadataEntry, MetricsReader, ReadContext, RejectReason, SelectRequest,
+    LabelQuery, LabelsReader, Limits, MetadataEntry, MetricsReader, ReadContext, RejectReason, SelectRequest,
 };
 
 struct Setup {
@@ -84,9 +84,14 @@ async fn names_values_series_and_metadata_are_listed() {
     let ingester = setup.start();
     append(&ingester, &[("a=1,b=x", &[(1000, 1.0)]), ("a=2", &[(2000, 1.0)])]).await;
     let ctx = ctx();
-    let all = LabelQuery { matcher_sets: vec![], range: TimeRange::ALL };
-    let some = LabelQuery { matcher_sets: vec![vec![Matcher::equal("a", "2")]], range: TimeRange::ALL };
-    let early = LabelQuery { matcher_sets: vec![vec![]], range: TimeRange::new(0, 1500) };
+    let all = LabelQuery { signal: Signal::Metrics, matcher_sets: vec![], range: TimeRange::ALL };
+    let some = LabelQuery {
+        signal: Signal::Metrics,
+        matcher_sets: vec![vec![Matcher::equal("a", "2")]],
+        range: TimeRange::ALL,
+    };
+    let early =
+        LabelQuery { signal: Signal::Metrics, matcher_sets: vec![vec![]], range: TimeRange::new(0, 1500) };
     assert_eq!(ingester.label_names(&ctx, &all).await.unwrap().value, ["a", "b"]);
     assert_eq!(ingester.label_names(&ctx, &some).await.unwrap().value, ["a"]);
     assert_eq!(ingester.label_values(&ctx, "a", &all).await.unwrap().value, ["1", "2"]);

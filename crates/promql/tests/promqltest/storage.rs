@@ -6,8 +6,8 @@ use crate::{
 };
 use model::{Labels, Matcher, TimeRange, Timestamp};
 use service_api::{
-    Error, ExemplarSeries, LabelQuery, MetricMetadata, MetricsReader, ReadContext, Result, SampleBuffer,
-    SelectRequest, Series, SeriesData, SeriesSet, Warned,
+    Error, ExemplarSeries, LabelQuery, LabelsReader, MetricMetadata, MetricsReader, ReadContext, Result,
+    SampleBuffer, SelectRequest, Series, SeriesData, SeriesSet, Warned,
 };
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -126,6 +126,21 @@ impl SeriesData for Selected {
 }
 
 #[async_trait::async_trait]
+impl LabelsReader for Memory {
+    async fn series(&self, _: &ReadContext, _: &LabelQuery) -> Result<Warned<Vec<Labels>>> {
+        Err(not_asked())
+    }
+
+    async fn label_names(&self, _: &ReadContext, _: &LabelQuery) -> Result<Warned<Vec<String>>> {
+        Err(not_asked())
+    }
+
+    async fn label_values(&self, _: &ReadContext, _: &str, _: &LabelQuery) -> Result<Warned<Vec<String>>> {
+        Err(not_asked())
+    }
+}
+
+#[async_trait::async_trait]
 impl MetricsReader for Memory {
     async fn select(&self, _: &ReadContext, request: &SelectRequest) -> Result<SeriesSet> {
         let mut series = Vec::new();
@@ -141,18 +156,6 @@ impl MetricsReader for Memory {
             }
         }
         Ok(SeriesSet { series, warnings: Vec::new() })
-    }
-
-    async fn series(&self, _: &ReadContext, _: &LabelQuery) -> Result<Warned<Vec<Labels>>> {
-        Err(not_asked())
-    }
-
-    async fn label_names(&self, _: &ReadContext, _: &LabelQuery) -> Result<Warned<Vec<String>>> {
-        Err(not_asked())
-    }
-
-    async fn label_values(&self, _: &ReadContext, _: &str, _: &LabelQuery) -> Result<Warned<Vec<String>>> {
-        Err(not_asked())
     }
 
     async fn exemplars(&self, _: &ReadContext, _: &LabelQuery) -> Result<Vec<ExemplarSeries>> {

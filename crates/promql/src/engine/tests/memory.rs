@@ -3,8 +3,8 @@
 use async_trait::async_trait;
 use model::{Labels, TimeRange, Timestamp};
 use service_api::{
-    Error, ExemplarSeries, LabelQuery, MetricMetadata, MetricsReader, ReadContext, Result, SampleBuffer,
-    SelectRequest, Series, SeriesData, SeriesSet, Warned,
+    Error, ExemplarSeries, LabelQuery, LabelsReader, MetricMetadata, MetricsReader, ReadContext, Result,
+    SampleBuffer, SelectRequest, Series, SeriesData, SeriesSet, Warned,
 };
 use std::sync::Arc;
 
@@ -41,12 +41,7 @@ fn not_here() -> Error {
 }
 
 #[async_trait]
-impl MetricsReader for Memory {
-    async fn select(&self, _: &ReadContext, request: &SelectRequest) -> Result<SeriesSet> {
-        let wanted = |s: &&Series| request.matchers.iter().all(|m| m.matches_labels(&s.labels));
-        Ok(SeriesSet { series: self.series.iter().filter(wanted).cloned().collect(), warnings: Vec::new() })
-    }
-
+impl LabelsReader for Memory {
     async fn series(&self, _: &ReadContext, _: &LabelQuery) -> Result<Warned<Vec<Labels>>> {
         Err(not_here())
     }
@@ -57,6 +52,14 @@ impl MetricsReader for Memory {
 
     async fn label_values(&self, _: &ReadContext, _: &str, _: &LabelQuery) -> Result<Warned<Vec<String>>> {
         Err(not_here())
+    }
+}
+
+#[async_trait]
+impl MetricsReader for Memory {
+    async fn select(&self, _: &ReadContext, request: &SelectRequest) -> Result<SeriesSet> {
+        let wanted = |s: &&Series| request.matchers.iter().all(|m| m.matches_labels(&s.labels));
+        Ok(SeriesSet { series: self.series.iter().filter(wanted).cloned().collect(), warnings: Vec::new() })
     }
 
     async fn exemplars(&self, _: &ReadContext, _: &LabelQuery) -> Result<Vec<ExemplarSeries>> {

@@ -1,0 +1,1 @@
+//! LogQL: parser, pipelines over log lines, metric queries.
