@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Brings the programs that the tests need: Prometheus and node_exporter. Those on the PATH
-# are used; else Debian's packages are downloaded and unpacked into target/tools. Nothing is
+# Brings what the tests need: Prometheus and node_exporter, and in Python clients of the log and
+# OTLP endpoints. Programs on the PATH are used; else Debian's packages are downloaded and
+# unpacked into target/tools. The clients come from PyPI into target/tools/python. Nothing is
 # installed, no service is started, and nobody has to be root.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -16,42 +17,63 @@ have() {
     return 1
 }
 
-missing=()
-have prometheus || missing+=(prometheus)
-have prometheus-node-exporter node_exporter || missing+=(prometheus-node-exporter)
-[ ${#missing[@]} -gt 0 ] || exit 0
-
 give_up() {
     echo "The tests need ${missing[*]}, and $1." >&2
-    echo "Install them (on Debian or Ubuntu: apt-get install ${missing[*]}) or put prometheus and" >&2
-    echo "node_exporter on the PATH, then try again." >&2
+    echo "Install them (on Debian or Ubuntu: apt-get install ${missing[*]}), then try again." >&2
     exit 1
 }
 
-for command in apt-get dpkg-deb; do
-    command -v $command >/dev/null || give_up "there is no $command here to download them with"
-done
-
-packages=$tools/packages
-mkdir -p "$packages" "$root"
-
 download() { (cd "$packages" && apt-get -qq "$@" download "${missing[@]}"); }
 
-# Package lists of our own, for a machine whose lists are missing or old and whose user may
-# not renew them.
-lists=$PWD/$tools/apt
-own=(
-    -o "Dir::State=$lists/state" -o "Dir::State::status=/var/lib/dpkg/status"
-    -o "Dir::Cache=$lists/cache" -o "APT::Sandbox::User=$(id -un)"
-)
+# Brings the Debian packages named in `missing`.
+bring() {
+    local command package
+    for command in apt-get dpkg-deb; do
+        command -v $command >/dev/null || give_up "there is no $command here to download them with"
+    done
+    packages=$tools/packages
+    mkdir -p "$packages" "$root"
+    # Package lists of our own, for a machine whose lists are missing or old and whose user may
+    # not renew them.
+    local lists=$PWD/$tools/apt
+    local own=(
+        -o "Dir::State=$lists/state" -o "Dir::State::status=/var/lib/dpkg/status"
+        -o "Dir::Cache=$lists/cache" -o "APT::Sandbox::User=$(id -un)"
+    )
+    echo "Bringing ${missing[*]} into $root"
+    if ! download -o "APT::Sandbox::User=$(id -un)" 2>/dev/null; then
+        mkdir -p "$lists/state/lists/partial" "$lists/cache/archives/partial"
+        apt-get -qq "${own[@]}" update || give_up "the package lists cannot be downloaded"
+        download "${own[@]}" || give_up "the packages cannot be downloaded"
+    fi
+    for package in "$packages"/*.deb; do
+        dpkg-deb -x "$package" "$root"
+    done
+}
 
-echo "Bringing ${missing[*]} into $root"
-if ! download -o "APT::Sandbox::User=$(id -un)" 2>/dev/null; then
-    mkdir -p "$lists/state/lists/partial" "$lists/cache/archives/partial"
-    apt-get -qq "${own[@]}" update || give_up "the package lists cannot be downloaded"
-    download "${own[@]}" || give_up "the packages cannot be downloaded"
+missing=()
+have prometheus || missing+=(prometheus)
+have prometheus-node-exporter node_exporter || missing+=(prometheus-node-exporter)
+if [ ${#missing[@]} -gt 0 ]; then
+    bring
+    have prometheus && have prometheus-node-exporter node_exporter || give_up "their packages hold no such programs"
 fi
-for package in "$packages"/*.deb; do
-    dpkg-deb -x "$package" "$root"
-done
-have prometheus && have prometheus-node-exporter node_exporter || give_up "their packages hold no such programs"
+
+# The Python clients.
+wanted=integration-tests/clients/requirements.txt
+python=$tools/python
+if ! cmp -s "$wanted" "$python/requirements.txt"; then
+    missing=(python3)
+    command -v python3 >/dev/null || give_up "it is not on the PATH"
+    if ! python3 -m pip --version >/dev/null 2>&1; then
+        missing=(python3-pip python3-setuptools python3-wheel)
+        bring
+        export PYTHONPATH=$PWD/$root/usr/lib/python3/dist-packages
+    fi
+    echo "Bringing the clients of $wanted into $python"
+    rm -rf "$python"
+    missing=("the packages of $wanted")
+    PIP_ROOT_USER_ACTION=ignore python3 -m pip install --quiet --disable-pip-version-check --no-warn-script-location \
+        --target "$python" --requirement "$wanted" || give_up "they cannot be downloaded"
+    cp "$wanted" "$python/requirements.txt"
+fi

@@ -2,9 +2,11 @@
 
 use crate::{
     http::Http,
-    query::{Query, Series},
+    query::Series,
     random::Random,
-    remote_write::{TimeSeries, Version, now_ms},
+    remote_write::{TimeSeries, now_ms},
+    wire::Wire,
+    yagura::Yagura,
 };
 use std::collections::BTreeMap;
 
@@ -17,7 +19,7 @@ pub const METRIC: &str = "ledger_total";
 pub struct Ledger {
     name: String,
     series: usize,
-    version: Version,
+    wire: Wire,
     random: Random,
     /// The time of the next batch, and how far batches are apart; none is the machine's time.
     next: i64,
@@ -46,12 +48,12 @@ pub enum Fate {
 
 impl Ledger {
     /// A sender whose samples bear the machine's time.
-    pub fn new(name: &str, series: usize, version: Version) -> Self {
+    pub fn new(name: &str, series: usize, wire: impl Into<Wire>) -> Self {
         let seed = name.bytes().fold(7, |seed: u64, b| seed.wrapping_mul(31) + u64::from(b));
         Self {
             name: name.to_owned(),
             series,
-            version,
+            wire: wire.into(),
             random: Random::seeded(seed),
             next: now_ms(),
             step: None,
@@ -68,14 +70,15 @@ impl Ledger {
     }
 
     /// Sends one batch and writes down its fate. An answer that is neither success nor a
-    /// plea to come again ends the test.
-    pub async fn send(&mut self, http: &Http, url: &str) -> Fate {
+    /// plea to come again ends the test. `base` is the server's address.
+    pub async fn send(&mut self, http: &Http, base: &str) -> Fate {
         let batch = match self.pending.take() {
             Some(batch) if self.random.below(2) == 0 => batch,
             _ => self.next_batch(),
         };
-        let body = self.version.body(&self.request(batch));
-        let fate = match http.send("POST", url, self.version.headers(), body).await {
+        let body = self.wire.body(&self.request(batch));
+        let url = format!("{base}{}", self.wire.path());
+        let fate = match http.send("POST", &url, self.wire.headers(), body).await {
             Err(_) => Fate::Unknown,
             Ok(answer) if answer.status / 100 == 2 => Fate::Acknowledged,
             Ok(answer) if answer.status == 503 => {
@@ -126,16 +129,13 @@ impl Ledger {
 
     /// Reads everything back and ends the test if a sample is missing, double, wrong or
     /// there though it was refused.
-    pub async fn check(&self, query: &Query) {
+    pub async fn check(&self, yagura: &Yagura) {
         let Some((&first, _)) = self.fates.first_key_value() else { return };
-        let last = self.next + 1000;
-        let range = (last - first) / 1000 + 2;
-        let expr = format!("{METRIC}{{writer=\"{}\"}}[{range}s]", self.name);
-        let found = query.series(&expr, last).await;
+        let found = self.wire.read(yagura, METRIC, &self.name, first, self.next + 1000).await;
         let problems = self.problems(&found);
         assert!(
             problems.is_empty(),
-            "writer {}: {} things are wrong with {} acknowledged samples, the first of them:\n{}",
+            "writer {}: {} things are wrong with {} acknowledged entries, the first of them:\n{}",
             self.name,
             problems.len(),
             self.acknowledged(),

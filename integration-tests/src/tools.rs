@@ -3,6 +3,7 @@
 use std::{
     env,
     path::{Path, PathBuf},
+    process::Command,
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,4 +25,15 @@ pub fn tool(tool: Tool) -> PathBuf {
     let folders: Vec<PathBuf> = env::split_paths(&path).chain([brought]).collect();
     let mut places = folders.iter().flat_map(|folder| names.iter().map(move |name| folder.join(name)));
     places.find(|p| p.is_file()).unwrap_or_else(|| panic!("{} is missing: run `make tools`", names[0]))
+}
+
+/// The command that runs one of the Python programs in `clients`, with the packages that
+/// `scripts/tools.sh` has brought.
+pub fn client(name: &str) -> Command {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let packages = here.join("../target/tools/python");
+    assert!(packages.is_dir(), "{} is missing: run `make tools`", packages.display());
+    let mut command = Command::new("python3");
+    command.env("PYTHONPATH", packages).arg(here.join("clients").join(name));
+    command
 }

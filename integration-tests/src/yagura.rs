@@ -2,6 +2,7 @@
 
 use crate::{
     http::{Answer, Http},
+    loki::LogQuery,
     process::Process,
     query::Query,
     remote_write::{TimeSeries, Version},
@@ -114,6 +115,15 @@ pub struct Yagura {
 impl Yagura {
     pub fn url(&self, path: &str) -> String {
         format!("{}{path}", self.base)
+    }
+
+    /// The address, without a path.
+    pub fn base(&self) -> &str {
+        &self.base
+    }
+
+    pub fn logs(&self) -> LogQuery {
+        LogQuery::new(self.http.clone(), &self.base)
     }
 
     pub fn query(&self) -> Query {

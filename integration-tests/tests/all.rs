@@ -6,6 +6,9 @@ mod all {
     mod fuzz;
     mod kill;
     mod lifecycle;
+    mod log_clients;
+    mod log_fuzz;
     mod prometheus;
     mod s3;
+    mod tail;
 }

@@ -6,7 +6,7 @@ use block_store::{
     BlockCacheConfig, BlockObject, BlockWriter, BlocksReader, Bucket, BucketConfig, Manifests, S3Config, Ulid,
 };
 use divan::{Bencher, counter::ItemsCount};
-use model::{Labels, MatchOp, Matcher, TenantId, TimeRange};
+use model::{Labels, MatchOp, Matcher, Signal, TenantId, TimeRange};
 use runtime::SystemClock;
 use service_api::{MetricsReader, ReadContext, SampleBuffer, SelectRequest, SeriesSet};
 use std::{sync::Arc, time::Duration};
@@ -105,8 +105,8 @@ fn stored() -> Stored {
     runtime.block_on(async {
         let block = write(&data());
         let tenant = TenantId::anonymous();
-        bucket.put(&block.meta.object(&tenant), block.parts).await.expect("put");
-        manifests.add_block(&tenant, &block.meta).await.expect("listed");
+        bucket.put(&block.meta.object(&tenant, Signal::Metrics), block.parts).await.expect("put");
+        manifests.add_block(&tenant, Signal::Metrics, &block.meta).await.expect("listed");
     });
     Stored { runtime, manifests, _folder: folder }
 }

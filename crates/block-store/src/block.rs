@@ -1,22 +1,31 @@
-//! A block: many series of one tenant in one immutable object.
+//! A block: many series or streams of one tenant in one immutable object.
 
+mod caches;
 mod footer;
 mod groups;
 mod index;
+mod labels;
+mod logs;
 mod matching;
 mod postings;
+mod questions;
 mod reader;
+mod rows;
+mod section;
 mod select;
 mod series;
 mod symbols;
 mod times;
 mod writer;
 
+pub(crate) use caches::BlockCaches;
 pub(crate) use index::BlockIndex;
-pub(crate) use reader::{BlockCaches, BlockReader, Counted, blocking};
+pub use logs::LogBlockWriter;
+pub(crate) use questions::Counted;
+pub(crate) use reader::{BlockReader, blocking};
 pub use writer::{BlockObject, BlockWriter};
 
-/// The first bytes of a block and the last; the last of these is the version.
+/// The first bytes of a block of metrics and the last; the last of these is the version.
 const MAGIC: &[u8; 8] = b"YGBLOCK\x01";
 const ZSTD_LEVEL: i32 = 3;
 /// Samples in one page at most, so that a short range of a long block costs little.

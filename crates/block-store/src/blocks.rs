@@ -6,11 +6,12 @@ use crate::{
 };
 use async_trait::async_trait;
 use futures::{StreamExt, TryStreamExt, stream};
-use model::{Labels, TenantId, TimeRange};
+use model::{Labels, Signal, TenantId, TimeRange};
 use serde::{Deserialize, Serialize};
 use service_api::{
-    ExemplarSeries, LabelQuery, LabelsReader, MetricMetadata, MetricsReader, ReadContext, Reservation,
-    Result, SelectRequest, SeriesSet, Warned, merge_series_sets,
+    ExemplarSeries, LabelQuery, LabelsReader, LogsReader, MetricMetadata, MetricsReader, ReadContext,
+    Reservation, Result, SelectRequest, SeriesSet, StreamSet, StreamsRequest, Warned, merge_series_sets,
+    merge_stream_sets,
 };
 use std::{collections::BTreeSet, future::Future, sync::Arc};
 
@@ -35,35 +36,34 @@ impl Default for BlockCacheConfig {
 /// The long-term half of the data.
 pub struct BlocksReader {
     manifests: Arc<Manifests>,
-    caches: BlockCaches,
+    caches: Arc<BlockCaches>,
 }
 
 impl BlocksReader {
     pub fn new(manifests: Arc<Manifests>, cache: &BlockCacheConfig) -> Self {
-        Self { manifests, caches: BlockCaches::new(cache.index_bytes, cache.page_bytes) }
+        Self { manifests, caches: Arc::new(BlockCaches::new(cache.index_bytes, cache.page_bytes)) }
     }
 
     /// The blocks that overlap the range, in time order.
-    async fn blocks(&self, tenant: &TenantId, range: TimeRange) -> Result<Vec<BlockMeta>> {
-        let manifest = self.manifests.latest(tenant).await?;
+    async fn blocks(&self, tenant: &TenantId, signal: Signal, range: TimeRange) -> Result<Vec<BlockReader>> {
+        let manifest = self.manifests.latest(tenant, signal).await?;
         let overlaps = |b: &&BlockMeta| !range.is_empty() && b.time_range().overlaps(&range);
-        let mut blocks: Vec<_> = manifest.blocks.iter().filter(overlaps).cloned().collect();
+        let mut blocks: Vec<_> = manifest.blocks.iter().filter(overlaps).collect();
         blocks.sort_by_key(|b| (b.min_time, b.id));
-        Ok(blocks)
+        let bucket = self.manifests.bucket();
+        Ok(blocks.iter().map(|meta| BlockReader::new(bucket, &self.caches, tenant, signal, meta)).collect())
     }
 
     /// Asks every block in the range, some at a time; answers in the blocks' order.
-    async fn ask<'a, T, F: Future<Output = Result<T>> + Send>(
-        &'a self,
-        ctx: &'a ReadContext,
-        blocks: &'a [BlockMeta],
-        ask: impl Fn(BlockReader<'a>) -> F + Send,
+    async fn ask<T, F: Future<Output = Result<T>> + Send>(
+        &self,
+        ctx: &ReadContext,
+        signal: Signal,
+        range: TimeRange,
+        ask: impl Fn(BlockReader) -> F + Send,
     ) -> Result<Vec<T>> {
-        let bucket = self.manifests.bucket();
-        let asked: Vec<F> = blocks
-            .iter()
-            .map(|meta| ask(BlockReader::new(bucket, &self.caches, &ctx.tenant, meta)))
-            .collect();
+        let blocks = self.blocks(&ctx.tenant, signal, range).await?;
+        let asked: Vec<F> = blocks.into_iter().map(ask).collect();
         stream::iter(asked).buffered(CONCURRENT_BLOCKS).try_collect().await
     }
 }
@@ -71,9 +71,10 @@ impl BlocksReader {
 #[async_trait]
 impl LabelsReader for BlocksReader {
     async fn series(&self, ctx: &ReadContext, query: &LabelQuery) -> Result<Warned<Vec<Labels>>> {
-        let blocks = self.blocks(&ctx.tenant, query.range).await?;
         let found = self
-            .ask(ctx, &blocks, |block| async move { block.series(ctx, &query.matcher_sets).await })
+            .ask(ctx, query.signal, query.range, |block| async move {
+                block.series(ctx, &query.matcher_sets).await
+            })
             .await?;
         let (found, _counted) = apart(found);
         let mut all: Vec<Labels> = found.into_iter().flatten().collect();
@@ -83,9 +84,10 @@ impl LabelsReader for BlocksReader {
     }
 
     async fn label_names(&self, ctx: &ReadContext, query: &LabelQuery) -> Result<Warned<Vec<String>>> {
-        let blocks = self.blocks(&ctx.tenant, query.range).await?;
         let found = self
-            .ask(ctx, &blocks, |block| async move { block.label_names(ctx, &query.matcher_sets).await })
+            .ask(ctx, query.signal, query.range, |block| async move {
+                block.label_names(ctx, &query.matcher_sets).await
+            })
             .await?;
         Ok(in_order(found).into())
     }
@@ -96,9 +98,8 @@ impl LabelsReader for BlocksReader {
         name: &str,
         query: &LabelQuery,
     ) -> Result<Warned<Vec<String>>> {
-        let blocks = self.blocks(&ctx.tenant, query.range).await?;
-        let found =
-            self.ask(ctx, &blocks, |block| async move {
+        let found = self
+            .ask(ctx, query.signal, query.range, |block| async move {
                 block.label_values(ctx, name, &query.matcher_sets).await
             })
             .await?;
@@ -109,9 +110,8 @@ impl LabelsReader for BlocksReader {
 #[async_trait]
 impl MetricsReader for BlocksReader {
     async fn select(&self, ctx: &ReadContext, request: &SelectRequest) -> Result<SeriesSet> {
-        let blocks = self.blocks(&ctx.tenant, request.range).await?;
-        let selected =
-            self.ask(ctx, &blocks, |block| async move {
+        let selected = self
+            .ask(ctx, Signal::Metrics, request.range, |block| async move {
                 block.select(ctx, &request.matchers, request.range).await
             })
             .await?;
@@ -127,6 +127,22 @@ impl MetricsReader for BlocksReader {
     /// Blocks hold none: metadata is kept by ingesters only.
     async fn metadata(&self, _: &ReadContext, _: Option<&str>) -> Result<Vec<MetricMetadata>> {
         Ok(Vec::new())
+    }
+}
+
+#[async_trait]
+impl LogsReader for BlocksReader {
+    async fn select(&self, ctx: &ReadContext, request: &StreamsRequest) -> Result<StreamSet> {
+        if request.range.is_empty() {
+            return Ok(StreamSet::default());
+        }
+        let selected = self
+            .ask(ctx, Signal::Logs, request.range.millis(), |block| async move {
+                block.select_streams(ctx, &request.matchers, request.range).await
+            })
+            .await?;
+        let sets = selected.into_iter().map(|streams| StreamSet { streams, warnings: Vec::new() }).collect();
+        blocking(move || merge_stream_sets(sets)).await
     }
 }
 

@@ -1,7 +1,7 @@
 //! Blocks and manifests in object storage: the long-term half of the store.
 //!
-//! [`BlockWriter`] makes a block, [`Bucket`] keeps it, [`Manifests`] says that it exists,
-//! and [`BlocksReader`] answers from all blocks that a tenant's newest manifest lists.
+//! [`BlockWriter`] and [`LogBlockWriter`] make a block, [`Bucket`] keeps it, [`Manifests`] says that
+//! it exists, and [`BlocksReader`] answers from all blocks that a tenant's newest manifests list.
 //! `docs/block-format.md` describes every byte.
 
 mod block;
@@ -9,11 +9,13 @@ mod blocks;
 mod bucket;
 mod error;
 mod manifest;
+mod page;
 mod retention;
 
-pub use block::{BlockObject, BlockWriter};
+pub use block::{BlockObject, BlockWriter, LogBlockWriter};
 pub use blocks::{BlockCacheConfig, BlocksReader};
 pub use bucket::{Bucket, BucketConfig, ObjectInfo, S3Config, Secret};
 pub use manifest::{BlockMeta, Manifest, Manifests};
+pub use page::{EncodedPage, LOG_PAGE_BYTES};
 pub use retention::{Collected, apply_retention, collect_garbage};
 pub use ulid::Ulid;

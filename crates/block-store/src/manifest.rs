@@ -1,12 +1,13 @@
-//! The manifest: the one list of a tenant's blocks. Each version is an object of its own.
+//! The manifest: the one list of a tenant's blocks of one signal. Each version is an object of its own.
 
 mod encoding;
 mod meta;
 
+pub(crate) use meta::folder as blocks_folder;
 pub use meta::{BlockMeta, Manifest};
 
 use crate::Bucket;
-use model::TenantId;
+use model::{Signal, TenantId};
 use parking_lot::Mutex;
 use runtime::Clock;
 use service_api::{Code, Error, Result};
@@ -21,7 +22,8 @@ pub struct Manifests {
     clock: Arc<dyn Clock>,
     /// How old what we know may be.
     poll: Duration,
-    known: Mutex<HashMap<TenantId, Known>>,
+    /// One for each signal.
+    known: [Mutex<HashMap<TenantId, Known>>; 2],
 }
 
 struct Known {
@@ -33,7 +35,7 @@ struct Known {
 impl Manifests {
     /// `poll`: for how long a manifest is believed to be the newest without asking.
     pub fn new(bucket: Bucket, clock: Arc<dyn Clock>, poll: Duration) -> Self {
-        Self { bucket, clock, poll, known: Mutex::default() }
+        Self { bucket, clock, poll, known: Default::default() }
     }
 
     pub fn bucket(&self) -> &Bucket {
@@ -45,27 +47,29 @@ impl Manifests {
     }
 
     /// The newest manifest, up to the poll interval old. Without any it is empty.
-    pub async fn latest(&self, tenant: &TenantId) -> Result<Arc<Manifest>> {
+    pub async fn latest(&self, tenant: &TenantId, signal: Signal) -> Result<Arc<Manifest>> {
         let fresh = |known: &&Known| self.clock.monotonic().saturating_sub(known.checked) < self.poll;
-        if let Some(manifest) = self.known.lock().get(tenant).filter(fresh).map(|k| Arc::clone(&k.manifest)) {
-            return Ok(manifest);
+        let known = self.known(signal).lock().get(tenant).filter(fresh).map(|k| Arc::clone(&k.manifest));
+        match known {
+            Some(manifest) => Ok(manifest),
+            None => self.refresh(tenant, signal).await,
         }
-        self.refresh(tenant).await
     }
 
     /// The newest manifest at this moment.
-    pub async fn refresh(&self, tenant: &TenantId) -> Result<Arc<Manifest>> {
+    pub async fn refresh(&self, tenant: &TenantId, signal: Signal) -> Result<Arc<Manifest>> {
         let checked = self.clock.monotonic();
-        let mut manifest = self.known.lock().get(tenant).map(|k| Arc::clone(&k.manifest)).unwrap_or_default();
+        let known = self.known(signal).lock().get(tenant).map(|k| Arc::clone(&k.manifest));
+        let mut manifest = known.unwrap_or_default();
         // The newest one is never removed, but until we read it it may have ceased to be that.
         for _ in 0..MAX_ATTEMPTS {
-            let folder = folder(tenant);
+            let folder = folder(tenant, signal);
             let newer = self.bucket.list_after(&folder, &object_name(manifest.sequence)).await?;
             let Some(sequence) = newer.iter().filter_map(|o| o.name.parse().ok()).max() else {
-                return Ok(self.learn(tenant, manifest, checked));
+                return Ok(self.learn(tenant, signal, manifest, checked));
             };
-            match self.read(tenant, sequence).await {
-                Ok(read) => return Ok(self.learn(tenant, Arc::new(read), checked)),
+            match self.read(tenant, signal, sequence).await {
+                Ok(read) => return Ok(self.learn(tenant, signal, Arc::new(read), checked)),
                 Err(e) if e.code == Code::NotFound => manifest = Arc::default(),
                 Err(e) => return Err(e),
             }
@@ -78,36 +82,42 @@ impl Manifests {
     pub async fn update(
         &self,
         tenant: &TenantId,
+        signal: Signal,
         mut change: impl FnMut(&Manifest) -> Option<Vec<BlockMeta>> + Send,
     ) -> Result<Arc<Manifest>> {
         for _ in 0..MAX_ATTEMPTS {
             let checked = self.clock.monotonic();
-            let current = self.refresh(tenant).await?;
+            let current = self.refresh(tenant, signal).await?;
             let Some(blocks) = change(&current) else { return Ok(current) };
             let next = Manifest { sequence: current.sequence + 1, blocks };
-            let name = path(tenant, next.sequence);
+            let name = path(tenant, signal, next.sequence);
             let data = encoding::encode(&next)?;
             let written = self.bucket.put_new(&name, data.clone().into()).await?;
             // A put whose answer was lost is sent again, and then meets its own object.
             if written || self.bucket.get(&name).await.is_ok_and(|found| found == data) {
-                return Ok(self.learn(tenant, Arc::new(next), checked));
+                return Ok(self.learn(tenant, signal, Arc::new(next), checked));
             }
         }
         Err(Error::unavailable(format!("the manifest of tenant {tenant} is written by too many at once")))
     }
 
     /// Lists a block that is in the bucket. Listing it again changes nothing.
-    pub async fn add_block(&self, tenant: &TenantId, block: &BlockMeta) -> Result<Arc<Manifest>> {
+    pub async fn add_block(
+        &self,
+        tenant: &TenantId,
+        signal: Signal,
+        block: &BlockMeta,
+    ) -> Result<Arc<Manifest>> {
         let add = |current: &Manifest| {
             let listed = current.blocks.iter().any(|b| b.id == block.id);
             (!listed).then(|| current.blocks.iter().chain([block]).cloned().collect())
         };
-        self.update(tenant, add).await
+        self.update(tenant, signal, add).await
     }
 
     /// One version; `Code::NotFound` if there is none.
-    pub async fn read(&self, tenant: &TenantId, sequence: u64) -> Result<Manifest> {
-        let name = path(tenant, sequence);
+    pub async fn read(&self, tenant: &TenantId, signal: Signal, sequence: u64) -> Result<Manifest> {
+        let name = path(tenant, signal, sequence);
         let manifest = encoding::decode(&name, &self.bucket.get(&name).await?)?;
         if manifest.sequence != sequence {
             return Err(crate::error::corrupt(&name, "it is another version's"));
@@ -123,8 +133,18 @@ impl Manifests {
         Ok(tenants)
     }
 
-    fn learn(&self, tenant: &TenantId, manifest: Arc<Manifest>, checked: Duration) -> Arc<Manifest> {
-        let mut known = self.known.lock();
+    fn known(&self, signal: Signal) -> &Mutex<HashMap<TenantId, Known>> {
+        &self.known[signal as usize]
+    }
+
+    fn learn(
+        &self,
+        tenant: &TenantId,
+        signal: Signal,
+        manifest: Arc<Manifest>,
+        checked: Duration,
+    ) -> Arc<Manifest> {
+        let mut known = self.known(signal).lock();
         match known.get_mut(tenant) {
             // Somebody else learnt of a newer one meanwhile.
             Some(known) if known.manifest.sequence > manifest.sequence => Arc::clone(&known.manifest),
@@ -136,12 +156,12 @@ impl Manifests {
     }
 }
 
-pub(crate) fn folder(tenant: &TenantId) -> String {
-    format!("{tenant}/metrics/manifest")
+pub(crate) fn folder(tenant: &TenantId, signal: Signal) -> String {
+    format!("{tenant}/{signal}/manifest")
 }
 
-pub(crate) fn path(tenant: &TenantId, sequence: u64) -> String {
-    format!("{}/{}", folder(tenant), object_name(sequence))
+pub(crate) fn path(tenant: &TenantId, signal: Signal, sequence: u64) -> String {
+    format!("{}/{}", folder(tenant, signal), object_name(sequence))
 }
 
 /// Zeros in front, so that names order as numbers do.

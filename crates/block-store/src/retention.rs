@@ -1,7 +1,7 @@
 //! Forgetting: blocks past their retention, and objects that no manifest lists.
 
 use crate::{BlockMeta, Manifests, Ulid, manifest};
-use model::TenantId;
+use model::{Signal, TenantId};
 use service_api::{Code, Result};
 use std::{collections::HashSet, time::Duration};
 
@@ -20,6 +20,7 @@ pub struct Collected {
 pub async fn apply_retention(
     manifests: &Manifests,
     tenant: &TenantId,
+    signal: Signal,
     now: i64,
     retention: Duration,
 ) -> Result<Vec<BlockMeta>> {
@@ -31,7 +32,7 @@ pub async fn apply_retention(
         dropped = old;
         (!dropped.is_empty()).then_some(kept)
     };
-    manifests.update(tenant, drop_old).await?;
+    manifests.update(tenant, signal, drop_old).await?;
     Ok(dropped)
 }
 
@@ -41,16 +42,17 @@ pub async fn apply_retention(
 pub async fn collect_garbage(
     manifests: &Manifests,
     tenant: &TenantId,
+    signal: Signal,
     now: i64,
     grace: Duration,
 ) -> Result<Collected> {
     let oldest = now.saturating_sub_unsigned(grace.as_millis().try_into().unwrap_or(u64::MAX));
     let bucket = manifests.bucket();
     // Blocks first: one that is listed by then but not in the versions read below is too young.
-    let blocks_folder = format!("{tenant}/metrics/blocks");
+    let blocks_folder = manifest::blocks_folder(tenant, signal);
     let blocks = bucket.list(&blocks_folder).await?;
-    let (kept, old_versions) = versions(manifests, tenant, oldest).await?;
-    let listed = listed_blocks(manifests, tenant, &kept).await?;
+    let (kept, old_versions) = versions(manifests, tenant, signal, oldest).await?;
+    let listed = listed_blocks(manifests, tenant, signal, &kept).await?;
     let mut collected = Collected::default();
     for block in blocks {
         let Ok(id) = Ulid::from_string(&block.name) else { continue };
@@ -60,7 +62,7 @@ pub async fn collect_garbage(
         }
     }
     for sequence in old_versions {
-        bucket.delete(&manifest::path(tenant, sequence)).await?;
+        bucket.delete(&manifest::path(tenant, signal, sequence)).await?;
         collected.manifests += 1;
     }
     Ok(collected)
@@ -68,8 +70,13 @@ pub async fn collect_garbage(
 
 /// The versions to keep and those to remove. Young ones are kept even if they are many: a
 /// writer that slept since it read the newest one must find the next number taken.
-async fn versions(manifests: &Manifests, tenant: &TenantId, oldest: i64) -> Result<(Vec<u64>, Vec<u64>)> {
-    let objects = manifests.bucket().list(&manifest::folder(tenant)).await?;
+async fn versions(
+    manifests: &Manifests,
+    tenant: &TenantId,
+    signal: Signal,
+    oldest: i64,
+) -> Result<(Vec<u64>, Vec<u64>)> {
+    let objects = manifests.bucket().list(&manifest::folder(tenant, signal)).await?;
     let newest = objects.len().saturating_sub(KEPT_MANIFESTS);
     let (mut kept, mut old) = (Vec::new(), Vec::new());
     for (at, object) in objects.iter().enumerate() {
@@ -80,10 +87,15 @@ async fn versions(manifests: &Manifests, tenant: &TenantId, oldest: i64) -> Resu
     Ok((kept, old))
 }
 
-async fn listed_blocks(manifests: &Manifests, tenant: &TenantId, kept: &[u64]) -> Result<HashSet<Ulid>> {
+async fn listed_blocks(
+    manifests: &Manifests,
+    tenant: &TenantId,
+    signal: Signal,
+    kept: &[u64],
+) -> Result<HashSet<Ulid>> {
     let mut listed = HashSet::new();
     for sequence in kept {
-        match manifests.read(tenant, *sequence).await {
+        match manifests.read(tenant, signal, *sequence).await {
             Ok(manifest) => listed.extend(manifest.blocks.iter().map(|b| b.id)),
             // Another collector was faster.
             Err(e) if e.code == Code::NotFound => {}

@@ -10,7 +10,7 @@ use block_store::{
     Secret, Ulid, apply_retention, collect_garbage,
 };
 use bytes::Bytes;
-use model::{Labels, Matcher, TenantId, TimeRange};
+use model::{Labels, Matcher, Signal, TenantId, TimeRange};
 use runtime::ManualClock;
 use service_api::{Code, MetricsReader, ReadContext, SampleBuffer, SelectRequest};
 use std::{future::Future, sync::Arc, time::Duration};
@@ -50,7 +50,18 @@ fn manifests(bucket: &Bucket, clock: &Arc<ManualClock>) -> Arc<Manifests> {
 fn meta(id: u64, min_time: i64, max_time: i64) -> BlockMeta {
     let id = Ulid::from_parts(id, id.into());
     let (series, samples, bytes, level, created) = (1, 1, 1, 0, 0);
-    BlockMeta { id, min_time, max_time, series, samples, bytes, level, source: "test".to_owned(), created }
+    BlockMeta {
+        id,
+        min_time,
+        max_time,
+        series,
+        samples,
+        text_bytes: 0,
+        bytes,
+        level,
+        source: "test".to_owned(),
+        created,
+    }
 }
 
 fn labels(name: &str, instance: usize) -> Labels {
@@ -65,7 +76,7 @@ async fn put_block(bucket: &Bucket, id: u64, names: &[&str], times: &[i64]) -> B
         writer.add(&labels(name, 1), times, &values, &[]).unwrap();
     }
     let block = writer.finish(Ulid::from_parts(id, 1), "test", 0).unwrap().unwrap();
-    bucket.put(&block.meta.object(&tenant()), block.parts).await.unwrap();
+    bucket.put(&block.meta.object(&tenant(), Signal::Metrics), block.parts).await.unwrap();
     block.meta
 }
 
@@ -138,14 +149,17 @@ fn no_block_is_lost_when_eight_write_the_manifest_at_once() {
             let manifests = manifests(&bucket, &clock);
             tokio::spawn(async move {
                 for block in 0..5 {
-                    manifests.add_block(&tenant(), &meta(writer * 100 + block, 0, 10)).await.unwrap();
+                    manifests
+                        .add_block(&tenant(), Signal::Metrics, &meta(writer * 100 + block, 0, 10))
+                        .await
+                        .unwrap();
                 }
             })
         });
         for done in futures::future::join_all(writers).await {
             done.unwrap();
         }
-        let manifest = manifests(&bucket, &clock).latest(&tenant()).await.unwrap();
+        let manifest = manifests(&bucket, &clock).latest(&tenant(), Signal::Metrics).await.unwrap();
         let mut ids: Vec<_> = manifest.blocks.iter().map(|b| b.id.timestamp_ms()).collect();
         ids.sort_unstable();
         let want: Vec<u64> = (0..8).flat_map(|w| (0..5).map(move |b| w * 100 + b)).collect();
@@ -158,12 +172,12 @@ fn a_manifest_is_believed_for_the_poll_interval() {
     on_both(|bucket| async move {
         let clock = Arc::new(ManualClock::at(0));
         let (ours, theirs) = (manifests(&bucket, &clock), manifests(&bucket, &clock));
-        assert_eq!(ours.latest(&tenant()).await.unwrap().sequence, 0);
-        theirs.add_block(&tenant(), &meta(1, 0, 10)).await.unwrap();
-        theirs.add_block(&tenant(), &meta(1, 0, 10)).await.unwrap();
-        assert_eq!(ours.latest(&tenant()).await.unwrap().sequence, 0);
+        assert_eq!(ours.latest(&tenant(), Signal::Metrics).await.unwrap().sequence, 0);
+        theirs.add_block(&tenant(), Signal::Metrics, &meta(1, 0, 10)).await.unwrap();
+        theirs.add_block(&tenant(), Signal::Metrics, &meta(1, 0, 10)).await.unwrap();
+        assert_eq!(ours.latest(&tenant(), Signal::Metrics).await.unwrap().sequence, 0);
         clock.advance(Duration::from_secs(6));
-        assert_eq!(ours.latest(&tenant()).await.unwrap().blocks, [meta(1, 0, 10)]);
+        assert_eq!(ours.latest(&tenant(), Signal::Metrics).await.unwrap().blocks, [meta(1, 0, 10)]);
         assert_eq!(ours.tenants().await.unwrap(), [tenant()]);
     });
 }
@@ -178,8 +192,8 @@ fn blocks_are_read_back_and_merged() {
         let first = put_block(&bucket, 1, &["down", "up"], &[10, 20, 30]).await;
         let second = put_block(&bucket, 2, &["up"], &[30, 40]).await;
         put_block(&bucket, 3, &["up"], &[1_000]).await;
-        manifests.add_block(&tenant(), &first).await.unwrap();
-        manifests.add_block(&tenant(), &second).await.unwrap();
+        manifests.add_block(&tenant(), Signal::Metrics, &first).await.unwrap();
+        manifests.add_block(&tenant(), Signal::Metrics, &second).await.unwrap();
         for _ in 0..2 {
             assert_eq!(select(&reader, "up").await.unwrap(), [(labels("up", 1), vec![10, 20, 30, 40])]);
         }
@@ -196,8 +210,8 @@ fn a_missing_or_broken_block_is_an_error_and_never_a_hole() {
         let clock = Arc::new(ManualClock::at(0));
         let manifests = manifests(&bucket, &clock);
         let block = put_block(&bucket, 1, &["up"], &[10, 20, 30]).await;
-        manifests.add_block(&tenant(), &block).await.unwrap();
-        let object = block.object(&tenant());
+        manifests.add_block(&tenant(), Signal::Metrics, &block).await.unwrap();
+        let object = block.object(&tenant(), Signal::Metrics);
         let whole = bucket.get(&object).await.unwrap();
         for at in 0..whole.len() {
             let mut broken = whole.to_vec();
@@ -233,13 +247,15 @@ fn what_is_past_its_retention_goes_and_the_rest_stays() {
         let kept = put_block(&bucket, 2, &["up"], &[20, 1_000]).await;
         let young = put_block(&bucket, 40_000_000_000_000, &["up"], &[7]).await;
         let unlisted = put_block(&bucket, 3, &["up"], &[7]).await;
-        manifests.add_block(&tenant(), &old).await.unwrap();
-        manifests.add_block(&tenant(), &kept).await.unwrap();
+        manifests.add_block(&tenant(), Signal::Metrics, &old).await.unwrap();
+        manifests.add_block(&tenant(), Signal::Metrics, &kept).await.unwrap();
         let dropped =
-            apply_retention(&manifests, &tenant(), 1_100, Duration::from_millis(200)).await.unwrap();
+            apply_retention(&manifests, &tenant(), Signal::Metrics, 1_100, Duration::from_millis(200))
+                .await
+                .unwrap();
         assert_eq!(dropped, std::slice::from_ref(&old));
         assert!(
-            apply_retention(&manifests, &tenant(), 1_100, Duration::from_millis(200))
+            apply_retention(&manifests, &tenant(), Signal::Metrics, 1_100, Duration::from_millis(200))
                 .await
                 .unwrap()
                 .is_empty()
@@ -248,22 +264,50 @@ fn what_is_past_its_retention_goes_and_the_rest_stays() {
         // Older versions still list the old block: only the unlisted one goes.
         let now = 10_000_000;
         let grace = Duration::from_secs(3_600);
-        let gone = collect_garbage(&manifests, &tenant(), now, grace).await.unwrap();
+        let gone = collect_garbage(&manifests, &tenant(), Signal::Metrics, now, grace).await.unwrap();
         assert_eq!((gone.blocks, gone.manifests), (1, 0));
-        assert!(bucket.get(&unlisted.object(&tenant())).await.is_err());
+        assert!(bucket.get(&unlisted.object(&tenant(), Signal::Metrics)).await.is_err());
 
         for block in 100..120 {
-            manifests.add_block(&tenant(), &meta(block, 0, 10)).await.unwrap();
+            manifests.add_block(&tenant(), Signal::Metrics, &meta(block, 0, 10)).await.unwrap();
         }
         let later = 40_000_000_000_000 - 1;
-        let gone = collect_garbage(&manifests, &tenant(), later, grace).await.unwrap();
+        let gone = collect_garbage(&manifests, &tenant(), Signal::Metrics, later, grace).await.unwrap();
         assert_eq!((gone.blocks, gone.manifests), (1, 7));
-        let gone = collect_garbage(&manifests, &tenant(), later, grace).await.unwrap();
+        let gone = collect_garbage(&manifests, &tenant(), Signal::Metrics, later, grace).await.unwrap();
         assert_eq!((gone.blocks, gone.manifests), (0, 0));
-        assert!(bucket.get(&old.object(&tenant())).await.is_err());
+        assert!(bucket.get(&old.object(&tenant(), Signal::Metrics)).await.is_err());
         for block in [&kept, &young] {
-            bucket.get(&block.object(&tenant())).await.unwrap();
+            bucket.get(&block.object(&tenant(), Signal::Metrics)).await.unwrap();
         }
-        assert_eq!(manifests.refresh(&tenant()).await.unwrap().sequence, 23);
+        assert_eq!(manifests.refresh(&tenant(), Signal::Metrics).await.unwrap().sequence, 23);
+    });
+}
+
+#[test]
+fn logs_and_metrics_of_a_tenant_are_kept_apart() {
+    on_both(|bucket| async move {
+        let clock = Arc::new(ManualClock::at(0));
+        let manifests = manifests(&bucket, &clock);
+        let (metrics, logs) = (meta(1, 0, 10), BlockMeta { text_bytes: 7, ..meta(2, 0, 10) });
+        for (signal, block) in [(Signal::Metrics, &metrics), (Signal::Logs, &logs)] {
+            let object = block.object(&tenant(), signal);
+            assert_eq!(object, format!("{}/{signal}/blocks/{}", tenant(), block.id));
+            bucket.put(&object, vec![Bytes::from_static(b"x")]).await.unwrap();
+            manifests.add_block(&tenant(), signal, block).await.unwrap();
+        }
+        assert_eq!(
+            manifests.refresh(&tenant(), Signal::Metrics).await.unwrap().blocks,
+            std::slice::from_ref(&metrics)
+        );
+        assert_eq!(
+            manifests.latest(&tenant(), Signal::Logs).await.unwrap().blocks,
+            std::slice::from_ref(&logs)
+        );
+        let retention = Duration::from_millis(1);
+        apply_retention(&manifests, &tenant(), Signal::Metrics, 1_000, retention).await.unwrap();
+        assert!(manifests.latest(&tenant(), Signal::Metrics).await.unwrap().blocks.is_empty());
+        assert_eq!(manifests.latest(&tenant(), Signal::Logs).await.unwrap().blocks, [logs]);
+        assert_eq!(manifests.tenants().await.unwrap(), [tenant()]);
     });
 }

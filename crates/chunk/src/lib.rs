@@ -1,4 +1,4 @@
-//! Pure encodings of samples and histograms: bytes in, bytes out, no I/O.
+//! Pure encodings of samples, histograms and log lines: bytes in, bytes out, no I/O.
 //!
 //! An ingester appends to an [`OpenChunk`] and seals it into a [`SealedChunk`]; blocks
 //! hold pages made by the functions here. Every page begins with a byte that names its
@@ -7,6 +7,7 @@
 mod cursor;
 mod histogram;
 mod integers;
+mod lines;
 mod open;
 mod sealed;
 mod timestamps;
@@ -14,6 +15,7 @@ mod values;
 
 pub use cursor::{Cursor, put_ivarint, put_uvarint};
 pub use histogram::{MAX_HISTOGRAM_ITEMS, decode_histograms, encode_histograms, histogram_items};
+pub use lines::{LinePage, MAX_PAGE_LINES, MAX_PAGE_TEXT, Unfit, encode_lines};
 pub use open::OpenChunk;
 pub use sealed::SealedChunk;
 pub use timestamps::{decode_timestamps, encode_timestamps};

@@ -21,7 +21,7 @@ pub fn drop_invalid(batch: &mut WriteBatch, outcome: &mut PushOutcome) {
             let entry = &batch.histograms[at];
             if let Some(why) = check(&entry.histogram) {
                 let reason = RejectReason::Histogram(why.to_owned());
-                outcome.reject(1, || entry_rejection(batch, index, reason, entry.timestamp));
+                outcome.reject(1, || entry_rejection(&*batch.labels, index, false, reason, entry.timestamp));
             }
         }
     }

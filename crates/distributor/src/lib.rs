@@ -1,8 +1,12 @@
 //! Checks, limits and places incoming writes.
 
 mod annexes;
+mod append;
+mod bounds;
 mod histograms;
 mod labels;
+mod lines;
+mod metrics;
 mod rate;
 mod retain;
 mod samples;
@@ -11,68 +15,54 @@ mod samples;
 mod tests;
 
 use async_trait::async_trait;
-use model::{Labels, LabelsBuilder, TenantId};
-use prometheus_client::{metrics::counter::Counter, registry::Registry};
-use rate::Rates;
+use bounds::Bounds;
+use metrics::Metrics;
+use model::TenantId;
+use prometheus_client::registry::Registry;
+use rate::{Rate, Rates};
 use runtime::Clock;
 use service_api::{
-    Code, Error, Ingest, Limits, LimitsSource, Push, PushOutcome, RejectReason, Rejection, Result, WriteBatch,
+    Code, Error, Ingest, IngestLogs, LabelSource, Limits, LimitsSource, LogBatch, Push, PushLogs,
+    PushOutcome, RejectReason, Rejection, Result, SeriesKey, WriteBatch,
 };
 use std::sync::Arc;
 
-/// The public side of a write.
+/// The public side of a write of either signal.
 pub struct Distributor {
     ingester: Arc<dyn Ingest>,
+    logs: Arc<dyn IngestLogs>,
     limits: Arc<dyn LimitsSource>,
     clock: Arc<dyn Clock>,
-    rates: Rates,
+    sample_rates: Rates<TenantId>,
+    log_rates: Rates<TenantId>,
+    /// A stream that comes under two keys has its rate twice.
+    stream_rates: Rates<(TenantId, SeriesKey)>,
     metrics: Metrics,
-}
-
-#[derive(Default)]
-struct Metrics {
-    received_samples: Counter,
-    refused_entries: Counter,
-    rate_limited_samples: Counter,
-    dropped_annexes: Counter,
-}
-
-impl Metrics {
-    fn register(&self, registry: &mut Registry) {
-        let registry = registry.sub_registry_with_prefix("yagura_distributor");
-        registry.register(
-            "received_samples",
-            "Samples received, refused ones included",
-            self.received_samples.clone(),
-        );
-        registry.register("refused_entries", "Entries refused one by one", self.refused_entries.clone());
-        registry.register(
-            "rate_limited_samples",
-            "Samples refused because the tenant was over its rate",
-            self.rate_limited_samples.clone(),
-        );
-        registry.register(
-            "dropped_annexes",
-            "Exemplars and metadata dropped because they were too long",
-            self.dropped_annexes.clone(),
-        );
-    }
 }
 
 impl Distributor {
     pub fn new(
         ingester: Arc<dyn Ingest>,
+        logs: Arc<dyn IngestLogs>,
         limits: Arc<dyn LimitsSource>,
         clock: Arc<dyn Clock>,
         registry: &mut Registry,
     ) -> Self {
-        let metrics = Metrics::default();
-        metrics.register(registry);
-        Self { ingester, limits, clock, rates: Rates::default(), metrics }
+        Self {
+            ingester,
+            logs,
+            limits,
+            clock,
+            sample_rates: Rates::default(),
+            log_rates: Rates::default(),
+            stream_rates: Rates::default(),
+            metrics: Metrics::register(registry),
+        }
     }
 
-    fn check_rate(&self, tenant: &TenantId, limits: &Limits, entries: u64) -> Result<()> {
-        if self.rates.admit(tenant, limits, self.clock.monotonic(), entries) {
+    fn check_sample_rate(&self, tenant: &TenantId, limits: &Limits, entries: u64) -> Result<()> {
+        let rate = Rate { per_second: limits.ingestion_rate, burst: limits.ingestion_burst };
+        if self.sample_rates.admit(tenant.clone(), rate, self.clock.monotonic(), entries) {
             return Ok(());
         }
         self.metrics.rate_limited_samples.inc_by(entries);
@@ -85,28 +75,44 @@ impl Distributor {
         ))
     }
 
-    /// The checked labels of the series that the ingester did not know. Series with bad
-    /// labels are refused here, with all their entries.
-    fn name(
-        &self,
-        batch: &WriteBatch,
-        unknown: &[u32],
-        limits: &Limits,
-        outcome: &mut PushOutcome,
-    ) -> Result<Vec<(u32, Labels)>> {
-        let mut builder = LabelsBuilder::new();
-        let mut named = Vec::with_capacity(unknown.len());
-        for &index in unknown {
-            match labels::read(batch, index as usize, limits, &mut builder)? {
-                Ok(labels) => named.push((index, labels)),
-                Err(rejection) => {
-                    let series = &batch.series[index as usize];
-                    let entries = series.samples.len() + series.histograms.len() + series.exemplars.len();
-                    outcome.reject((entries as u64).max(1), || rejection);
-                }
-            }
+    fn check_log_rate(&self, tenant: &TenantId, limits: &Limits, lines: u64, bytes: u64) -> Result<()> {
+        let rate = Rate { per_second: limits.log_rate, burst: limits.log_burst };
+        if self.log_rates.admit(tenant.clone(), rate, self.clock.monotonic(), bytes) {
+            return Ok(());
         }
-        Ok(named)
+        self.metrics.rate_limited_lines.inc_by(lines);
+        // The first words are Loki's, which senders and dashboards look for.
+        Err(Error::new(
+            Code::RateLimited,
+            format!(
+                "ingestion rate limit exceeded for user {tenant} (limit: {} bytes/sec) while attempting to \
+                 ingest '{lines}' lines totaling '{bytes}' bytes (limits.log_rate)",
+                limits.log_rate
+            ),
+        ))
+    }
+
+    /// Refuses the lines that their streams have no bytes left for. Other than a tenant's rate this lets
+    /// through what fits.
+    fn limit_streams(
+        &self,
+        tenant: &TenantId,
+        limits: &Limits,
+        batch: &mut LogBatch,
+        outcome: &mut PushOutcome,
+    ) {
+        let (rate, now) =
+            (Rate { per_second: limits.stream_rate, burst: limits.stream_burst }, self.clock.monotonic());
+        if rate.per_second <= 0.0 {
+            return;
+        }
+        let admit =
+            |key, bytes: u32| self.stream_rates.admit((tenant.clone(), key), rate, now, u64::from(bytes));
+        let keys: Vec<_> = batch.streams.iter().map(|stream| stream.key).collect();
+        lines::refuse(batch, limits, outcome, |stream, entry| {
+            let admitted = admit(keys[stream], entry.line.len);
+            (!admitted).then_some(RejectReason::StreamRate(limits.stream_rate as u64))
+        });
     }
 }
 
@@ -116,38 +122,52 @@ impl Push for Distributor {
         let limits = self.limits.limits(tenant);
         let entries = (batch.samples.len() + batch.histograms.len()) as u64;
         self.metrics.received_samples.inc_by(entries);
-        self.check_rate(tenant, &limits, entries)?;
+        self.check_sample_rate(tenant, &limits, entries)?;
 
         let mut outcome = PushOutcome::default();
-        samples::drop_out_of_bounds(&mut batch, &limits, self.clock.now_ms(), &mut outcome);
+        samples::drop_out_of_bounds(&mut batch, Bounds::new(&limits, self.clock.now_ms()), &mut outcome);
         histograms::drop_invalid(&mut batch, &mut outcome);
         self.metrics.dropped_annexes.inc_by(annexes::drop_too_long(&mut batch));
-        let batch = Arc::new(batch);
-        let appended = self.ingester.append(tenant, Arc::clone(&batch), None).await?;
-        outcome.merge(appended.pushed);
-        if !appended.unknown.is_empty() {
-            let named = self.name(&batch, &appended.unknown, &limits, &mut outcome)?;
-            if !named.is_empty() {
-                let appended = self.ingester.append(tenant, batch, Some(named)).await?;
-                outcome.merge(appended.pushed);
-            }
+        append::append(batch, &limits, &mut outcome, |b, named| self.ingester.append(tenant, b, named))
+            .await?;
+        self.metrics.refused_entries.inc_by(outcome.rejected);
+        Ok(outcome)
+    }
+}
+
+#[async_trait]
+impl PushLogs for Distributor {
+    async fn push_logs(&self, tenant: &TenantId, mut batch: LogBatch) -> Result<PushOutcome> {
+        let limits = self.limits.limits(tenant);
+        self.metrics.received_lines.inc_by(batch.entries.len() as u64);
+        self.metrics.received_line_bytes.inc_by(line_bytes(&batch));
+
+        // As in Loki only good lines count against the rate.
+        let mut outcome = PushOutcome::default();
+        let bounds = Bounds::new(&limits, self.clock.now_ms());
+        lines::drop_out_of_bounds(&mut batch, &limits, bounds, &mut outcome);
+        self.check_log_rate(tenant, &limits, batch.entries.len() as u64, line_bytes(&batch))?;
+        self.limit_streams(tenant, &limits, &mut batch, &mut outcome);
+        if !batch.entries.is_empty() {
+            append::append(batch, &limits, &mut outcome, |b, named| self.logs.append_logs(tenant, b, named))
+                .await?;
         }
         self.metrics.refused_entries.inc_by(outcome.rejected);
         Ok(outcome)
     }
 }
 
-/// The labels of a series for a message to its sender: as sent, checked or not.
-fn labels_for_message(batch: &WriteBatch, index: usize) -> Labels {
-    let mut builder = LabelsBuilder::new();
-    // Labels that cannot be read are refused elsewhere; here an empty set will do.
-    let _ = batch.labels.pairs(index, &mut |name, value| {
-        builder.set(name, value);
-    });
-    builder.build()
+fn line_bytes(batch: &LogBatch) -> u64 {
+    batch.entries.iter().map(|entry| u64::from(entry.line.len)).sum()
 }
 
-/// One refused entry of series `index`.
-fn entry_rejection(batch: &WriteBatch, index: usize, reason: RejectReason, timestamp: i64) -> Rejection {
-    Rejection { reason, labels: labels_for_message(batch, index), timestamp: Some(timestamp) }
+/// One refused entry of series or stream `index`; `discover` is whether it gets a `service_name`.
+fn entry_rejection(
+    source: &dyn LabelSource,
+    index: usize,
+    discover: bool,
+    reason: RejectReason,
+    timestamp: i64,
+) -> Rejection {
+    Rejection { reason, labels: labels::for_message(source, index, discover), timestamp: Some(timestamp) }
 }

@@ -1,14 +1,25 @@
-//! A token bucket for each tenant.
+//! Token buckets, one for each of what is limited.
 
 use hashbrown::HashMap;
-use model::TenantId;
 use parking_lot::Mutex;
-use service_api::Limits;
-use std::time::Duration;
+use std::{hash::Hash, time::Duration};
 
-#[derive(Default)]
-pub struct Rates {
-    buckets: Mutex<HashMap<TenantId, Bucket>>,
+/// Buckets that are held at once. Beyond it idle ones are forgotten, and then begin full.
+const MAX_BUCKETS: usize = 100_000;
+
+/// A bucket that nobody asked for so long may be forgotten.
+const IDLE: Duration = Duration::from_secs(60);
+
+/// What a bucket earns and holds.
+#[derive(Clone, Copy, Debug)]
+pub struct Rate {
+    /// 0 is no limit.
+    pub per_second: f64,
+    pub burst: u64,
+}
+
+pub struct Rates<K> {
+    buckets: Mutex<HashMap<K, Bucket>>,
 }
 
 struct Bucket {
@@ -16,22 +27,57 @@ struct Bucket {
     at: Duration,
 }
 
-impl Rates {
-    /// Takes `entries` tokens of the tenant's bucket; false if it does not hold that many.
-    pub fn admit(&self, tenant: &TenantId, limits: &Limits, now: Duration, entries: u64) -> bool {
-        if limits.ingestion_rate <= 0.0 {
+impl<K> Default for Rates<K> {
+    fn default() -> Self {
+        Self { buckets: Mutex::default() }
+    }
+}
+
+impl<K: Eq + Hash> Rates<K> {
+    /// Takes tokens out of the bucket of `key`; false, and none taken, if it does not hold that many.
+    pub fn admit(&self, key: K, rate: Rate, now: Duration, tokens: u64) -> bool {
+        if rate.per_second <= 0.0 {
             return true;
         }
-        let burst = limits.ingestion_burst as f64;
+        let burst = rate.burst as f64;
         let mut buckets = self.buckets.lock();
-        let bucket = buckets.entry_ref(tenant).or_insert_with(|| Bucket { tokens: burst, at: now });
-        let earned = now.saturating_sub(bucket.at).as_secs_f64() * limits.ingestion_rate;
+        if buckets.len() >= MAX_BUCKETS && !buckets.contains_key(&key) {
+            make_room(&mut buckets, now);
+        }
+        let bucket = buckets.entry(key).or_insert_with(|| Bucket { tokens: burst, at: now });
+        let earned = now.saturating_sub(bucket.at).as_secs_f64() * rate.per_second;
         bucket.tokens = (bucket.tokens + earned).min(burst);
         bucket.at = now;
-        if (entries as f64) > bucket.tokens {
+        if (tokens as f64) > bucket.tokens {
             return false;
         }
-        bucket.tokens -= entries as f64;
+        bucket.tokens -= tokens as f64;
         true
+    }
+}
+
+/// Forgets idle buckets, and all of them where that would soon have to be done again.
+fn make_room<K: Eq + Hash>(buckets: &mut HashMap<K, Bucket>, now: Duration) {
+    buckets.retain(|_, bucket| now.saturating_sub(bucket.at) < IDLE);
+    if buckets.len() > MAX_BUCKETS / 2 {
+        buckets.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_bounded_and_keeps_who_is_busy() {
+        let (rates, rate) = (Rates::default(), Rate { per_second: 1.0, burst: 1 });
+        for key in 0..MAX_BUCKETS {
+            assert!(rates.admit(key, rate, Duration::ZERO, 1));
+        }
+        let later = Duration::from_secs(61);
+        assert!(rates.admit(0, rate, later, 1));
+        assert!(rates.admit(MAX_BUCKETS, rate, later, 1));
+        assert_eq!(rates.buckets.lock().len(), 2);
+        assert!(!rates.admit(0, rate, later, 1));
     }
 }

@@ -1,7 +1,7 @@
 //! Takes single entries out of a batch.
 
 use model::{Exemplar, HistogramSample, Sample};
-use service_api::{BatchSeries, WriteBatch};
+use service_api::{LogBatch, LogEntry, WriteBatch};
 use std::ops::Range;
 
 pub fn samples(batch: &mut WriteBatch, keep: impl Fn(&Sample) -> bool) {
@@ -16,19 +16,24 @@ pub fn exemplars(batch: &mut WriteBatch, keep: impl Fn(&Exemplar) -> bool) {
     entries(&mut batch.series, &mut batch.exemplars, |s| &mut s.exemplars, keep);
 }
 
-/// Keeps the entries that `keep` wants, and moves each series' range to where its own are.
-fn entries<T: Clone>(
-    series: &mut [BatchSeries],
+pub fn lines(batch: &mut LogBatch, keep: impl FnMut(&LogEntry) -> bool) {
+    entries(&mut batch.streams, &mut batch.entries, |s| &mut s.entries, keep);
+}
+
+/// Keeps the entries that `keep` wants, and moves the range of each series or stream to where its
+/// own are.
+fn entries<S, T: Clone>(
+    owners: &mut [S],
     entries: &mut Vec<T>,
-    range: impl Fn(&mut BatchSeries) -> &mut Range<u32>,
-    keep: impl Fn(&T) -> bool,
+    range: impl Fn(&mut S) -> &mut Range<u32>,
+    mut keep: impl FnMut(&T) -> bool,
 ) {
     let old = std::mem::take(entries);
-    for series in series {
-        let range = range(series);
+    for owner in owners {
+        let range = range(owner);
         let start = entries.len() as u32;
-        let of_series = &old[range.start as usize..range.end as usize];
-        entries.extend(of_series.iter().filter(|e| keep(e)).cloned());
+        let own = &old[range.start as usize..range.end as usize];
+        entries.extend(own.iter().filter(|e| keep(e)).cloned());
         *range = start..entries.len() as u32;
     }
 }

@@ -1,7 +1,9 @@
 //! The distributor before an ingester that remembers what reached it.
 
+mod logs;
+
 use super::*;
-use model::{Sample, TenantId};
+use model::{Labels, Sample, TenantId};
 use parking_lot::Mutex;
 use runtime::ManualClock;
 use service_api::{AppendOutcome, BatchSeries, LabelSource, SeriesKey};
@@ -13,6 +15,7 @@ const NOW: i64 = 1_700_000_000_000;
 struct FakeIngester {
     known: Mutex<Vec<SeriesKey>>,
     samples: Mutex<Vec<(Labels, i64)>>,
+    lines: Mutex<Vec<(Labels, i64, String)>>,
 }
 
 #[async_trait]
@@ -36,6 +39,31 @@ impl Ingest for FakeIngester {
             for s in &batch.samples[series.samples.start as usize..series.samples.end as usize] {
                 self.samples.lock().push((labels.clone(), s.timestamp));
                 outcome.pushed.samples += 1;
+            }
+        }
+        Ok(outcome)
+    }
+}
+
+#[async_trait]
+impl IngestLogs for FakeIngester {
+    async fn append_logs(
+        &self,
+        _: &TenantId,
+        batch: Arc<LogBatch>,
+        named: Option<Vec<(u32, Labels)>>,
+    ) -> Result<AppendOutcome> {
+        let mut outcome = AppendOutcome::default();
+        let Some(named) = named else {
+            outcome.unknown.extend(0..batch.streams.len() as u32);
+            return Ok(outcome);
+        };
+        for (index, labels) in named {
+            let stream = &batch.streams[index as usize];
+            for entry in &batch.entries[stream.entries.start as usize..stream.entries.end as usize] {
+                let line = String::from_utf8(batch.line(entry).to_vec()).unwrap();
+                self.lines.lock().push((labels.clone(), entry.timestamp, line));
+                outcome.pushed.lines += 1;
             }
         }
         Ok(outcome)
@@ -85,6 +113,7 @@ fn batch(series: &[TestSeries<'_>]) -> WriteBatch {
 fn setup(limits: Limits) -> (Arc<FakeIngester>, Arc<ManualClock>, Distributor) {
     let (ingester, clock) = (Arc::new(FakeIngester::default()), Arc::new(ManualClock::at(NOW)));
     let distributor = Distributor::new(
+        ingester.clone(),
         ingester.clone(),
         Arc::new(Arc::new(limits)),
         clock.clone(),

@@ -111,7 +111,8 @@ pub fn array<T: Send + 'static>(
     json_response(Body::from_stream(pieces.fuse()))
 }
 
-fn whole(body: Vec<u8>) -> Response {
+/// An answer that is all there: its JSON, envelope included if it has one.
+pub fn whole(body: Vec<u8>) -> Response {
     json_response(Body::from(body))
 }
 

@@ -10,7 +10,7 @@ use service_api::{Code, Error};
 pub struct ApiError(pub Error);
 
 /// Seconds after which a sender should try again when we were short of something.
-const RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
+pub const RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
 
 /// Status and Prometheus's `errorType`, which has fewer words than there are codes.
 fn answer(code: Code) -> (StatusCode, &'static str) {
@@ -28,6 +28,11 @@ fn answer(code: Code) -> (StatusCode, &'static str) {
         Code::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
         Code::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
     }
+}
+
+/// The HTTP status of an error code.
+pub fn status(code: Code) -> StatusCode {
+    answer(code).0
 }
 
 /// nginx's 499, which Prometheus uses too.
@@ -71,7 +76,7 @@ fn with_retry(error: &Error, mut response: Response) -> Response {
 }
 
 /// Errors are the sender's business, except those that are ours.
-fn log(error: &Error) {
+pub fn log(error: &Error) {
     match error.code {
         Code::Internal => tracing::error!(error = %error, "request failed"),
         Code::Unavailable => tracing::warn!(error = %error, "request refused"),

@@ -55,8 +55,13 @@ pub fn array<T>(
 
 /// A label set as an object.
 pub fn labels(out: &mut Vec<u8>, labels: &Labels) {
+    object(out, labels.iter());
+}
+
+/// Names and strings as an object.
+pub fn object<'a>(out: &mut Vec<u8>, pairs: impl IntoIterator<Item = (&'a str, &'a str)>) {
     out.push(b'{');
-    for (i, (name, value)) in labels.iter().enumerate() {
+    for (i, (name, value)) in pairs.into_iter().enumerate() {
         if i > 0 {
             out.push(b',');
         }

@@ -7,10 +7,14 @@ mod exemplars;
 mod federate;
 mod json;
 mod labels;
+mod loki;
 mod metadata;
+mod names;
 mod ops;
+mod otlp;
 mod panics;
 mod params;
+mod push;
 mod query;
 mod remote_read;
 mod state;
@@ -22,6 +26,7 @@ mod write;
 #[cfg(test)]
 mod tests;
 
+pub use push::{parse_push_json, parse_push_protobuf};
 pub use state::{Action, ApiConfig, BuildInfo, Deps, ReadConfig};
 pub use telemetry::HttpMetrics;
 pub use tenant::{Multitenancy, TENANT_HEADER, Tenant};
@@ -46,12 +51,16 @@ pub fn router(deps: Deps) -> Router {
         .nest("/api/v1", read_api())
         .nest("/prometheus/api/v1", read_api())
         .route("/federate", get(federate::federate))
+        .nest("/loki/api/v1", loki::routes())
         // Prometheus compresses as fast as it can too; the time goes into the query.
         .layer(CompressionLayer::new().quality(CompressionLevel::Fastest))
         .route("/api/v1/read", post(remote_read::read))
         .route("/prometheus/api/v1/read", post(remote_read::read))
         .route("/api/v1/user_stats", get(cardinality::user_stats))
+        .nest("/loki/api/v1", loki::tail_routes())
         .merge(write::routes())
+        .merge(push::routes())
+        .merge(otlp::routes())
         .merge(ops::routes())
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)

@@ -2,7 +2,7 @@
 
 mod time;
 
-pub use time::{MAX_TIME, MIN_TIME};
+pub use time::{MAX_TIME, MIN_TIME, duration_nanos};
 
 use crate::{error::ApiError, state::ReadConfig};
 use axum::{

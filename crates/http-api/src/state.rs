@@ -8,10 +8,11 @@ use crate::{
 };
 use axum::extract::FromRef;
 use futures::future::BoxFuture;
+use model::{NANOS_A_MILLI, Nanos};
 use prometheus_client::registry::Registry;
 use runtime::Clock;
 use serde::{Deserialize, Serialize};
-use service_api::{LimitsSource, MetricsReader, Push, Result};
+use service_api::{LimitsSource, LogsReader, LogsTail, MetricsReader, Push, PushLogs, Result};
 use std::sync::Arc;
 
 /// Settings of the HTTP API.
@@ -59,8 +60,12 @@ pub type Action = Arc<dyn Fn() -> BoxFuture<'static, Result<()>> + Send + Sync>;
 #[derive(Clone)]
 pub struct Deps {
     pub reader: Arc<dyn MetricsReader>,
+    pub logs: Arc<dyn LogsReader>,
+    pub tail: Arc<dyn LogsTail>,
     pub push: Arc<dyn Push>,
+    pub push_logs: Arc<dyn PushLogs>,
     pub engine: Arc<promql::Engine>,
+    pub log_engine: Arc<logql::Engine>,
     pub limits: Arc<dyn LimitsSource>,
     pub clock: Arc<dyn Clock>,
     pub multitenancy: Multitenancy,
@@ -95,6 +100,10 @@ impl ApiState {
         let in_flight = InFlight::new(deps.config.write.max_in_flight_bytes);
         Self { slots, in_flight, started_ms: deps.clock.now_ms(), deps: Arc::new(deps) }
     }
+
+    pub fn now_nanos(&self) -> Nanos {
+        self.deps.clock.now_ms().saturating_mul(NANOS_A_MILLI)
+    }
 }
 
 impl FromRef<ApiState> for Multitenancy {
@@ -113,6 +122,9 @@ impl FromRef<ApiState> for WriteState {
     fn from_ref(state: &ApiState) -> Self {
         Self {
             push: Arc::clone(&state.deps.push),
+            push_logs: Arc::clone(&state.deps.push_logs),
+            limits: Arc::clone(&state.deps.limits),
+            clock: Arc::clone(&state.deps.clock),
             config: state.deps.config.write.clone(),
             in_flight: state.in_flight.clone(),
         }

@@ -2,6 +2,7 @@
 
 pub mod fixture;
 mod fuzz;
+mod log_fixture;
 mod script;
 
 use crate::tests::fixture::{Api, Fixture};
@@ -18,7 +19,7 @@ macro_rules! scripts {
     )*};
 }
 
-scripts!(federate, labels, numbers, operations, query, query_errors, query_range, status, tenants);
+scripts!(federate, labels, loki, loki_errors, numbers, operations, query, query_errors, query_range, status, tenants);
 
 fn get(path: &str) -> Request<axum::body::Body> {
     Request::get(path).body(axum::body::Body::empty()).unwrap()

@@ -1,20 +1,21 @@
-//! Remote write, versions 1.0 and 2.0.
+//! Remote write, versions 1.0 and 2.0, and what it shares with other ways to write.
 
-mod decode;
-mod entries;
+pub mod body;
+pub mod decode;
+pub mod entries;
 mod in_flight;
-mod refusals;
+pub mod refusals;
 mod v1;
 mod v2;
-mod wire;
+pub mod wire;
 
 #[cfg(test)]
-mod tests;
+pub mod tests;
 
 pub use decode::WriteConfig;
-pub use in_flight::InFlight;
+pub use in_flight::{Held, InFlight};
 
-use crate::{params, tenant::Tenant};
+use crate::tenant::Tenant;
 use axum::{
     Router,
     body::Body,
@@ -22,22 +23,40 @@ use axum::{
     response::{IntoResponse, Response},
     routing::post,
 };
-use decode::{Protocol, Unsupported};
-use http::{HeaderMap, HeaderValue, StatusCode, header};
-use service_api::{Error, Push, PushOutcome, Result};
+use body::{Encoding, Sent};
+use decode::Protocol;
+use http::{HeaderMap, HeaderValue, StatusCode};
+use runtime::Clock;
+use service_api::{Error, LimitsSource, Push, PushLogs, PushOutcome, Result};
 use std::sync::Arc;
 
 /// What the write endpoints need.
 #[derive(Clone)]
 pub struct WriteState {
     pub push: Arc<dyn Push>,
+    pub push_logs: Arc<dyn PushLogs>,
+    pub limits: Arc<dyn LimitsSource>,
+    pub clock: Arc<dyn Clock>,
     pub config: WriteConfig,
     pub in_flight: InFlight,
 }
 
-/// Bodies up to this size are decoded where they arrive: handing them to another thread
-/// would cost more than it saves.
-const INLINE_BYTES: usize = 128 << 10;
+impl WriteState {
+    /// As [`body::receive`].
+    pub async fn receive(&self, headers: &HeaderMap, body: Body) -> Result<Sent> {
+        body::receive(&self.config, &self.in_flight, headers, body).await
+    }
+
+    /// As [`body::decode`].
+    pub async fn decode<T: Send + 'static>(
+        &self,
+        encoding: Encoding,
+        sent: &Sent,
+        parse: impl FnOnce(Vec<u8>) -> Result<T> + Send + 'static,
+    ) -> Result<(T, Held)> {
+        body::decode(&self.config, &self.in_flight, encoding, sent, parse).await
+    }
+}
 
 /// The write endpoints on Prometheus's path and on Cortex's.
 pub fn routes<S>() -> Router<S>
@@ -57,7 +76,7 @@ async fn remote_write(
 ) -> Response {
     let protocol = match decode::negotiate(&headers) {
         Ok(protocol) => protocol,
-        Err(Unsupported(why)) => return (StatusCode::UNSUPPORTED_MEDIA_TYPE, why + "\n").into_response(),
+        Err(unsupported) => return unsupported.into_response(),
     };
     match write(&state, tenant, protocol, &headers, body).await {
         Ok(outcome) => answer(protocol, &outcome),
@@ -72,24 +91,14 @@ async fn write(
     headers: &HeaderMap,
     body: Body,
 ) -> Result<PushOutcome> {
-    let config = &state.config;
-    let claimed = headers.get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<usize>().ok());
-    let _sent = state.in_flight.hold(claimed.unwrap_or(config.max_body_bytes).min(config.max_body_bytes))?;
-    let body = params::read_body(body, config.max_body_bytes).await?;
-    let len = decode::decompressed_len(&body, config.max_decompressed_bytes)?;
-    let _decompressed = state.in_flight.hold(len)?;
-    let batch = if body.len() <= INLINE_BYTES {
-        decode::decode(protocol, &body, len)?
-    } else {
-        tokio::task::spawn_blocking(move || decode::decode(protocol, &body, len))
-            .await
-            .map_err(|e| Error::internal(format!("decoding failed: {e}")))??
-    };
+    let sent = state.receive(headers, body).await?;
+    let (batch, _held) =
+        state.decode(Encoding::Snappy, &sent, move |raw| decode::parse(protocol, raw)).await?;
     state.push.push(&tenant, batch).await
 }
 
 /// 204, or 400 when entries were refused; the others are kept either way.
-fn answer(protocol: Protocol, outcome: &PushOutcome) -> Response {
+pub fn answer(protocol: Protocol, outcome: &PushOutcome) -> Response {
     let mut response = if outcome.rejected == 0 {
         StatusCode::NO_CONTENT.into_response()
     } else {
@@ -99,7 +108,7 @@ fn answer(protocol: Protocol, outcome: &PushOutcome) -> Response {
     response
 }
 
-fn refuse(protocol: Protocol, error: &Error) -> Response {
+pub fn refuse(protocol: Protocol, error: &Error) -> Response {
     let mut response = crate::error::plain_text(error);
     add_counts(protocol, &PushOutcome::default(), &mut response);
     response

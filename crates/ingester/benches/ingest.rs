@@ -128,7 +128,7 @@ impl World {
     fn logged(&self) -> f64 {
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &self.registry).expect("it is text");
-        let line = text.lines().find_map(|line| line.strip_prefix("wal_appended_bytes_total "));
+        let line = text.lines().find_map(|line| line.strip_prefix("yagura_wal_appended_bytes_total "));
         line.and_then(|bytes| bytes.parse().ok()).unwrap_or(0.0)
     }
 

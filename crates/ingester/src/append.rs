@@ -1,27 +1,33 @@
-//! One append on its way through the log into the head.
+//! One append on its way through the log into the head: samples here, lines in `append/lines.rs`.
+
+mod lines;
 
 use crate::{
     flush::Ledger,
-    head::{Counts, Head, Resolved},
+    head::{Counts, LogMemory, MetricHead, Resolved},
     log_state::{Input, Raised, TooOld, taken},
     metrics::IngesterMetrics,
     wal::{Position, Record, WalError},
 };
+use model::Signal;
 use runtime::Clock;
 use service_api::{AppendOutcome, Code, Error, Result, WriteBatch};
 use std::sync::Arc;
 use tokio::sync::oneshot;
+
+pub use lines::{AppendLines, fits_lines};
 
 /// What appends and replays leave traces in.
 pub struct Traces {
     pub ledger: Ledger,
     pub metrics: IngesterMetrics,
     pub clock: Arc<dyn Clock>,
+    pub memory: Arc<LogMemory>,
 }
 
 /// An append that has looked its series up.
 pub struct Append {
-    pub head: Arc<Head>,
+    pub head: Arc<MetricHead>,
     pub traces: Arc<Traces>,
     pub batch: Arc<WriteBatch>,
     pub resolved: Resolved,
@@ -63,7 +69,7 @@ impl Append {
         });
         head.keep_exemplars(exemplars, &mut counts);
         if !self.metadata.is_empty() {
-            let mut kept = head.metadata.write();
+            let mut kept = head.beside.metadata.write();
             let entries = self.metadata.iter().filter_map(|&at| batch.metadata.get(at as usize));
             entries.for_each(|entry| kept.keep(entry));
         }
@@ -72,7 +78,8 @@ impl Append {
 
     fn report(&mut self, counts: Counts, position: Position) -> AppendOutcome {
         let Self { head, traces, too_old, .. } = self;
-        traces.ledger.note(position, &head.tenant, &counts.windows, traces.clock.monotonic());
+        let now = traces.clock.monotonic();
+        traces.ledger.note(position, &head.tenant, Signal::Metrics, &counts.windows, now);
         let too_old_entries = (too_old.samples.len() + too_old.histograms.len()) as u64;
         traces.metrics.applied(&counts, too_old_entries);
         let mut outcome = std::mem::take(&mut self.outcome);

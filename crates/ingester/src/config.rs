@@ -18,6 +18,11 @@ pub struct IngesterConfig {
     pub max_exemplars: usize,
     /// Metrics of one tenant whose metadata is kept.
     pub max_metadata: usize,
+    /// Bytes of compressed lines of one tenant and window of time that make a block at once.
+    pub max_log_block_bytes: u64,
+    /// Bytes of lines that all heads may hold before some are written to blocks. At twice as
+    /// many, lines are refused.
+    pub max_log_head_bytes: u64,
     /// The write-ahead log: a section of its own in the configuration.
     #[serde(skip)]
     pub wal: WalConfig,
@@ -31,6 +36,8 @@ impl Default for IngesterConfig {
             flush_on_shutdown: false,
             max_exemplars: 100_000,
             max_metadata: 50_000,
+            max_log_block_bytes: 64 << 20,
+            max_log_head_bytes: 512 << 20,
             wal: WalConfig::default(),
         }
     }
@@ -47,6 +54,14 @@ impl IngesterConfig {
         }
         if self.max_exemplars > 100_000_000 {
             return Err(format!("max_exemplars must be at most 100000000, is {}", self.max_exemplars));
+        }
+        for (key, bytes) in [
+            ("max_log_block_bytes", self.max_log_block_bytes),
+            ("max_log_head_bytes", self.max_log_head_bytes),
+        ] {
+            if !(1 << 20..=1 << 40).contains(&bytes) {
+                return Err(format!("{key} must be between 1048576 and 1099511627776, is {bytes}"));
+            }
         }
         self.wal.validate()
     }

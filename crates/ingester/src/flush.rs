@@ -10,15 +10,22 @@
 
 mod block;
 mod ledger;
+mod lines;
 mod marks;
 mod schedule;
 #[cfg(test)]
 mod tests;
 
-use crate::{head::Head, metrics::IngesterMetrics, service::Ingester, wal::Position};
-use block::{Job, snapshot};
-use block_store::{BlockObject, BlockWriter};
-use model::{TenantId, TimeRange};
+use crate::{
+    head::{Head, Series, Stream},
+    heads::Heads,
+    metrics::IngesterMetrics,
+    service::Ingester,
+    wal::Position,
+};
+use block::Flush;
+use block_store::BlockObject;
+use model::Signal;
 use schedule::Due;
 use service_api::{Error, Result};
 use std::{sync::Arc, time::Duration};
@@ -65,14 +72,18 @@ impl Ingester {
             Some(self.wal.cut().await.map_err(|error| Error::unavailable(error.to_string()))?)
         };
         let position = self.traces.ledger.applied();
-        for Due { tenant, window } in due {
-            let flushed = self.flush_window(&tenant, window, position, stop).await;
+        for due in due {
+            let flushed = match due.signal {
+                Signal::Metrics => self.flush_window::<Series>(&self.heads, &due, position, stop).await,
+                Signal::Logs => self.flush_window::<Stream>(&self.log_heads, &due, position, stop).await,
+            };
             if stop.is_cancelled() {
                 break;
             }
             if let Err(error) = flushed {
                 self.traces.metrics.flush_failures.inc();
-                tracing::warn!(%tenant, start = window.start, %error, "a block could not be written; trying again later");
+                let Due { tenant, signal, window } = due;
+                tracing::warn!(%tenant, %signal, start = window.start, %error, "a block could not be written; trying again later");
                 result = result.and(Err(error));
             }
         }
@@ -85,69 +96,76 @@ impl Ingester {
         result
     }
 
-    async fn flush_window(
+    async fn flush_window<S: Flush>(
         self: &Arc<Self>,
-        tenant: &TenantId,
-        window: TimeRange,
+        heads: &Heads<S>,
+        due: &Due,
         position: Position,
         stop: &CancellationToken,
     ) -> Result<()> {
-        let Some(head) = self.head(tenant) else { return Ok(()) };
+        let Due { tenant, signal, window } = due;
+        let (window, Some(head)) = (*window, heads.get(tenant)) else { return Ok(()) };
         let job = {
             let head = Arc::clone(&head);
-            blocking(move || Ok(snapshot(&head, window))).await?
+            blocking(move || S::snapshot(&head, window)).await?
         };
-        let (job, object) = self.encode(job, position).await?;
+        let (job, object) = self.encode::<S>(job, position).await?;
         if let Some(BlockObject { parts, meta }) = object {
             let manifests = &self.manifests;
             let list = async {
-                manifests.bucket().put(&meta.object(tenant), parts).await?;
-                manifests.add_block(tenant, &meta).await
+                manifests.bucket().put(&meta.object(tenant, *signal), parts).await?;
+                manifests.add_block(tenant, *signal, &meta).await
             };
             tokio::select! {
                 listed = list => listed?,
                 () = stop.cancelled() => return Err(Error::unavailable("the ingester is stopping")),
             };
-            let IngesterMetrics { blocks, block_samples, .. } = &self.traces.metrics;
+            let IngesterMetrics { blocks, block_samples, block_lines, .. } = &self.traces.metrics;
             blocks.inc();
-            block_samples.inc_by(meta.samples);
-            tracing::info!(%tenant, block = %meta.id, meta.series, meta.samples, meta.bytes, "block written");
+            match signal {
+                Signal::Metrics => block_samples.inc_by(meta.samples),
+                Signal::Logs => block_lines.inc_by(meta.samples),
+            };
+            tracing::info!(%tenant, %signal, block = %meta.id, meta.series, meta.samples, meta.bytes, "block written");
         }
-        let (this, tenant) = (Arc::clone(self), tenant.clone());
+        let (this, due) = (Arc::clone(self), due.clone());
         blocking(move || {
-            this.finish(&head, &tenant, window, position, &job);
+            this.finish(&head, &due, position, &job);
             Ok(())
         })
         .await
     }
 
-    async fn encode(&self, job: Job, position: Position) -> Result<(Job, Option<BlockObject>)> {
+    async fn encode<S: Flush>(
+        &self,
+        job: S::Job,
+        position: Position,
+    ) -> Result<(S::Job, Option<BlockObject>)> {
         let (id, created) = ((self.new_id)(), self.traces.clock.now_ms());
         let source = format!("{}/{position}", self.instance);
         blocking(move || {
-            let mut writer = BlockWriter::new();
-            job.write(&mut writer)?;
-            let object = writer.finish(id, &source, created)?;
+            let object = S::encode(&job, id, &source, created)?;
             Ok((job, object))
         })
         .await
     }
 
     /// The block is listed: from here on everything is tidying up.
-    fn finish(&self, head: &Head, tenant: &TenantId, window: TimeRange, position: Position, job: &Job) {
+    fn finish<S: Flush>(&self, head: &Head<S>, due: &Due, position: Position, job: &S::Job) {
+        let Due { tenant, signal, window } = due;
         {
             let mut state = self.marks.lock();
-            state.marks.set(tenant, window, position);
+            state.marks.set((tenant, *signal), *window, position);
             state.unsaved = true;
             if let Err(error) = state.save() {
                 // The log stays as long as this does; a replay would only repeat the block.
                 tracing::warn!(%error, "flush marks could not be written; trying again later");
             }
         }
-        job.drop_from(head);
+        S::drop_from(job, head);
         let now = self.traces.clock.monotonic();
         let forget = now.saturating_sub(Duration::from_millis(head.block_ms as u64));
-        self.traces.ledger.flushed(tenant, window.start, position, now, forget);
+        self.traces.ledger.flushed((tenant, *signal), window.start, position, now, forget);
     }
 
     /// Removes segments of which everything is in blocks; all up to `complete` are known whole.

@@ -1,6 +1,7 @@
-//! The head of one tenant: everything that is not in blocks yet, in memory.
+//! The head of one tenant and signal: everything that is not in blocks yet, in memory.
 //!
-//! Samples have one writer, the log's applier, so the head after a replay is the head
+//! What holds the entries of a series or stream is a *slot*; all else is the same for both.
+//! Entries have one writer, the log's applier, so the head after a replay is the head
 //! before the crash. Locks are taken in this order: graveyard, keys, log, index, pages, one
 //! page. What needs the index while pages are held is put off until they are let go.
 
@@ -8,16 +9,21 @@ mod apply;
 mod exemplars;
 mod index;
 mod keys;
+mod lines;
+mod memory;
 mod metadata;
+mod metrics;
 mod select;
 mod series;
 mod slab;
+mod stream;
 mod sweep;
+mod tail;
 #[cfg(test)]
 mod tests;
 
 use crate::log_state::LogState;
-use model::{Labels, TenantId, TimeRange, Timestamp};
+use model::{Labels, Signal, TenantId, TimeRange, Timestamp};
 use parking_lot::{Mutex, RwLock};
 use service_api::{RejectReason, SeriesKey};
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -26,9 +32,13 @@ pub use apply::{Counts, Refusal};
 pub use exemplars::Exemplars;
 pub use index::{Found, Index};
 pub use keys::{Epoch, Keys};
+pub use lines::{BesideStreams, LineCounts, Run};
+pub use memory::{LogMemory, WindowBytes};
 pub use metadata::MetadataStore;
-pub use series::{HeadSeries, State, WindowData};
+pub use metrics::BesideSeries;
+pub use series::{HeadSeries, Series, WindowData};
 pub use slab::Slab;
+pub use stream::{MAX_LINE_BYTES, MAX_LINE_METADATA, MAX_LINE_PAIRS, Stream};
 
 /// Series of a batch with their references.
 #[derive(Default)]
@@ -39,23 +49,63 @@ pub struct Resolved {
     pub _epoch: Epoch,
 }
 
-pub struct Head {
+/// What holds the entries of one series or stream.
+pub trait Slot: Default + Send + 'static {
+    const SIGNAL: Signal;
+    /// What a head has beside its slots.
+    type Beside: Beside;
+
+    fn state(&mut self) -> &mut State;
+    fn is_empty(&self) -> bool;
+    /// The first and last time of anything held; roughly, never too narrow.
+    fn time_range(&self) -> Option<TimeRange>;
+
+    /// Whether it takes entries; one that has been condemned must come back first.
+    #[inline]
+    fn wake(&mut self) -> bool {
+        let state = self.state();
+        if *state == State::Idle {
+            *state = State::Live;
+        }
+        *state == State::Live
+    }
+}
+
+pub trait Beside: Send + Sync {
+    /// The references will mean others.
+    fn forget(&self, references: &[u32]);
+}
+
+/// Where a slot is in its life.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum State {
+    #[default]
+    Live,
+    /// It held nothing when it was last looked at. Data makes it live again.
+    Idle,
+    /// It is being, or has been, taken out of the index.
+    Condemned,
+}
+
+pub type MetricHead = Head<Series>;
+pub type LogHead = Head<Stream>;
+
+pub struct Head<S: Slot> {
     pub tenant: TenantId,
     pub block_ms: i64,
     pub keys: Keys,
     pub index: RwLock<Index>,
-    pub slab: Slab,
-    /// What the log's writer knows of the series.
+    pub slab: Slab<S>,
+    /// What the log has of the series.
     pub log: Mutex<LogState>,
-    pub exemplars: Mutex<Exemplars>,
-    pub metadata: RwLock<MetadataStore>,
+    pub beside: S::Beside,
     graveyard: Mutex<Vec<sweep::Grave>>,
     min_time: AtomicI64,
     max_time: AtomicI64,
 }
 
-impl Head {
-    pub fn new(tenant: TenantId, block_ms: i64, max_exemplars: usize, max_metadata: usize) -> Self {
+impl<S: Slot> Head<S> {
+    pub fn new(tenant: TenantId, block_ms: i64, beside: S::Beside) -> Self {
         Self {
             tenant,
             block_ms,
@@ -63,8 +113,7 @@ impl Head {
             index: RwLock::default(),
             slab: Slab::default(),
             log: Mutex::default(),
-            exemplars: Mutex::new(Exemplars::new(max_exemplars)),
-            metadata: RwLock::new(MetadataStore::new(max_metadata)),
+            beside,
             graveyard: Mutex::default(),
             min_time: AtomicI64::new(Timestamp::MAX),
             max_time: AtomicI64::new(Timestamp::MIN),

@@ -5,6 +5,7 @@ mod config;
 mod flush;
 pub mod fs;
 mod head;
+mod heads;
 mod log_state;
 mod metrics;
 mod record;

@@ -1,8 +1,10 @@
-//! What the log's writer knows of a head's series: what the segment has declared, and how
-//! new their newest sample is.
+//! What the log knows of a head's series or streams: what the segment has declared, and how
+//! new their newest entry is.
+
+mod lines;
 
 use crate::{
-    head::{Head, Refusal, Resolved},
+    head::{Head, MetricHead, Refusal, Resolved, Slot},
     record::{self, Declared, Samples},
 };
 use model::Timestamp;
@@ -10,8 +12,8 @@ use service_api::{PushOutcome, RejectReason, WriteBatch};
 
 const NO_SEGMENT: u64 = u64::MAX;
 
-/// Belongs to the one thread that encodes records. Samples that are too old are refused
-/// here, before they are logged, so that a replay need not know the limits of that time.
+/// Entries that are too old are refused here, before they are logged, so that a replay need
+/// not know the limits of that time.
 #[derive(Default)]
 pub struct LogState {
     series: Vec<LogSeries>,
@@ -24,7 +26,7 @@ pub struct LogState {
 struct LogSeries {
     /// The segment that has its declaration.
     segment: u64,
-    /// The greatest timestamp that has been logged.
+    /// The greatest timestamp that has been logged; of lines, that is on its way into the log.
     newest: Timestamp,
     /// Bits of the value that the segment's values are relative to.
     base: u64,
@@ -70,7 +72,7 @@ impl LogState {
     /// the log refuses the payload.
     pub fn encode(
         &mut self,
-        head: &Head,
+        head: &MetricHead,
         segment: u64,
         input: &Input<'_>,
         out: &mut Vec<u8>,
@@ -132,9 +134,9 @@ impl LogState {
         (too_old, raised)
     }
 
-    fn put_head(&self, head: &Head, out: &mut Vec<u8>) {
+    fn put_head<S: Slot>(&self, head: &Head<S>, out: &mut Vec<u8>) {
         if self.declared.is_empty() {
-            return record::put_head(out, head.tenant.as_str(), &[], |_| ("", ""));
+            return record::put_head(out, S::SIGNAL, head.tenant.as_str(), &[], |_| ("", ""));
         }
         let index = head.index.read();
         let declared = self.declared.iter().map(|&(series, base)| Declared {
@@ -143,15 +145,15 @@ impl LogState {
             pairs: index.pairs_of(series).unwrap_or(&[]),
             base,
         });
-        record::put_head(out, head.tenant.as_str(), &declared.collect::<Vec<_>>(), |pair| {
+        record::put_head(out, S::SIGNAL, head.tenant.as_str(), &declared.collect::<Vec<_>>(), |pair| {
             index.pair_text(pair)
         });
     }
 
     /// Learns from a replay what is in the log.
-    pub fn replayed(&mut self, series: u32, sample: Timestamp) {
+    pub fn replayed(&mut self, series: u32, entry: Timestamp) {
         let state = slot(&mut self.series, series);
-        state.newest = state.newest.max(sample);
+        state.newest = state.newest.max(entry);
     }
 
     /// Forgets what a refused append has raised. Of several that are refused together the first had found the

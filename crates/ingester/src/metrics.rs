@@ -19,6 +19,14 @@ pub struct IngesterMetrics {
     samples: Counter,
     histograms: Counter,
     exemplars: Counter,
+    lines: Counter,
+    line_bytes: Counter,
+    pub pages: Counter,
+    pub tail_drops: Counter,
+    pub log_head_bytes: Gauge,
+    pub active_streams: Gauge,
+    pub block_lines: Counter,
+    pub replayed_lines: Counter,
     rejected: Family<Reason, Counter>,
     pub active_series: Gauge,
     pub blocks: Counter,
@@ -51,16 +59,45 @@ impl IngesterMetrics {
             "When a round of flushes last ended without a failure, or the ingester was started",
             last_flush,
         );
-        registry.register("swept_series", "Series forgotten because they held nothing", swept_series);
+        registry.register(
+            "swept_series",
+            "Series and streams forgotten because they held nothing",
+            swept_series,
+        );
         let Self { replay_seconds, replayed_samples, replay_orphans, unreadable_records, .. } = self.clone();
         registry.register("replay_duration_seconds", "Time that the last replay took", replay_seconds);
         registry.register("replayed_samples", "Samples read back from the log", replayed_samples);
         registry.register(
             "replay_orphans",
-            "Samples whose series was lost with a damaged record",
+            "Samples and lines whose series or stream was lost with a damaged record",
             replay_orphans,
         );
         registry.register("unreadable_records", "Records left out of a replay", unreadable_records);
+        self.register_logs(registry);
+    }
+
+    /// What there is of logs.
+    fn register_logs(&self, registry: &mut Registry) {
+        let Self { lines, line_bytes, pages, tail_drops, log_head_bytes, .. } = self.clone();
+        registry.register("lines", "Log lines taken in", lines);
+        registry.register("line_bytes", "Bytes of text of the log lines taken in", line_bytes);
+        registry.register("sealed_pages", "Pages of log lines that were compressed", pages);
+        registry.register("tail_dropped_lines", "Lines that watchers were too slow for", tail_drops);
+        registry.register(
+            "log_head_bytes",
+            "Bytes of log lines in the heads, open pages included",
+            log_head_bytes,
+        );
+        let Self { active_streams, block_lines, replayed_lines, .. } = self.clone();
+        registry.register("active_streams", "Log streams in the heads", active_streams);
+        registry.register("flushed_lines", "Log lines in the blocks written", block_lines);
+        registry.register("replayed_lines", "Log lines read back from the log", replayed_lines);
+    }
+
+    pub(crate) fn applied_lines(&self, lines: u64, bytes: u64, pages: u64) {
+        self.lines.inc_by(lines);
+        self.line_bytes.inc_by(bytes);
+        self.pages.inc_by(pages);
     }
 
     pub(crate) fn flushed_at(&self, now_ms: i64) {

@@ -1,4 +1,4 @@
-//! What one append looks like in the write-ahead log.
+//! What one append looks like in the write-ahead log: samples here, lines in `record/lines.rs`.
 //!
 //! ```text
 //! payload      := version(1) tenant declarations samples histograms exemplars metadata
@@ -20,18 +20,22 @@
 
 mod columns;
 mod histogram;
+mod lines;
 #[cfg(test)]
 mod tests;
 
 use chunk::{Corrupt, Cursor, put_ivarint, put_uvarint};
 use hashbrown::HashMap;
-use model::{Exemplar, HistogramSample, Labels, Metadata, MetricType, Timestamp};
+use model::{Exemplar, HistogramSample, Labels, Metadata, MetricType, Signal, Timestamp};
 use service_api::{MetadataEntry, WriteBatch};
 
 pub use columns::MAX_SAMPLES;
+pub use lines::{MAX_LINES, MAX_TEXT, ReadLines, pack_lines};
 
-/// The version of payloads that this program writes, and the only one that it reads.
-pub const VERSION: u8 = 1;
+/// The newest version of payloads. All up to it are read and written: 1 holds samples, 2 lines.
+pub const VERSION: u8 = 2;
+const SAMPLES: u8 = 1;
+const LINES: u8 = 2;
 const MAX_ITEMS: usize = 1 << 24;
 
 const TYPES: [MetricType; 8] = [
@@ -75,11 +79,15 @@ pub struct Declared<'a> {
 /// Appends the tenant and the declarations. `text` gives the name and value of a pair.
 pub fn put_head<'a>(
     out: &mut Vec<u8>,
+    signal: Signal,
     tenant: &str,
     declared: &[Declared<'_>],
     text: impl Fn(u32) -> (&'a str, &'a str),
 ) {
-    out.push(VERSION);
+    out.push(match signal {
+        Signal::Metrics => SAMPLES,
+        Signal::Logs => LINES,
+    });
     put_str(out, tenant);
     put_uvarint(out, declared.len() as u64);
     if declared.is_empty() {
@@ -154,6 +162,7 @@ pub fn put_metadata<'a>(out: &mut Vec<u8>, entries: impl ExactSizeIterator<Item 
 
 /// A payload that is being read: its parts come in the order of the methods.
 pub struct Payload<'a> {
+    pub signal: Signal,
     pub tenant: &'a str,
     pub declarations: Vec<Declaration<'a>>,
     rest: Cursor<'a>,
@@ -169,12 +178,19 @@ pub struct Declaration<'a> {
 impl<'a> Payload<'a> {
     pub fn read(bytes: &'a [u8]) -> Result<Self, Corrupt> {
         let mut rest = Cursor::new(bytes);
-        if rest.byte()? != VERSION {
-            return Err(Corrupt("unknown version of a record"));
-        }
+        let signal = match rest.byte()? {
+            SAMPLES => Signal::Metrics,
+            LINES => Signal::Logs,
+            _ => return Err(Corrupt("unknown version of a record")),
+        };
         let tenant = read_str(&mut rest)?;
         let declarations = read_declarations(&mut rest)?;
-        Ok(Self { tenant, declarations, rest })
+        Ok(Self { signal, tenant, declarations, rest })
+    }
+
+    /// All there is behind the declarations of a record of lines.
+    pub fn lines(&mut self, out: &mut ReadLines) -> Result<(), Corrupt> {
+        out.read(&mut self.rest)
     }
 
     /// `base` gives the base of a series, none if the segment has not declared it.

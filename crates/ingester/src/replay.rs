@@ -3,24 +3,28 @@
 use crate::{
     append::Traces,
     flush::Marks,
-    head::Head,
-    record::{self, Payload, Samples},
+    head::{Head, Run, Series, Slot, Stream},
+    heads::Heads,
+    record::{self, Payload, ReadLines, Samples},
     wal::Position,
 };
 use chunk::Corrupt;
-use hashbrown::HashMap;
-use model::{Labels, TenantId, TimeRange, Timestamp};
+use hashbrown::{HashMap, hash_map::EntryRef};
+use model::{Labels, NANOS_A_MILLI, Signal, TenantId, TimeRange, Timestamp};
 use std::{collections::BTreeSet, sync::Arc};
 
 /// Takes records in log order. What the marks say is in blocks is left out.
 pub struct Replay<'a> {
-    heads: &'a dyn Fn(&TenantId) -> Arc<Head>,
+    heads: &'a Heads<Series>,
+    log_heads: &'a Heads<Stream>,
     marks: &'a Marks,
     traces: &'a Traces,
     segment: u64,
-    /// What the segment has declared, by tenant and by the segment's number of a series.
-    declared: HashMap<String, Tenant>,
+    /// What the segment has declared, by tenant.
+    series: HashMap<String, Tenant<Series>>,
+    streams: HashMap<String, Tenant<Stream>>,
     samples: Samples,
+    lines: ReadLines,
     pub found: Found,
     /// The first record that another version of the program must have written.
     pub unknown: Option<Unknown>,
@@ -39,34 +43,44 @@ pub struct Unknown {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Found {
     pub samples: u64,
-    /// Samples that are in blocks.
+    pub lines: u64,
+    /// Samples and lines that are in blocks.
     pub in_blocks: u64,
-    /// Samples whose series' declaration has been lost with a damaged record.
+    /// Samples and lines whose series' or stream's declaration has been lost with a damaged record.
     pub orphans: u64,
     /// Records whose checksum was right but not their content.
     pub unreadable: u64,
 }
 
-struct Tenant {
-    head: Arc<Head>,
-    series: HashMap<u32, Series>,
+struct Tenant<S: Slot> {
+    head: Arc<Head<S>>,
+    /// By the segment's number of a series or stream.
+    declared: HashMap<u32, Declared>,
 }
 
 #[derive(Clone, Copy)]
-struct Series {
+struct Declared {
     reference: u32,
     base: u64,
 }
 
 impl<'a> Replay<'a> {
-    pub fn new(heads: &'a dyn Fn(&TenantId) -> Arc<Head>, marks: &'a Marks, traces: &'a Traces) -> Self {
+    pub fn new(
+        heads: &'a Heads<Series>,
+        log_heads: &'a Heads<Stream>,
+        marks: &'a Marks,
+        traces: &'a Traces,
+    ) -> Self {
         Self {
             heads,
+            log_heads,
             marks,
             traces,
             segment: u64::MAX,
-            declared: HashMap::new(),
+            series: HashMap::new(),
+            streams: HashMap::new(),
             samples: Samples::default(),
+            lines: ReadLines::default(),
             found: Found::default(),
             unknown: None,
             keep: BTreeSet::new(),
@@ -76,10 +90,11 @@ impl<'a> Replay<'a> {
     pub fn record(&mut self, position: Position, payload: &[u8]) {
         if position.segment != self.segment {
             self.segment = position.segment;
-            self.declared.clear();
+            self.series.clear();
+            self.streams.clear();
         }
         if let Some(&version) = payload.first()
-            && version != record::VERSION
+            && !(1..=record::VERSION).contains(&version)
         {
             self.unknown.get_or_insert(Unknown { position, version });
             return;
@@ -95,28 +110,22 @@ impl<'a> Replay<'a> {
     }
 
     fn try_record(&mut self, position: Position, payload: &[u8]) -> Result<(), Corrupt> {
-        let mut payload = Payload::read(payload)?;
-        let tenant = match self.declared.get_mut(payload.tenant) {
-            Some(tenant) => tenant,
-            None => {
-                let id = TenantId::new(payload.tenant).map_err(|_| Corrupt("a tenant's name"))?;
-                let tenant = Tenant { head: (self.heads)(&id), series: HashMap::new() };
-                self.declared.entry(payload.tenant.to_owned()).or_insert(tenant)
-            }
-        };
-        for declaration in &payload.declarations {
-            let labels = Labels::from_sorted(declaration.labels.iter().copied());
-            let reference = tenant.head.replay_series(&labels).ok_or(Corrupt("too many series"))?;
-            tenant.series.insert(declaration.series, Series { reference, base: declaration.base });
+        let payload = Payload::read(payload)?;
+        match payload.signal {
+            Signal::Metrics => self.samples(position, payload),
+            Signal::Logs => self.lines(position, payload),
         }
-        let Tenant { head, series } = tenant;
+    }
+
+    fn samples(&mut self, position: Position, mut payload: Payload<'_>) -> Result<(), Corrupt> {
+        let Tenant { head, declared: series } = declare(&mut self.series, self.heads, &payload)?;
         let samples = &mut self.samples;
         payload.samples(|s| series.get(&s).map(|s| s.base), samples)?;
         let histograms = payload.histograms()?;
         let exemplars = payload.exemplars()?;
         let metadata = payload.metadata()?;
 
-        let done = Done(self.marks.windows(&head.tenant, position));
+        let done = Done(self.marks.windows(&head.tenant, Signal::Metrics, position));
         let found = &mut self.found;
         let mut log = head.log.lock();
         let mut counts = head.apply(|applier| {
@@ -148,10 +157,67 @@ impl<'a> Replay<'a> {
         drop(log);
         let exemplars = exemplars.iter().filter_map(|(named, e)| Some((series.get(named)?.reference, e)));
         head.keep_exemplars(exemplars, &mut counts);
-        metadata.iter().for_each(|entry| head.metadata.write().keep(entry));
-        self.traces.ledger.note(position, &head.tenant, &counts.windows, self.traces.clock.monotonic());
+        metadata.iter().for_each(|entry| head.beside.metadata.write().keep(entry));
+        let now = self.traces.clock.monotonic();
+        self.traces.ledger.note(position, &head.tenant, Signal::Metrics, &counts.windows, now);
         Ok(())
     }
+
+    fn lines(&mut self, position: Position, mut payload: Payload<'_>) -> Result<(), Corrupt> {
+        let Tenant { head, declared: streams } = declare(&mut self.streams, self.log_heads, &payload)?;
+        payload.lines(&mut self.lines)?;
+        let ReadLines { streams: named, lines, .. } = &self.lines;
+        let done = Done(self.marks.windows(&head.tenant, Signal::Logs, position));
+        let found = &mut self.found;
+        let mut runs: Vec<Run> = Vec::new();
+        let mut log = head.log.lock();
+        for (at, (named, &t)) in (0u32..).zip(named.iter().zip(&lines.timestamps)) {
+            let Some(stream) = streams.get(named).map(|declared| declared.reference) else {
+                found.orphans += 1;
+                continue;
+            };
+            log.replayed(stream, t);
+            found.lines += 1;
+            if done.has(t.div_euclid(NANOS_A_MILLI)) {
+                found.in_blocks += 1;
+                continue;
+            }
+            match runs.last_mut() {
+                Some(run) if run.stream == stream && run.lines.end == at => run.lines.end += 1,
+                _ => runs.push(Run { stream, lines: at..at + 1 }),
+            }
+        }
+        drop(log);
+        let line = |at: u32| {
+            let at = at as usize;
+            (lines.timestamps[at], lines.line(at), lines.metadata(at))
+        };
+        let now = self.traces.clock.monotonic();
+        let counts = head.apply_lines(&runs, now, line);
+        self.traces.ledger.note(position, &head.tenant, Signal::Logs, &counts.windows, now);
+        Ok(())
+    }
+}
+
+/// The tenant of a record, with what its segment has declared up to it.
+fn declare<'t, S: Slot>(
+    tenants: &'t mut HashMap<String, Tenant<S>>,
+    heads: &Heads<S>,
+    payload: &Payload<'_>,
+) -> Result<&'t mut Tenant<S>, Corrupt> {
+    let tenant = match tenants.entry_ref(payload.tenant) {
+        EntryRef::Occupied(entry) => entry.into_mut(),
+        EntryRef::Vacant(entry) => {
+            let id = TenantId::new(payload.tenant).map_err(|_| Corrupt("a tenant's name"))?;
+            entry.insert(Tenant { head: heads.get_or_create(&id), declared: HashMap::new() })
+        }
+    };
+    for declaration in &payload.declarations {
+        let labels = Labels::from_sorted(declaration.labels.iter().copied());
+        let reference = tenant.head.replay_series(&labels).ok_or(Corrupt("too many series"))?;
+        tenant.declared.insert(declaration.series, Declared { reference, base: declaration.base });
+    }
+    Ok(tenant)
 }
 
 /// Windows that are in blocks as far as one record is concerned.

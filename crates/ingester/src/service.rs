@@ -1,5 +1,6 @@
 //! The ingester as a service: start, run, drain; and its side of writes.
 
+mod logs;
 mod read;
 #[cfg(test)]
 mod tests;
@@ -9,7 +10,8 @@ use crate::{
     config::IngesterConfig,
     flush::{Ledger, MarksFile, MarksState, Which},
     fs::Fs,
-    head::{Head, Resolved},
+    head::{BesideSeries, BesideStreams, LogMemory, MetricHead, Resolved, Series, Stream},
+    heads::Heads,
     log_state::TooOld,
     metrics::IngesterMetrics,
     record,
@@ -18,9 +20,8 @@ use crate::{
 };
 use async_trait::async_trait;
 use block_store::{Manifests, Ulid};
-use hashbrown::HashMap;
 use model::{Labels, TenantId};
-use parking_lot::{Mutex, RwLock};
+use parking_lot::Mutex;
 use prometheus_client::registry::Registry;
 use runtime::Clock;
 use service_api::{AppendOutcome, Code, Error, Ingest, LimitsSource, Rejection, Result, WriteBatch};
@@ -30,6 +31,8 @@ use tokio_util::sync::CancellationToken;
 
 /// The longest that a flush waits after failures, unless the interval itself is longer.
 const LONGEST_PAUSE: Duration = Duration::from_secs(300);
+/// A stream's open page that has got nothing for so long is compressed.
+const IDLE_PAGE: Duration = Duration::from_secs(300);
 
 /// What an ingester works with.
 pub struct Dependencies {
@@ -57,7 +60,8 @@ pub struct Ingester {
     pub(crate) new_id: NewId,
     pub(crate) instance: String,
     pub(crate) wal: Wal,
-    heads: RwLock<HashMap<TenantId, Arc<Head>>>,
+    pub(crate) heads: Heads<Series>,
+    pub(crate) log_heads: Heads<Stream>,
     pub(crate) traces: Arc<Traces>,
     pub(crate) marks: Mutex<MarksState>,
     /// One flush at a time.
@@ -79,11 +83,18 @@ impl Ingester {
         let mut foreign = marks.drop_beyond(Position { segment, offset: u64::MAX });
         let metrics = IngesterMetrics::default();
         metrics.register(registry);
-        let traces = Arc::new(Traces { ledger: Ledger::default(), metrics, clock: Arc::clone(&clock) });
-        let heads = RwLock::new(HashMap::new());
+        let memory = Arc::new(LogMemory::new(config.max_log_head_bytes, config.max_log_block_bytes));
+        let traces = Arc::new(Traces {
+            ledger: Ledger::default(),
+            metrics,
+            clock: Arc::clone(&clock),
+            memory: Arc::clone(&memory),
+        });
+        let IngesterConfig { max_exemplars, max_metadata, .. } = config;
+        let heads = Heads::new(config.block_ms(), move || BesideSeries::new(max_exemplars, max_metadata));
+        let log_heads = Heads::new(config.block_ms(), move || BesideStreams::new(Arc::clone(&memory)));
         let begun = clock.monotonic();
-        let find = |tenant: &TenantId| head(&heads, &config, tenant);
-        let mut replay = Replay::new(&find, &marks, &traces);
+        let mut replay = Replay::new(&heads, &log_heads, &marks, &traces);
         let (wal, report) =
             Wal::open(fs, &log_dir, config.wal.clone(), Arc::clone(&clock), &mut |at, record| {
                 replay.record(at, record);
@@ -104,6 +115,7 @@ impl Ingester {
         traces.metrics.flushed_at(clock.now_ms());
         traces.metrics.replay_seconds.set(took.as_secs_f64());
         traces.metrics.replayed_samples.inc_by(found.samples);
+        traces.metrics.replayed_lines.inc_by(found.lines);
         traces.metrics.replay_orphans.inc_by(found.orphans);
         traces.metrics.unreadable_records.inc_by(found.unreadable);
         tracing::info!(
@@ -115,8 +127,19 @@ impl Ingester {
         );
         let marks = Mutex::new(MarksState { file, marks, unsaved: false });
         let flushing = tokio::sync::Mutex::default();
-        let ingester =
-            Self { config, limits, manifests, new_id, instance, wal, heads, traces, marks, flushing };
+        let ingester = Self {
+            config,
+            limits,
+            manifests,
+            new_id,
+            instance,
+            wal,
+            heads,
+            log_heads,
+            traces,
+            marks,
+            flushing,
+        };
         // Series that are all in blocks need not wait for two rounds.
         ingester.sweep();
         ingester.sweep();
@@ -137,7 +160,8 @@ impl Ingester {
             tokio::select! {
                 () = drain.cancelled() => break,
                 error = self.wal.failed() => return Err(error),
-                () = tokio::time::sleep(pause.min(LONGEST_PAUSE.max(self.config.flush_interval()))) => {}
+                () = self.traces.memory.over.notified(), if failures == 0 => {}
+                () = tokio::time::sleep(pause.min(self.longest_pause())) => {}
             }
             let flushed = tokio::select! {
                 flushed = self.flush_until(Which::Ready, &stop) => flushed,
@@ -157,36 +181,31 @@ impl Ingester {
         Ok(())
     }
 
+    /// The longest that a flush waits after failures.
+    fn longest_pause(&self) -> Duration {
+        let interval = self.config.flush_interval();
+        // Lines that are refused until there is room should not be so for long.
+        if self.traces.memory.is_over() { interval } else { LONGEST_PAUSE.max(interval) }
+    }
+
     fn sweep(&self) {
-        let mut active = 0;
-        for head in self.all_heads() {
-            self.traces.metrics.swept_series.inc_by(head.sweep() as u64);
-            active += head.active_series();
+        let (mut series, mut streams) = (0, 0);
+        let Traces { metrics, clock, memory, .. } = &*self.traces;
+        for head in self.heads.all() {
+            metrics.swept_series.inc_by(head.sweep() as u64);
+            series += head.active_series();
         }
-        self.traces.metrics.active_series.set(active as i64);
+        let idle = clock.monotonic().saturating_sub(IDLE_PAGE);
+        for head in self.log_heads.all() {
+            metrics.pages.inc_by(head.seal_idle(idle));
+            metrics.swept_series.inc_by(head.sweep() as u64);
+            head.beside.watchers.tidy();
+            streams += head.active_series();
+        }
+        metrics.active_series.set(series as i64);
+        metrics.active_streams.set(streams as i64);
+        metrics.log_head_bytes.set(memory.held());
     }
-
-    fn all_heads(&self) -> Vec<Arc<Head>> {
-        self.heads.read().values().cloned().collect()
-    }
-
-    pub(crate) fn head(&self, tenant: &TenantId) -> Option<Arc<Head>> {
-        self.heads.read().get(tenant).cloned()
-    }
-}
-
-/// The tenant's head, made if there is none.
-fn head(
-    heads: &RwLock<HashMap<TenantId, Arc<Head>>>,
-    config: &IngesterConfig,
-    tenant: &TenantId,
-) -> Arc<Head> {
-    if let Some(head) = heads.read().get(tenant) {
-        return Arc::clone(head);
-    }
-    let new =
-        || Arc::new(Head::new(tenant.clone(), config.block_ms(), config.max_exemplars, config.max_metadata));
-    Arc::clone(heads.write().entry(tenant.clone()).or_insert_with(new))
 }
 
 /// Why an ingester does not start.
@@ -199,7 +218,7 @@ pub enum StartError {
     #[error("the flush marks: {0}")]
     Marks(#[from] std::io::Error),
     #[error(
-        "the write-ahead log has a record of version {version} at {position}, and this program reads only version {}: \
+        "the write-ahead log has a record of version {version} at {position}, and this program knows none after {}: \
          start the newer version that wrote it and flush before going back, or move the log away to go on without it",
         record::VERSION
     )]
@@ -221,7 +240,7 @@ impl Ingest for Ingester {
             ));
         }
         let limits = self.limits.limits(tenant);
-        let head = head(&self.heads, &self.config, tenant);
+        let head = self.heads.get_or_create(tenant);
         let mut outcome = AppendOutcome::default();
         let mut metadata = Vec::new();
         let resolved = match named {
@@ -260,7 +279,7 @@ impl Ingest for Ingester {
 impl Ingester {
     fn resolve_named(
         &self,
-        head: &Head,
+        head: &MetricHead,
         batch: &WriteBatch,
         named: Vec<(u32, Labels)>,
         limit: u64,
@@ -278,11 +297,11 @@ impl Ingester {
     }
 }
 
-fn new_metadata(head: &Head, batch: &WriteBatch) -> Vec<u32> {
+fn new_metadata(head: &MetricHead, batch: &WriteBatch) -> Vec<u32> {
     if batch.metadata.is_empty() {
         return Vec::new();
     }
-    let kept = head.metadata.read();
+    let kept = head.beside.metadata.read();
     let entries = batch.metadata.iter().enumerate();
     entries.filter(|(_, entry)| !kept.has(entry)).map(|(index, _)| index as u32).collect()
 }

@@ -1,10 +1,15 @@
 //! What tests of the whole ingester share: batches, a disk and a bucket that fail on demand, reads.
 
+mod logs;
 mod store;
 
-use crate::{Dependencies, Ingester, IngesterConfig, StartError, fs::Fs};
+use crate::{
+    Dependencies, Ingester, IngesterConfig, StartError,
+    fs::Fs,
+    head::{BesideSeries, MetricHead},
+};
 use block_store::{BlockCacheConfig, BlocksReader, Bucket, Manifests, Ulid};
-use model::{Labels, Matcher, Sample, TenantId, TimeRange};
+use model::{Labels, Matcher, Sample, Signal, TenantId, TimeRange};
 use prometheus_client::registry::Registry;
 use runtime::{Clock, ManualClock};
 use service_api::{
@@ -20,6 +25,7 @@ use std::{
     time::Duration,
 };
 
+pub use logs::{LogRows, append_logs, head_lines, labels_query, log_batch, push_logs};
 pub use store::FaultyStore;
 
 struct NoLabels;
@@ -57,6 +63,10 @@ pub fn batch(series: &[(&str, &[(i64, f64)])]) -> (WriteBatch, Vec<(u32, Labels)
         });
     }
     (batch, named)
+}
+
+pub fn metric_head(block_ms: i64) -> MetricHead {
+    MetricHead::new(tenant(), block_ms, BesideSeries::new(10, 10))
 }
 
 pub fn tenant() -> TenantId {
@@ -151,7 +161,11 @@ impl World {
 
     /// Blocks that the manifest lists.
     pub async fn blocks(&self) -> usize {
-        self.manifests().latest(&tenant()).await.unwrap().blocks.len()
+        self.blocks_of(Signal::Metrics).await
+    }
+
+    pub async fn blocks_of(&self, signal: Signal) -> usize {
+        self.manifests().latest(&tenant(), signal).await.unwrap().blocks.len()
     }
 }
 

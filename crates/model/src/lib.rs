@@ -22,7 +22,7 @@ pub use matcher::{MatchOp, Matcher, RegexError};
 pub use metadata::{Metadata, MetricType};
 pub use nanos::{NANOS_A_MILLI, NanoRange, Nanos};
 pub use quote::{quote, quote_char};
-pub use regex::capturing_regex;
+pub use regex::{capturing_regex, search_regex};
 pub use sample::{STALE_NAN, Sample, is_stale, stale_nan};
 pub use signal::Signal;
 pub use tenant::{InvalidTenant, TenantId};

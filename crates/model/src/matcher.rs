@@ -49,6 +49,10 @@ impl Matcher {
         Self { name: name.to_owned(), op: MatchOp::Equal, value: value.to_owned(), regex: None }
     }
 
+    pub fn not_equal(name: &str, value: &str) -> Self {
+        Self { name: name.to_owned(), op: MatchOp::NotEqual, value: value.to_owned(), regex: None }
+    }
+
     pub fn matches(&self, value: &str) -> bool {
         let matched = match &self.regex {
             None => value == self.value,

@@ -72,9 +72,10 @@ impl ValueRegex {
             None if pattern.len() > MAX_COMPILED_LENGTH => {
                 return Err(go_syntax::error("expression too large"));
             }
-            None => {
-                Self { strategy: Strategy::Compiled(compile(&translated)?), prefix: analysis::prefix(&hir) }
-            }
+            None => Self {
+                strategy: Strategy::Compiled(compile(&whole(&translated))?),
+                prefix: analysis::prefix(&hir),
+            },
         })
     }
 
@@ -102,14 +103,28 @@ impl ValueRegex {
 
 /// A regular expression over whole label values whose groups capture, for `label_replace`.
 pub fn capturing_regex(pattern: &str) -> Result<Regex, RegexError> {
+    compile(&whole(&translate_capturing(pattern)?))
+}
+
+/// A regular expression that may match anywhere in a line, and whose groups capture. Other
+/// than in label values, `.` does not match a line feed.
+pub fn search_regex(pattern: &str) -> Result<Regex, RegexError> {
+    compile(&translate_capturing(pattern)?)
+}
+
+fn translate_capturing(pattern: &str) -> Result<String, RegexError> {
     if pattern.len() > MAX_COMPILED_LENGTH {
         return Err(go_syntax::error("expression too large"));
     }
-    compile(&go_syntax::translate(pattern, Groups::Capture)?)
+    go_syntax::translate(pattern, Groups::Capture)
 }
 
-fn compile(translated: &str) -> Result<Regex, RegexError> {
-    RegexBuilder::new(&format!("^(?s:{translated})$"))
+fn whole(translated: &str) -> String {
+    format!("^(?s:{translated})$")
+}
+
+fn compile(regex: &str) -> Result<Regex, RegexError> {
+    RegexBuilder::new(regex)
         .size_limit(SIZE_LIMIT)
         .dfa_size_limit(SIZE_LIMIT)
         .nest_limit(NEST_LIMIT + 2)

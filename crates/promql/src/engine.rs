@@ -12,7 +12,7 @@ mod kernel;
 mod labels;
 mod plan;
 mod result;
-mod steps;
+mod shift;
 mod values;
 mod window;
 
@@ -25,7 +25,7 @@ use futures::future::try_join_all;
 use model::Timestamp;
 use plan::{Plan, plan};
 use service_api::{Error, MetricsReader, ReadContext, Result};
-use steps::Steps;
+use vectors::Steps;
 
 #[derive(Clone, Debug)]
 pub struct EngineConfig {

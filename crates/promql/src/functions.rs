@@ -2,10 +2,9 @@
 
 pub mod histogram;
 pub mod kahan;
-pub mod labels;
+pub mod label_join;
 pub mod math;
 pub mod over_time;
-pub mod quantile;
 pub mod rate;
 pub mod sort;
 pub mod time;

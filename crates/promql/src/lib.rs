@@ -5,10 +5,10 @@ pub mod engine;
 pub mod functions;
 pub mod parse;
 mod print;
-pub mod row;
 mod signatures;
 
 pub use engine::Engine;
-pub use parse::{MAX_DEPTH, ParseError, ParseOptions, parse, parse_metric_selector, selects_something};
+pub use parse::{MAX_DEPTH, ParseError, ParseOptions, parse, parse_metric_selector};
 pub use print::pretty;
+pub use query_syntax::selects_something;
 pub use signatures::{FUNCTIONS, Signature};

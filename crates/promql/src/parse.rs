@@ -96,12 +96,6 @@ pub fn parse_metric_selector(selector: &str) -> Result<Vec<Matcher>, ParseError>
     parse_selector(selector).map_err(|error| ParseError::new(selector, error))
 }
 
-/// Whether at least one matcher refuses the empty value, as Prometheus asks of `match[]`
-/// and of selectors in queries, lest a slip of the pen select every series there is.
-pub fn selects_something(matchers: &[Matcher]) -> bool {
-    matchers.iter().any(|matcher| !matcher.matches_empty())
-}
-
 fn parse_expression(query: &str, options: ParseOptions) -> Result<Expr, SyntaxError> {
     let mut parser = Parser::new(query, options)?;
     if parser.tokens.peek().kind == Kind::End && !parser.tokens.failed_here() {

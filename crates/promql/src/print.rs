@@ -1,6 +1,5 @@
 //! Expressions as text: on one line, as Prometheus prints them, or broken into lines.
 
-mod number;
 mod pretty;
 
 pub use pretty::pretty;
@@ -10,8 +9,7 @@ use crate::ast::{
     NumberLiteral, Subquery, VectorMatching, VectorSelector,
 };
 use model::{METRIC_NAME, MatchOp, quote};
-use number::{Plain, Short};
-use query_syntax::format_duration;
+use query_syntax::{PlainNumber, ShortNumber, format_duration};
 use std::fmt::{self, Display, Formatter};
 
 impl Display for Expr {
@@ -122,14 +120,14 @@ fn write_matching(f: &mut Formatter<'_>, matching: &VectorMatching) -> fmt::Resu
     }
     match matching.fill {
         FillValues { left: Some(left), right: Some(right) } if left == right => {
-            write!(f, " fill ({})", Short(left))
+            write!(f, " fill ({})", ShortNumber(left))
         }
         FillValues { left, right } => {
             if let Some(left) = left {
-                write!(f, " fill_left ({})", Short(left))?;
+                write!(f, " fill_left ({})", ShortNumber(left))?;
             }
             match right {
-                Some(right) => write!(f, " fill_right ({})", Short(right)),
+                Some(right) => write!(f, " fill_right ({})", ShortNumber(right)),
                 None => Ok(()),
             }
         }
@@ -141,7 +139,7 @@ impl Display for NumberLiteral {
         if self.is_duration {
             return f.write_str(&format_duration((self.value * 1000.0).round() as i64));
         }
-        write!(f, "{}", Plain(self.value))
+        write!(f, "{}", PlainNumber(self.value))
     }
 }
 

@@ -3,10 +3,15 @@
 use async_trait::async_trait;
 use model::Labels;
 use service_api::{
-    ExemplarSeries, LabelQuery, LabelsReader, MetricMetadata, MetricsReader, ReadContext, Result,
-    SelectRequest, SeriesSet, Warned, merge_series_sets,
+    ExemplarSeries, LabelQuery, LabelsReader, LogsReader, MetricMetadata, MetricsReader, ReadContext, Result,
+    SelectRequest, SeriesSet, StreamSet, StreamsRequest, Warned, merge_series_sets, merge_stream_sets,
 };
 use std::sync::Arc;
+
+/// Somebody who has data of both signals.
+pub trait Source: MetricsReader + LogsReader {}
+
+impl<T: MetricsReader + LogsReader> Source for T {}
 
 /// Everything a tenant has, as one reader.
 ///
@@ -14,12 +19,12 @@ use std::sync::Arc;
 /// leaves the head only after the block is listed, so what the head no longer gave is in
 /// the blocks that are listed afterwards. What both give is merged.
 pub struct Querier {
-    recent: Arc<dyn MetricsReader>,
-    blocks: Arc<dyn MetricsReader>,
+    recent: Arc<dyn Source>,
+    blocks: Arc<dyn Source>,
 }
 
 impl Querier {
-    pub fn new(recent: Arc<dyn MetricsReader>, blocks: Arc<dyn MetricsReader>) -> Self {
+    pub fn new(recent: Arc<dyn Source>, blocks: Arc<dyn Source>) -> Self {
         Self { recent, blocks }
     }
 }
@@ -50,8 +55,8 @@ impl LabelsReader for Querier {
 #[async_trait]
 impl MetricsReader for Querier {
     async fn select(&self, ctx: &ReadContext, request: &SelectRequest) -> Result<SeriesSet> {
-        let recent = self.recent.select(ctx, request).await?;
-        let blocks = self.blocks.select(ctx, request).await?;
+        let recent = MetricsReader::select(&*self.recent, ctx, request).await?;
+        let blocks = MetricsReader::select(&*self.blocks, ctx, request).await?;
         Ok(merge_series_sets(vec![blocks, recent]))
     }
 
@@ -63,6 +68,15 @@ impl MetricsReader for Querier {
     /// Metadata is kept in the head alone.
     async fn metadata(&self, ctx: &ReadContext, metric: Option<&str>) -> Result<Vec<MetricMetadata>> {
         self.recent.metadata(ctx, metric).await
+    }
+}
+
+#[async_trait]
+impl LogsReader for Querier {
+    async fn select(&self, ctx: &ReadContext, request: &StreamsRequest) -> Result<StreamSet> {
+        let recent = LogsReader::select(&*self.recent, ctx, request).await?;
+        let blocks = LogsReader::select(&*self.blocks, ctx, request).await?;
+        Ok(merge_stream_sets(vec![blocks, recent]))
     }
 }
 

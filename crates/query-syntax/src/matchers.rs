@@ -14,7 +14,10 @@ pub fn parse_matchers(tokens: &mut Tokens<'_>) -> Result<(Vec<Matcher>, Span), S
         return Ok((matchers, open.to(close.span)));
     }
     loop {
-        matchers.push(parse_matcher(tokens)?);
+        matchers.push(match metric_name(tokens)? {
+            Some(name) => Matcher::equal(METRIC_NAME, &name),
+            None => parse_matcher(tokens)?,
+        });
         let comma = tokens.accept(Kind::Comma).is_some();
         if let Some(close) = tokens.accept(Kind::RightBrace) {
             return Ok((matchers, open.to(close.span)));
@@ -25,7 +28,18 @@ pub fn parse_matchers(tokens: &mut Tokens<'_>) -> Result<(Vec<Matcher>, Span), S
     }
 }
 
-fn parse_matcher(tokens: &mut Tokens<'_>) -> Result<Matcher, SyntaxError> {
+/// Takes a string that no operator follows.
+fn metric_name(tokens: &mut Tokens<'_>) -> Result<Option<String>, SyntaxError> {
+    let token = tokens.peek();
+    if token.kind != Kind::String || match_op(tokens, 1).is_some() {
+        return Ok(None);
+    }
+    tokens.advance();
+    unquote(tokens.text_of(token), token.span).map(Some)
+}
+
+/// Parses one matcher, such as `job="a"` or `"service.name"=~"b.*"`.
+pub fn parse_matcher(tokens: &mut Tokens<'_>) -> Result<Matcher, SyntaxError> {
     let token = tokens.peek();
     let name = match token.kind {
         Kind::Identifier => tokens.text_of(token).to_owned(),
@@ -33,16 +47,26 @@ fn parse_matcher(tokens: &mut Tokens<'_>) -> Result<Matcher, SyntaxError> {
         _ => return Err(tokens.unexpected(CONTEXT, "identifier or \"}\"")),
     };
     tokens.advance();
-    let op = match tokens.peek_operator() {
-        Some("=") => MatchOp::Equal,
-        Some("!=") => MatchOp::NotEqual,
-        Some("=~") => MatchOp::Regex,
-        Some("!~") => MatchOp::NotRegex,
-        _ if token.kind == Kind::String => return Ok(Matcher::equal(METRIC_NAME, &name)),
-        _ => return Err(tokens.unexpected(CONTEXT, "label matching operator")),
-    };
+    let op = match_op(tokens, 0).ok_or_else(|| tokens.unexpected(CONTEXT, "label matching operator"))?;
     tokens.advance();
     let value = tokens.expect(Kind::String, CONTEXT, "string")?;
     let text = unquote(tokens.text_of(value), value.span)?;
     Matcher::new(op, &name, &text).map_err(|e| SyntaxError::new(token.span.to(value.span), e.to_string()))
+}
+
+/// The operator of a matcher that stands `ahead` of the next token.
+fn match_op(tokens: &Tokens<'_>, ahead: usize) -> Option<MatchOp> {
+    let token = tokens.peek_at(ahead);
+    if !matches!(token.kind, Kind::Operator | Kind::Assign) {
+        return None;
+    }
+    [MatchOp::Equal, MatchOp::NotEqual, MatchOp::Regex, MatchOp::NotRegex]
+        .into_iter()
+        .find(|op| op.as_str() == tokens.text_of(token))
+}
+
+/// Whether at least one matcher refuses the empty value, as Prometheus and Loki ask of
+/// selectors, lest a slip of the pen select everything there is.
+pub fn selects_something(matchers: &[Matcher]) -> bool {
+    matchers.iter().any(|matcher| !matcher.matches_empty())
 }

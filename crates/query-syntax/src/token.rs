@@ -12,6 +12,8 @@ pub enum Kind {
     Keyword,
     Number,
     Duration,
+    /// A size such as `5KB`.
+    Bytes,
     String,
     LeftParen,
     RightParen,
@@ -145,6 +147,7 @@ impl<'q> Tokens<'q> {
             Kind::Operator => format!("<op:{text}>"),
             Kind::Number => format!("number {}", shortened(text)),
             Kind::Duration => format!("duration {}", shortened(text)),
+            Kind::Bytes => format!("size {}", shortened(text)),
             Kind::String => format!("string {}", shortened(text)),
             _ => quote(text),
         }

@@ -56,7 +56,7 @@ pub struct Limits {
     pub max_query_series: u64,
     /// Seconds from start to end of one range query; 0 is no limit.
     pub max_query_range: u64,
-    /// Lines that one query may ask for.
+    /// Lines that one query may ask for; 0 is no limit.
     pub max_query_lines: u64,
 }
 

@@ -92,7 +92,13 @@ impl PushOutcome {
         self.lines += other.lines;
         self.rejected += other.rejected;
         let room = Self::KEPT_REJECTIONS.saturating_sub(self.rejections.len());
+        // Whether anything was over a limit decides how a request is answered, so that much is kept.
+        let limit = other.rejections.iter().skip(room).find(|r| r.reason.is_limit()).cloned();
         self.rejections.extend(other.rejections.into_iter().take(room));
+        if let Some(limit) = limit.filter(|_| !self.rejections.iter().any(|r| r.reason.is_limit())) {
+            self.rejections.pop();
+            self.rejections.push(limit);
+        }
     }
 }
 
@@ -129,6 +135,13 @@ pub enum RejectReason {
     Labels(String),
     /// A native histogram that is not valid, with the sentence that says why.
     Histogram(String),
+}
+
+impl RejectReason {
+    /// Whether the entry may be taken later, once the sender is below its limit.
+    pub fn is_limit(&self) -> bool {
+        matches!(self, Self::SeriesLimit(_) | Self::StreamRate(_))
+    }
 }
 
 /// The ingester's side of a write.

@@ -1,1 +1,22 @@
 //! Go's text/template: parsing, execution, and the functions that log and alert templates use.
+
+mod ast;
+mod error;
+mod exec;
+mod format;
+pub mod functions;
+mod lex;
+mod limits;
+mod parse;
+mod reads;
+mod regexes;
+mod template;
+mod time;
+mod value;
+
+pub use error::{ExecError, ParseError};
+pub use functions::{Call, Function, Functions, Kind, Run};
+pub use limits::Limits;
+pub use template::{Env, Fields, MissingKey, Options, Template};
+pub use time::{Time, Zone};
+pub use value::{Data, Map, Value};

@@ -1,1 +1,23 @@
 //! Vectors over the steps of a query, and what PromQL and LogQL both do with them.
+
+mod aggregate;
+mod compensated;
+mod label_replace;
+mod labels;
+mod matching;
+mod operator;
+mod order;
+mod quantile;
+mod row;
+mod steps;
+
+pub use aggregate::{Groups, Kind, Top};
+pub use compensated::add_compensated;
+pub use label_replace::{LabelReplace, check_value_length};
+pub use labels::{LabelChoice, merge_same_labels, without_metadata};
+pub use matching::{Cardinality, Duplicate, Matching, Pairs, SetOp, set_operation};
+pub use operator::{Arithmetic, Comparison, ScalarOp};
+pub use order::{ascending, descending};
+pub use quantile::quantile;
+pub use row::{Row, RowRef, Rows, absent, each, has_values, is_absent, row_bytes};
+pub use steps::Steps;

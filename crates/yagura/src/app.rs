@@ -11,10 +11,9 @@ use distributor::Distributor;
 use http_api::{Action, ApiConfig, BuildInfo, Deps, HttpMetrics, Multitenancy};
 use ingester::{FlushWhich, Ingester, NewId, fs::RealFs};
 use prometheus_client::registry::Registry;
-use promql::Engine;
 use querier::Querier;
 use runtime::{Clock, ProcessMetrics, Supervisor, SystemClock};
-use service_api::{Ingest, LimitsSource};
+use service_api::LimitsSource;
 use std::{
     sync::Arc,
     time::{Duration, UNIX_EPOCH},
@@ -79,16 +78,26 @@ impl App {
         .await?;
         let ingester = started.context("cannot start the ingester")?;
 
-        let ingest: Arc<dyn Ingest> = ingester.clone();
-        let push = Distributor::new(ingest, Arc::clone(&limits_source), Arc::clone(&clock), &mut registry);
+        let push = Arc::new(Distributor::new(
+            ingester.clone(),
+            ingester.clone(),
+            Arc::clone(&limits_source),
+            Arc::clone(&clock),
+            &mut registry,
+        ));
         let blocks = Arc::new(BlocksReader::new(Arc::clone(&manifests), &config.cache));
         let retention =
             Retention::new(manifests, Arc::clone(&limits_source), Arc::clone(&clock), &mut registry);
         let yaml = config.to_yaml()?;
+        let querier = Arc::new(Querier::new(ingester.clone(), blocks));
         let router = http_api::router(Deps {
-            reader: Arc::new(Querier::new(ingester.clone(), blocks)),
-            push: Arc::new(push),
-            engine: Arc::new(Engine::new(config.query.engine())),
+            reader: querier.clone(),
+            logs: querier,
+            tail: ingester.clone(),
+            push: push.clone(),
+            push_logs: push,
+            engine: Arc::new(promql::Engine::new(config.query.engine())),
+            log_engine: Arc::default(),
             limits: limits_source,
             clock,
             multitenancy: Multitenancy(config.multitenancy.enabled),

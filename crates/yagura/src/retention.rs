@@ -1,7 +1,7 @@
 //! Removes blocks past their tenant's retention, and objects that nobody lists any more.
 
 use block_store::{Manifests, apply_retention, collect_garbage};
-use model::TenantId;
+use model::{Signal, TenantId};
 use prometheus_client::{metrics::counter::Counter, registry::Registry};
 use runtime::Clock;
 use service_api::{LimitsSource, Result};
@@ -61,19 +61,21 @@ impl Retention {
 
     async fn round(&self) -> Result<()> {
         for tenant in self.manifests.tenants().await? {
-            self.tenant(&tenant).await?;
+            for signal in Signal::ALL {
+                self.tenant(&tenant, signal).await?;
+            }
         }
         Ok(())
     }
 
-    async fn tenant(&self, tenant: &TenantId) -> Result<()> {
+    async fn tenant(&self, tenant: &TenantId, signal: Signal) -> Result<()> {
         let now = self.clock.now_ms();
         let retention = Duration::from_secs(self.limits.limits(tenant).retention);
         if !retention.is_zero() {
-            let expired = apply_retention(&self.manifests, tenant, now, retention).await?;
+            let expired = apply_retention(&self.manifests, tenant, signal, now, retention).await?;
             self.expired.inc_by(expired.len() as u64);
         }
-        let collected = collect_garbage(&self.manifests, tenant, now, GRACE).await?;
+        let collected = collect_garbage(&self.manifests, tenant, signal, now, GRACE).await?;
         self.removed.inc_by(collected.blocks + collected.manifests);
         Ok(())
     }

@@ -17,7 +17,7 @@ const FLOORS: &[(&str, u32)] = &[
     ("chunk", 1),
     ("query-syntax", 1),
     ("vectors", 2),
-    ("template", 0),
+    ("template", 2),
     ("promql", 3),
     ("logql", 3),
     ("block-store", 3),

@@ -42,7 +42,7 @@ async fn a_full_disk_refuses_writes_loses_none_and_recovers() {
     };
     let settings = settings.with_data_dir(&folder.join("data"));
     let mut yagura = settings.start().await;
-    let (http, url) = (yagura.http.clone(), yagura.url("/api/v1/write"));
+    let (http, url) = (yagura.http.clone(), yagura.base().to_owned());
     let mut ledgers: Vec<_> = (0..2).map(|n| Ledger::new(&format!("full-{n}"), 100, Version::V1)).collect();
     for ledger in &mut ledgers {
         for _ in 0..20 {
@@ -79,12 +79,12 @@ async fn a_full_disk_refuses_writes_loses_none_and_recovers() {
         for _ in 0..20 {
             ledger.send(&http, &url).await;
         }
-        ledger.check(&yagura.query()).await;
+        ledger.check(&yagura).await;
     }
     yagura.process.kill();
     let yagura = settings.start().await;
     for ledger in &ledgers {
-        ledger.check(&yagura.query()).await;
+        ledger.check(&yagura).await;
     }
     assert!(yagura.stop().await.success());
     drop(disk);

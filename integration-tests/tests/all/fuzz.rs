@@ -1,6 +1,6 @@
 //! Broken and hostile bodies on the write endpoints: the sender's error, never ours.
 
-use integration_tests::{Random, Settings, TimeSeries, Version, Yagura, now_ms, snappy};
+use integration_tests::{Random, Settings, TimeSeries, Version, Yagura, mutate, now_ms, snappy};
 
 const MUTATIONS: usize = 1000;
 const PATHS: [&str; 2] = ["/api/v1/write", "/api/v1/push"];
@@ -17,44 +17,6 @@ fn valid(version: Version) -> Vec<u8> {
         TimeSeries::new(&labels, &[(now - 2000, n as f64), (now - 1000, f64::NAN), (now, -1.5)])
     };
     version.message(&(0..8).map(series).collect::<Vec<_>>())
-}
-
-/// Values on which length and number handling tends to trip.
-const EDGES: [&[u8]; 8] = [
-    &[0x00],
-    &[0x7f],
-    &[0xff, 0xff, 0xff, 0xff, 0x0f],
-    &[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01],
-    &[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f],
-    &[0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80],
-    &[0x0b, 0x0b, 0x0b, 0x0b],
-    &[0xfe, 0xff, 0xc0, 0x80],
-];
-
-fn mutate(bytes: &mut Vec<u8>, random: &mut Random) {
-    for _ in 0..1 + random.below(3) {
-        if bytes.is_empty() {
-            bytes.push(random.number() as u8);
-        }
-        let at = random.below(bytes.len());
-        let end = (at + 1 + random.below(16)).min(bytes.len());
-        match random.below(7) {
-            0 => bytes[at] ^= 1 << random.below(8),
-            1 => bytes[at] = random.number() as u8,
-            2 => drop(bytes.drain(at..end)),
-            3 => {
-                let copy = bytes[at..end].to_vec();
-                bytes.splice(at..at, copy);
-            }
-            4 => bytes.truncate(at),
-            5 => drop(bytes.splice(at..at, EDGES[random.below(EDGES.len())].iter().copied())),
-            _ => {
-                let edge = EDGES[random.below(EDGES.len())];
-                let end = (at + edge.len()).min(bytes.len());
-                bytes.splice(at..end, edge.iter().copied());
-            }
-        }
-    }
 }
 
 #[tokio::test]
@@ -96,7 +58,7 @@ async fn mutated_bodies_are_never_our_error() {
 }
 
 /// Still the same process, still taking writes, not much bigger.
-async fn alive_and_lean(yagura: &Yagura, before: u64) {
+pub async fn alive_and_lean(yagura: &Yagura, before: u64) {
     let growth = yagura.process.resident_bytes().saturating_sub(before);
     assert!(growth < MAX_GROWTH, "memory grew by {} MiB", growth / MIB);
     let now = now_ms();

@@ -1,6 +1,6 @@
 //! `kill -9` during writes, again and again: what was acknowledged is there, once.
 
-use integration_tests::{Http, Ledger, Settings, Version, Yagura, now_ms};
+use integration_tests::{Http, Ledger, Settings, Version, Wire, Yagura, now_ms};
 use std::{
     sync::{
         Arc, Mutex,
@@ -43,7 +43,7 @@ impl Senders {
     }
 
     fn send_to(&self, yagura: &Yagura) {
-        *self.url.lock().unwrap() = yagura.url("/api/v1/write");
+        *self.url.lock().unwrap() = yagura.base().to_owned();
     }
 
     async fn finish(self) -> Vec<Ledger> {
@@ -79,21 +79,25 @@ async fn kill_often(settings: &Settings, ledgers: Vec<Ledger>) {
     tokio::time::sleep(Duration::from_millis(300)).await;
     let ledgers = senders.finish().await;
     let acknowledged: usize = ledgers.iter().map(Ledger::acknowledged).sum();
-    println!("{acknowledged} samples were acknowledged around {KILLS} kills");
-    assert!(acknowledged > KILLS * SERIES, "too few writes to show anything: {acknowledged} samples");
+    println!("{acknowledged} entries were acknowledged around {KILLS} kills");
+    assert!(acknowledged > KILLS * SERIES, "too few writes to show anything: {acknowledged} entries");
     for ledger in &ledgers {
-        ledger.check(&yagura.query()).await;
+        ledger.check(&yagura).await;
     }
     // What is in the bucket must not depend on the process that put it there.
     assert!(yagura.stop().await.success());
     let yagura = settings.start().await;
     for ledger in &ledgers {
-        ledger.check(&yagura.query()).await;
+        ledger.check(&yagura).await;
     }
 }
 
-fn version(n: usize) -> Version {
-    if n.is_multiple_of(2) { Version::V1 } else { Version::V2 }
+fn version(n: usize) -> Wire {
+    Wire::RemoteWrite(if n.is_multiple_of(2) { Version::V1 } else { Version::V2 })
+}
+
+fn log_wire(n: usize) -> Wire {
+    if n.is_multiple_of(2) { Wire::LokiProtobuf } else { Wire::LokiJson }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -104,7 +108,23 @@ async fn acknowledged_samples_survive_twenty_kills() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn acknowledged_lines_survive_twenty_kills() {
+    let settings = Settings::default();
+    let ledgers = (0..4).map(|n| Ledger::new(&format!("lines-{n}"), SERIES, log_wire(n))).collect();
+    kill_often(&settings, ledgers).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn kills_while_blocks_are_flushed_lose_nothing_and_double_nothing() {
+    kill_while_flushing("metrics", version).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn kills_while_log_blocks_are_flushed_lose_nothing_and_double_nothing() {
+    kill_while_flushing("logs", log_wire).await;
+}
+
+async fn kill_while_flushing(signal: &str, wire: fn(usize) -> Wire) {
     let settings = Settings::new(&[
         "ingester.block_duration=60",
         "ingester.flush_interval=1",
@@ -114,10 +134,9 @@ async fn kills_while_blocks_are_flushed_lose_nothing_and_double_nothing() {
     // Two hours in the past, and ten seconds from batch to batch: a block is full every six
     // batches, and old enough to be flushed at once.
     let start = now_ms() - 2 * 3_600_000;
-    let ledger =
-        |n| Ledger::new(&format!("past-{n}"), SERIES, version(n)).with_times(start + n as i64, 2_000);
+    let ledger = |n| Ledger::new(&format!("past-{n}"), SERIES, wire(n)).with_times(start + n as i64, 2_000);
     kill_often(&settings, (0..4).map(ledger).collect()).await;
-    let blocks = settings.data_dir().join("bucket/anonymous/metrics/blocks");
+    let blocks = settings.data_dir().join(format!("bucket/anonymous/{signal}/blocks"));
     let count = std::fs::read_dir(&blocks).map_or(0, Iterator::count);
     assert!(count > 0, "no block was flushed to {}", blocks.display());
 }

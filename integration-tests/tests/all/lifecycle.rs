@@ -7,7 +7,7 @@ use std::{fs, time::Duration};
 async fn sigterm_under_load_drains_and_loses_nothing() {
     let settings = Settings::default();
     let yagura = settings.start().await;
-    let url = yagura.url("/api/v1/write");
+    let url = yagura.base().to_owned();
     let sender = tokio::spawn(async move {
         let (mut ledger, http) = (Ledger::new("drain", 10, Version::V1), Http::default());
         for _ in 0..400 {
@@ -20,7 +20,7 @@ async fn sigterm_under_load_drains_and_loses_nothing() {
     let ledger = sender.await.unwrap();
     assert!(ledger.acknowledged() > 0);
     let yagura = settings.start().await;
-    ledger.check(&yagura.query()).await;
+    ledger.check(&yagura).await;
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use hyper_util::{
     rt::{TokioExecutor, TokioIo},
     server::conn::auto,
 };
-use integration_tests::{Ledger, Settings, Version, now_ms};
+use integration_tests::{Ledger, Settings, Version, Wire, now_ms};
 use s3s::{auth::SimpleAuth, service::S3ServiceBuilder};
 use s3s_fs::FileSystem;
 use std::{fs, net::SocketAddr, path::Path};
@@ -47,24 +47,33 @@ async fn blocks_in_s3_answer_when_the_data_folder_is_gone() {
         &format!("s3.secret_access_key={SECRET}"),
     ]);
     let start = now_ms() - 600_000;
-    let mut ledger = Ledger::new("s3", 50, Version::V2).with_times(start, 5000);
+    let wires = [Wire::RemoteWrite(Version::V2), Wire::LokiProtobuf];
+    let mut ledgers = wires.map(|wire| Ledger::new(&format!("{wire:?}"), 50, wire).with_times(start, 5000));
     let yagura = settings.start().await;
-    let (http, url) = (yagura.http.clone(), yagura.url("/api/v1/write"));
+    let (http, url) = (yagura.http.clone(), yagura.base().to_owned());
     for _ in 0..100 {
-        ledger.send(&http, &url).await;
+        for ledger in &mut ledgers {
+            ledger.send(&http, &url).await;
+        }
     }
     assert_eq!(yagura.post("/flush", &[], Vec::new()).await.status / 100, 2);
-    ledger.check(&yagura.query()).await;
+    for ledger in &ledgers {
+        ledger.check(&yagura).await;
+    }
     let log = yagura.process.log();
     let shown = [yagura.get("/config").await.body, yagura.get("/metrics").await.body, log];
     assert!(shown.iter().all(|text| !text.contains(SECRET)), "the secret is shown");
     assert!(yagura.stop().await.success());
 
-    assert!(root.path().join("metrics/some/prefix/anonymous/metrics/manifest").is_dir());
+    for signal in ["metrics", "logs"] {
+        assert!(root.path().join(format!("metrics/some/prefix/anonymous/{signal}/manifest")).is_dir());
+    }
     fs::remove_dir_all(settings.data_dir()).unwrap();
     let yagura = settings.start().await;
-    assert_eq!(ledger.acknowledged(), 5000);
-    ledger.check(&yagura.query()).await;
+    for ledger in &ledgers {
+        assert_eq!(ledger.acknowledged(), 5000);
+        ledger.check(&yagura).await;
+    }
 }
 
 #[tokio::test]

@@ -5,45 +5,18 @@
 //! Then minimum time, maximum time, series, samples (8 bytes each), crc32c of all of this
 //! (4 bytes), and the magic. Numbers are little-endian.
 
-use super::{MAGIC, ZSTD_LEVEL};
+use super::{
+    BlockIndex, MAGIC,
+    index::MetricsIndex,
+    logs::{LogsFooter, LogsIndex},
+    section::{PLACE_LEN, Section, range_of},
+};
 use chunk::{Corrupt, Cursor};
-use model::Timestamp;
-use service_api::{Error, Result};
+use model::{Signal, Timestamp};
 use std::ops::Range;
 
 pub(super) const SECTIONS: usize = 5;
-const SECTION_LEN: usize = 3 * 8 + 4;
-pub(super) const FOOTER_LEN: usize = SECTIONS * SECTION_LEN + 4 * 8 + 4 + MAGIC.len();
-/// A section of more bytes is not believed.
-const MAX_SECTION: u64 = 1 << 31;
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Section {
-    pub(super) offset: u64,
-    pub(super) stored: u64,
-    pub(super) raw: u64,
-    pub(super) checksum: u32,
-}
-
-impl Section {
-    /// Compresses `raw` and says where it will be.
-    pub(super) fn compress(raw: &[u8], offset: u64) -> Result<(Self, Vec<u8>)> {
-        if raw.len() as u64 > MAX_SECTION {
-            return Err(Error::internal("the block's index is too large"));
-        }
-        let packed = zstd::bulk::compress(raw, ZSTD_LEVEL).map_err(|e| Error::internal(e.to_string()))?;
-        let (stored, raw, checksum) = (packed.len() as u64, raw.len() as u64, crc32c::crc32c(&packed));
-        Ok((Self { offset, stored, raw, checksum }, packed))
-    }
-
-    pub(super) fn decompress(&self, stored: &[u8]) -> Result<Vec<u8>, Corrupt> {
-        if crc32c::crc32c(stored) != self.checksum {
-            return Err(Corrupt("checksum of a section does not match"));
-        }
-        let raw = zstd::bulk::decompress(stored, self.raw as usize).map_err(|_| Corrupt("zstd"))?;
-        if raw.len() as u64 == self.raw { Ok(raw) } else { Err(Corrupt("a section is cut short")) }
-    }
-}
+pub(super) const FOOTER_LEN: usize = SECTIONS * PLACE_LEN + 4 * 8 + 4 + MAGIC.len();
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Footer {
@@ -58,54 +31,83 @@ impl Footer {
     pub(super) fn encode(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(FOOTER_LEN);
         for section in &self.sections {
-            for number in [section.offset, section.stored, section.raw] {
-                out.extend_from_slice(&number.to_le_bytes());
-            }
-            out.extend_from_slice(&section.checksum.to_le_bytes());
+            section.encode(&mut out);
         }
         for number in [self.min_time as u64, self.max_time as u64, self.series, self.samples] {
             out.extend_from_slice(&number.to_le_bytes());
         }
-        out.extend_from_slice(&crc32c::crc32c(&out).to_le_bytes());
-        out.extend_from_slice(MAGIC);
-        out
+        seal(out, MAGIC)
     }
 
     /// Reads the last `FOOTER_LEN` bytes of a block of `size` bytes.
     pub(super) fn decode(bytes: &[u8], size: u64) -> Result<Self, Corrupt> {
-        let rest = bytes.strip_suffix(MAGIC).ok_or(Corrupt("no block of a version we know"))?;
-        let (body, checksum) = rest.split_last_chunk().ok_or(Corrupt("cut short"))?;
-        if crc32c::crc32c(body) != u32::from_le_bytes(*checksum) {
-            return Err(Corrupt("checksum of the footer does not match"));
-        }
-        let mut input = Cursor::new(body);
-        let number = |input: &mut Cursor<'_>| input.array().map(u64::from_le_bytes);
+        let mut input = Cursor::new(unseal(bytes, MAGIC)?);
         let mut footer = Self::default();
-        let mut end = MAGIC.len() as u64;
         for section in &mut footer.sections {
-            section.offset = number(&mut input)?;
-            section.stored = number(&mut input)?;
-            section.raw = number(&mut input)?;
-            section.checksum = u32::from_le_bytes(input.array()?);
-            end = end.max(section.offset.saturating_add(section.stored));
-            if section.stored > MAX_SECTION || section.raw > MAX_SECTION || section.offset > size {
-                return Err(Corrupt("section out of bounds"));
-            }
+            *section = Section::decode(&mut input, size.saturating_sub(FOOTER_LEN as u64))?;
         }
-        if end > size.saturating_sub(FOOTER_LEN as u64) {
-            return Err(Corrupt("section out of bounds"));
-        }
-        footer.min_time = number(&mut input)? as i64;
-        footer.max_time = number(&mut input)? as i64;
-        footer.series = number(&mut input)?;
-        footer.samples = number(&mut input)?;
+        let mut number = || input.array().map(u64::from_le_bytes);
+        footer.min_time = number()? as i64;
+        footer.max_time = number()? as i64;
+        footer.series = number()?;
+        footer.samples = number()?;
         Ok(footer)
     }
 
     /// Where all sections lie: they follow each other.
     pub(super) fn index_range(&self) -> Range<u64> {
-        let start = self.sections.iter().map(|s| s.offset).min().unwrap_or(0);
-        let end = self.sections.iter().map(|s| s.offset + s.stored).max().unwrap_or(0);
-        start..end
+        range_of(self.sections.iter())
+    }
+}
+
+/// The footer of a block of either signal.
+pub(super) enum AnyFooter {
+    Metrics(Footer),
+    Logs(LogsFooter),
+}
+
+impl AnyFooter {
+    /// `tail`: the end of a block of `size` bytes.
+    pub(super) fn decode(signal: Signal, tail: &[u8], size: u64) -> Result<Self, Corrupt> {
+        match signal {
+            Signal::Metrics => {
+                let at = tail.len().checked_sub(FOOTER_LEN).ok_or(Corrupt("too small"))?;
+                Footer::decode(&tail[at..], size).map(Self::Metrics)
+            }
+            Signal::Logs => LogsFooter::decode(tail, size).map(Self::Logs),
+        }
+    }
+
+    pub(super) fn index_range(&self) -> Range<u64> {
+        match self {
+            Self::Metrics(footer) => footer.index_range(),
+            Self::Logs(footer) => footer.index_range(),
+        }
+    }
+
+    /// `bytes`: the object from `start` on.
+    pub(super) fn index(&self, bytes: &[u8], start: u64) -> Result<BlockIndex, Corrupt> {
+        match self {
+            Self::Metrics(footer) => MetricsIndex::decode(footer, bytes, start).map(BlockIndex::Metrics),
+            Self::Logs(footer) => LogsIndex::decode(footer, bytes, start).map(BlockIndex::Logs),
+        }
+    }
+}
+
+/// Puts a checksum and the magic behind a footer.
+pub(super) fn seal(mut footer: Vec<u8>, magic: &[u8; 8]) -> Vec<u8> {
+    footer.extend_from_slice(&crc32c::crc32c(&footer).to_le_bytes());
+    footer.extend_from_slice(magic);
+    footer
+}
+
+/// Takes them off.
+pub(super) fn unseal<'a>(bytes: &'a [u8], magic: &[u8; 8]) -> Result<&'a [u8], Corrupt> {
+    let rest = bytes.strip_suffix(magic).ok_or(Corrupt("no block of a version we know"))?;
+    let (footer, checksum) = rest.split_last_chunk().ok_or(Corrupt("cut short"))?;
+    if crc32c::crc32c(footer) == u32::from_le_bytes(*checksum) {
+        Ok(footer)
+    } else {
+        Err(Corrupt("checksum of the footer does not match"))
     }
 }

@@ -1,10 +1,10 @@
 //! From matchers to the numbers of series, by postings.
 
-use super::{index::BlockIndex, postings::Value};
+use super::{index::LabelIndex, postings::Value};
 use chunk::Corrupt;
 use model::{MatchOp, Matcher};
 
-impl BlockIndex {
+impl LabelIndex {
     /// The series that match all matchers, ascending.
     ///
     /// A matcher that an absent label satisfies cannot be answered by the postings of the values
@@ -22,7 +22,7 @@ impl BlockIndex {
         let mut include = include.iter();
         let mut found = match include.next() {
             Some(values) => self.union(values)?,
-            None => (0..self.series.len() as u32).collect(),
+            None => (0..self.rows.len() as u32).collect(),
         };
         for values in include {
             if found.is_empty() {

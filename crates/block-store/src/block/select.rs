@@ -1,8 +1,8 @@
 //! Which pages a selection needs, and the series that read them.
 
 use super::{
-    index::BlockIndex,
-    series::{PageKind, Row},
+    index::{MetricsIndex, SeriesRow},
+    series::PageKind,
     times::TimePage,
 };
 use crate::error::corrupt;
@@ -53,7 +53,7 @@ struct PlannedTimes {
     range: TimeRange,
 }
 
-impl BlockIndex {
+impl MetricsIndex {
     /// Finds the matching series and their pages in the range; `check` is asked between series
     /// whether to go on.
     pub(super) fn plan(
@@ -63,10 +63,10 @@ impl BlockIndex {
         range: TimeRange,
     ) -> Result<Plan, PlanError> {
         let mut planner = Planner { index: self, plan: Plan::default(), times: vec![None; self.times.len()] };
-        let mut row = Row::default();
-        for series in self.matching(matchers)? {
+        let mut row = SeriesRow::default();
+        for series in self.labels.matching(matchers)? {
             ctx.check()?;
-            self.series.read(series, &mut row)?;
+            self.read(series, &mut row)?;
             planner.add(&row, range)?;
         }
         Ok(planner.finish())
@@ -93,14 +93,14 @@ impl From<Corrupt> for PlanError {
 }
 
 struct Planner<'a> {
-    index: &'a BlockIndex,
+    index: &'a MetricsIndex,
     plan: Plan,
     /// Of each vector of timestamps, its place in the plan.
     times: Vec<Option<u32>>,
 }
 
 impl Planner<'_> {
-    fn add(&mut self, row: &Row, range: TimeRange) -> Result<(), Corrupt> {
+    fn add(&mut self, row: &SeriesRow, range: TimeRange) -> Result<(), Corrupt> {
         let from = self.plan.pages.len() as u32;
         for page in &row.pages {
             if !page.range(&self.index.times).is_some_and(|r| r.overlaps(&range)) {
@@ -115,7 +115,7 @@ impl Planner<'_> {
         }
         let to = self.plan.pages.len() as u32;
         if from < to {
-            self.plan.series.push((self.index.series.labels(row, &self.index.symbols), from..to));
+            self.plan.series.push((self.index.labels.of(&row.labels), from..to));
         }
         Ok(())
     }

@@ -50,8 +50,8 @@ fn written(given: &[Given]) -> BlockObject {
 async fn reader_of(block: BlockObject) -> BlocksReader {
     let bucket = Bucket::new(Arc::new(InMemory::new()), "");
     let manifests = Manifests::new(bucket.clone(), Arc::new(ManualClock::at(0)), Duration::from_secs(1));
-    bucket.put(&block.meta.object(&TenantId::anonymous()), block.parts).await.unwrap();
-    manifests.add_block(&TenantId::anonymous(), &block.meta).await.unwrap();
+    bucket.put(&block.meta.object(&TenantId::anonymous(), Signal::Metrics), block.parts).await.unwrap();
+    manifests.add_block(&TenantId::anonymous(), Signal::Metrics, &block.meta).await.unwrap();
     BlocksReader::new(Arc::new(manifests), &BlockCacheConfig::default())
 }
 
@@ -332,10 +332,10 @@ proptest! {
             raw[at] ^= with;
         }
         // Behind the checksum, as if a writer had been wrong.
-        let (changed, packed) = super::footer::Section::compress(&raw, block.len() as u64).unwrap();
+        let (changed, packed) = super::section::Section::compress(&raw, block.len() as u64).unwrap();
         footer.sections[section] = changed;
         let bytes = [&block[start as usize..], &packed].concat();
-        if let Ok(index) = BlockIndex::decode(&footer, &bytes, start) {
+        if let Ok(index) = super::index::MetricsIndex::decode(&footer, &bytes, start) {
             let _ = index.plan(&context(), &[matcher_of(MatchOp::Regex, "job", "a.*")], TimeRange::ALL);
             let _ = index.plan(&context(), &[], TimeRange::new(0, 20));
         }

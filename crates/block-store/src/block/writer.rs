@@ -2,11 +2,11 @@
 
 use super::{
     MAGIC, PAGE_SAMPLES,
-    footer::{Footer, SECTIONS, Section},
+    footer::{Footer, SECTIONS},
     groups::GroupsWriter,
-    postings,
-    series::{Page, PageKind, RowWriter, encode_row, encode_shapes},
-    symbols,
+    labels::{LabelSections, LabelsWriter},
+    section::Section,
+    series::{Page, PageKind, encode_pages},
     times::TimesWriter,
 };
 use crate::{BlockMeta, Ulid};
@@ -14,28 +14,18 @@ use bytes::Bytes;
 use chunk::{MAX_HISTOGRAM_ITEMS, encode_histograms, encode_values, histogram_items};
 use model::{HistogramSample, Labels, TimeRange, Timestamp};
 use service_api::{Error, Result};
-use std::collections::HashMap;
 
 /// Histograms in one page at most.
 const PAGE_HISTOGRAMS: usize = 256;
-
-type Map<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
 
 /// Collects series and encodes them as they come: pure CPU work, off the async threads.
 #[derive(Default)]
 pub struct BlockWriter {
     values: GroupsWriter,
     times: TimesWriter,
-    symbols: Map<Box<str>, u32>,
-    pairs: Map<(u32, u32), u32>,
-    /// Of each pair, its name and value, and the series that have it.
-    pair_lists: Vec<((u32, u32), Vec<u32>)>,
-    shapes: Map<Vec<u32>, u32>,
-    rows: Vec<RowWriter>,
-    /// The pairs of all rows, one row's behind the other's.
-    row_pairs: Vec<u32>,
-    row_ends: Vec<usize>,
-    last: Option<Labels>,
+    labels: LabelsWriter,
+    /// The pages of each row.
+    rows: Vec<Vec<Page>>,
     range: Option<TimeRange>,
     samples: u64,
 }
@@ -65,19 +55,18 @@ impl BlockWriter {
         if !ascending || !histograms.windows(2).all(|w| w[0].timestamp < w[1].timestamp) {
             return Err(Error::internal(format!("samples of {labels} are not in time order")));
         }
-        if timestamps.len() != values.len() || self.last.as_ref().is_some_and(|last| last >= labels) {
+        if timestamps.len() != values.len() || !self.labels.may_follow(labels) {
             return Err(Error::internal(format!("series {labels} is not in label order, or uneven")));
         }
         if timestamps.is_empty() && histograms.is_empty() {
             return Ok(());
         }
-        let mut row = RowWriter::default();
+        let mut row = Vec::new();
         self.add_floats(&mut row, timestamps, values);
         self.add_histograms(&mut row, histograms).map_err(|e| Error::internal(format!("{labels}: {e}")))?;
-        row.shape = self.add_labels(labels);
+        self.labels.add(labels);
         self.rows.push(row);
         self.samples += (timestamps.len() + histograms.len()) as u64;
-        self.last = Some(labels.clone());
         Ok(())
     }
 
@@ -98,16 +87,16 @@ impl BlockWriter {
         });
     }
 
-    fn add_floats(&mut self, row: &mut RowWriter, timestamps: &[Timestamp], values: &[f64]) {
+    fn add_floats(&mut self, row: &mut Vec<Page>, timestamps: &[Timestamp], values: &[f64]) {
         for (times, values) in timestamps.chunks(PAGE_SAMPLES).zip(values.chunks(PAGE_SAMPLES)) {
             self.cover(times[0], times[times.len() - 1]);
             let time = self.times.intern(times);
             let (offset, len) = self.values.page(|out| encode_values(values, out));
-            row.pages.push(Page { offset, len: len as u32, kind: PageKind::Float { time } });
+            row.push(Page { offset, len: len as u32, kind: PageKind::Float { time } });
         }
     }
 
-    fn add_histograms(&mut self, row: &mut RowWriter, mut rest: &[HistogramSample]) -> Result<()> {
+    fn add_histograms(&mut self, row: &mut Vec<Page>, mut rest: &[HistogramSample]) -> Result<()> {
         while !rest.is_empty() {
             let mut items = 0;
             let fits = |sample: &&HistogramSample| {
@@ -123,65 +112,20 @@ impl BlockWriter {
             self.cover(range.start, range.end);
             let (offset, len) = self.values.page(|out| encode_histograms(page, out));
             let len = u32::try_from(len).map_err(|_| Error::internal("a histogram page is too large"))?;
-            row.pages.push(Page { offset, len, kind: PageKind::Histogram { count: count as u32, range } });
+            row.push(Page { offset, len, kind: PageKind::Histogram { count: count as u32, range } });
             rest = after;
         }
         Ok(())
-    }
-
-    /// Notes the labels of the next row; gives their shape.
-    fn add_labels(&mut self, labels: &Labels) -> u32 {
-        let series = self.rows.len() as u32;
-        let from = self.row_pairs.len();
-        let before_from = self.row_ends.len().checked_sub(2).map_or(0, |at| self.row_ends[at]);
-        let before = self.last.take().unwrap_or_default();
-        // Neighbours have many pairs in common, often at the same places.
-        let mut before = before.iter();
-        for (at, pair) in labels.iter().enumerate() {
-            let number = match before.next() {
-                Some(same) if same == pair => self.row_pairs[before_from + at],
-                _ => self.pair(pair),
-            };
-            self.pair_lists[number as usize].1.push(series);
-            self.row_pairs.push(number);
-        }
-        self.row_ends.push(self.row_pairs.len());
-        let names = self.row_pairs[from..].iter().map(|pair| self.pair_lists[*pair as usize].0.0).collect();
-        let next = self.shapes.len() as u32;
-        *self.shapes.entry(names).or_insert(next)
-    }
-
-    fn pair(&mut self, (name, value): (&str, &str)) -> u32 {
-        let pair = (self.symbol(name), self.symbol(value));
-        let next = self.pair_lists.len() as u32;
-        let number = *self.pairs.entry(pair).or_insert(next);
-        if number == next {
-            self.pair_lists.push((pair, Vec::new()));
-        }
-        number
-    }
-
-    fn symbol(&mut self, text: &str) -> u32 {
-        if let Some(number) = self.symbols.get(text) {
-            return *number;
-        }
-        let number = self.symbols.len() as u32;
-        self.symbols.insert(text.into(), number);
-        number
     }
 
     /// Ends the block; `None` if it has no series. `source` says what it was made of,
     /// `created` when, in milliseconds.
     pub fn finish(mut self, id: Ulid, source: &str, created: i64) -> Result<Option<BlockObject>> {
         let Some(range) = self.range else { return Ok(None) };
-        let (sorted, order) = self.sort_symbols();
-        let raw: [Vec<u8>; SECTIONS] = [
-            self.values.section(&mut self.times.groups),
-            self.times.section(),
-            symbols::encode(sorted.iter().map(|symbol| &**symbol)),
-            self.series_section(&order),
-            self.postings_section(&order),
-        ];
+        let LabelSections { symbols, rows, postings } =
+            self.labels.finish(|row, out| encode_pages(&self.rows[row], out));
+        let groups = self.values.section(&mut self.times.groups);
+        let raw: [Vec<u8>; SECTIONS] = [groups, self.times.section(), symbols, rows, postings];
         let mut parts = vec![
             Bytes::from_static(MAGIC),
             Bytes::from(std::mem::take(&mut self.values.bytes)),
@@ -204,50 +148,12 @@ impl BlockWriter {
             max_time: range.end,
             series,
             samples,
+            text_bytes: 0,
             bytes: parts.iter().map(|part| part.len() as u64).sum(),
             level: 0,
             source: source.to_owned(),
             created,
         };
         Ok(Some(BlockObject { parts, meta }))
-    }
-
-    /// All symbols sorted, and for each number so far the number it gets by that.
-    fn sort_symbols(&mut self) -> (Vec<Box<str>>, Vec<u32>) {
-        let mut sorted: Vec<_> = std::mem::take(&mut self.symbols).into_iter().collect();
-        sorted.sort_unstable();
-        let mut order = vec![0; sorted.len()];
-        for (place, (_, number)) in sorted.iter().enumerate() {
-            order[*number as usize] = place as u32;
-        }
-        (sorted.into_iter().map(|(symbol, _)| symbol).collect(), order)
-    }
-
-    fn series_section(&self, order: &[u32]) -> Vec<u8> {
-        let mut shapes = vec![Vec::new(); self.shapes.len()];
-        for (names, number) in &self.shapes {
-            shapes[*number as usize] = names.iter().map(|name| order[*name as usize]).collect();
-        }
-        let mut out = Vec::new();
-        encode_shapes(&shapes, &mut out);
-        chunk::put_uvarint(&mut out, self.rows.len() as u64);
-        let mut from = 0;
-        for (row, end) in self.rows.iter().zip(&self.row_ends) {
-            let pairs = &self.row_pairs[from..*end];
-            let value = |pair: &u32| order[self.pair_lists[*pair as usize].0.1 as usize];
-            encode_row(row, pairs.iter().map(value), &mut out);
-            from = *end;
-        }
-        out
-    }
-
-    fn postings_section(&self, order: &[u32]) -> Vec<u8> {
-        let mut lists: Vec<((u32, u32), &[u32])> = self
-            .pair_lists
-            .iter()
-            .map(|((name, value), list)| ((order[*name as usize], order[*value as usize]), list.as_slice()))
-            .collect();
-        lists.sort_unstable_by_key(|(pair, _)| *pair);
-        postings::encode(&lists)
     }
 }

@@ -57,6 +57,7 @@ mod tests {
             max_time: 1_700_000_000_000,
             series: 3,
             samples: 9,
+            text_bytes: 0,
             bytes: 100,
             level: 0,
             source: "ingester-0@17".to_owned(),
@@ -69,6 +70,9 @@ mod tests {
     fn comes_back_and_no_flipped_bit_goes_unseen() {
         let data = encode(&manifest()).unwrap();
         assert_eq!(decode("m", &data).unwrap(), manifest());
+        let mut of_lines = manifest();
+        of_lines.blocks[0].text_bytes = 7;
+        assert_eq!(decode("m", &encode(&of_lines).unwrap()).unwrap(), of_lines);
         for at in 0..data.len() {
             let mut flipped = data.clone();
             flipped[at] ^= 1;

@@ -1,10 +1,10 @@
 //! What a manifest says of each block.
 
-use model::{TenantId, TimeRange, Timestamp};
+use model::{Signal, TenantId, TimeRange, Timestamp};
 use serde::{Deserialize, Serialize};
 use ulid::Ulid;
 
-/// One version of the list of a tenant's blocks.
+/// One version of the list of a tenant's blocks of one signal.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Manifest {
     /// 1 for the first version; 0 where there is none yet.
@@ -18,9 +18,13 @@ pub struct BlockMeta {
     pub id: Ulid,
     pub min_time: Timestamp,
     pub max_time: Timestamp,
+    /// Series or streams.
     pub series: u64,
-    /// Floats and histograms.
+    /// Floats and histograms, or lines.
     pub samples: u64,
+    /// Bytes of all lines' text; 0 where there are none.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub text_bytes: u64,
     /// The size of the object.
     pub bytes: u64,
     /// 0 as flushed; higher the more often it was compacted.
@@ -37,9 +41,18 @@ impl BlockMeta {
     }
 
     /// The object's name in the bucket.
-    pub fn object(&self, tenant: &TenantId) -> String {
-        format!("{tenant}/metrics/blocks/{}", self.id)
+    pub fn object(&self, tenant: &TenantId, signal: Signal) -> String {
+        format!("{}/{}", folder(tenant, signal), self.id)
     }
+}
+
+/// Where a tenant's blocks of a signal lie in the bucket.
+pub(crate) fn folder(tenant: &TenantId, signal: Signal) -> String {
+    format!("{tenant}/{signal}/blocks")
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// A ULID as its 26 characters.

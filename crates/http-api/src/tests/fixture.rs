@@ -1,5 +1,6 @@
 //! A server over a few series in memory.
 
+use super::log_fixture::{MemoryLogs, NoTail};
 use crate::{ApiConfig, BuildInfo, Deps, HttpMetrics, Multitenancy, ReadConfig, router};
 use async_trait::async_trait;
 use axum::{Router, body::Body};
@@ -12,8 +13,9 @@ use model::{
 };
 use runtime::ManualClock;
 use service_api::{
-    ExemplarSeries, LabelQuery, LabelsReader, Limits, MetricMetadata, MetricsReader, Push, PushOutcome,
-    ReadContext, Result, SampleBuffer, SelectRequest, Series, SeriesData, SeriesSet, Warned, WriteBatch,
+    ExemplarSeries, LabelQuery, LabelsReader, Limits, LogBatch, MetricMetadata, MetricsReader, Push,
+    PushLogs, PushOutcome, ReadContext, Result, SampleBuffer, SelectRequest, Series, SeriesData, SeriesSet,
+    Warned, WriteBatch,
 };
 use std::{
     collections::BTreeSet,
@@ -62,7 +64,11 @@ impl Api {
         let reader = Arc::new(MemoryReader::new(&fixture));
         let deps = Deps {
             reader: reader.clone(),
+            logs: Arc::new(MemoryLogs::new()),
+            tail: Arc::new(NoTail),
+            log_engine: Arc::new(logql::Engine::default()),
             push: Arc::new(NoPush),
+            push_logs: Arc::new(NoPush),
             engine: Arc::new(promql::Engine::default()),
             limits: Arc::new(Arc::new(fixture.limits)),
             clock: Arc::new(ManualClock::at(NOW)),
@@ -97,6 +103,13 @@ impl Api {
 }
 
 struct NoPush;
+
+#[async_trait]
+impl PushLogs for NoPush {
+    async fn push_logs(&self, _: &model::TenantId, _: LogBatch) -> Result<PushOutcome> {
+        Ok(PushOutcome::default())
+    }
+}
 
 #[async_trait]
 impl Push for NoPush {

@@ -13,7 +13,14 @@ pub struct InFlight {
 
 /// Bytes of one request; given back on drop.
 #[derive(Debug)]
-pub struct Held(#[expect(dead_code, reason = "held for its drop")] OwnedSemaphorePermit);
+pub struct Held(OwnedSemaphorePermit);
+
+impl Held {
+    /// Joins bytes of the same request.
+    pub fn add(&mut self, more: Self) {
+        self.0.merge(more.0);
+    }
+}
 
 impl InFlight {
     pub fn new(max_bytes: usize) -> Self {

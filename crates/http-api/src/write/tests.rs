@@ -1,7 +1,9 @@
 //! Both protocols over bodies built field by field, and what mutations of them do.
 
+pub mod support;
+
 use super::{
-    decode::{Protocol, decode, decompressed_len, negotiate},
+    decode::{Protocol, decompress, decompressed_len, negotiate, parse},
     entries, v1, v2,
     wire::WireError,
 };
@@ -10,54 +12,7 @@ use http::{HeaderMap, HeaderValue, header};
 use model::{Buckets, CounterResetHint, MetricType};
 use proptest::prelude::*;
 use service_api::{Code, WriteBatch};
-
-/// A protobuf message under construction.
-#[derive(Clone, Default)]
-struct Message(Vec<u8>);
-
-impl Message {
-    fn raw_varint(mut self, mut v: u64) -> Self {
-        while v >= 0x80 {
-            self.0.push(v as u8 | 0x80);
-            v >>= 7;
-        }
-        self.0.push(v as u8);
-        self
-    }
-
-    fn varint(self, field: u64, v: u64) -> Self {
-        self.raw_varint(field << 3).raw_varint(v)
-    }
-
-    fn sint(self, field: u64, v: i64) -> Self {
-        self.varint(field, (v << 1 ^ v >> 63) as u64)
-    }
-
-    fn double(self, field: u64, v: f64) -> Self {
-        let mut message = self.raw_varint(field << 3 | 1);
-        message.0.extend_from_slice(&v.to_le_bytes());
-        message
-    }
-
-    fn bytes(self, field: u64, v: impl AsRef<[u8]>) -> Self {
-        let mut message = self.raw_varint(field << 3 | 2).raw_varint(v.as_ref().len() as u64);
-        message.0.extend_from_slice(v.as_ref());
-        message
-    }
-
-    fn message(self, field: u64, m: Message) -> Self {
-        self.bytes(field, m.0)
-    }
-
-    fn packed(self, field: u64, values: &[u64]) -> Self {
-        let packed = values.iter().fold(Message::default(), |m, v| m.raw_varint(*v));
-        self.message(field, packed)
-    }
-}
-
-fn msg() -> Message {
-    Message::default()
-}
+use support::{Message, msg, mutated};
 
 fn label(name: &str, value: &str) -> Message {
     msg().bytes(1, name).bytes(2, value)
@@ -214,24 +169,6 @@ fn content_types_choose_the_protocol() {
     assert_eq!(ask("application/x-protobuf", "zstd"), None);
 }
 
-/// A body with a few of its bytes changed, cut or doubled.
-fn mutated(body: Vec<u8>) -> impl Strategy<Value = Vec<u8>> {
-    let len = body.len();
-    let edits = prop::collection::vec((0..len, any::<u8>(), 0..3u8), 1..8);
-    edits.prop_map(move |edits| {
-        let mut bytes = body.clone();
-        for (at, byte, kind) in edits {
-            let at = at % bytes.len().max(1);
-            match kind {
-                0 if !bytes.is_empty() => bytes[at] = byte,
-                1 => bytes.truncate(at),
-                _ => bytes.insert(at.min(bytes.len()), byte),
-            }
-        }
-        bytes
-    })
-}
-
 fn survives(parsed: Result<WriteBatch, WireError>) {
     if let Ok(batch) = parsed {
         for index in 0..batch.series.len() {
@@ -253,9 +190,10 @@ proptest! {
 
     #[test]
     fn any_compressed_bytes_decode_or_fail(bytes: Vec<u8>) {
-        if let Ok(len) = decompressed_len(&bytes, 1 << 20) {
-            let _ = decode(Protocol::V1, &bytes, len);
-            let _ = decode(Protocol::V2, &bytes, len);
+        let raw = decompressed_len(&bytes, 1 << 20).and_then(|len| decompress(&bytes, len));
+        if let Ok(raw) = raw {
+            let _ = parse(Protocol::V1, raw.clone());
+            let _ = parse(Protocol::V2, raw);
         }
     }
 }

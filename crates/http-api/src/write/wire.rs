@@ -19,6 +19,8 @@ pub enum WireError {
     Symbol,
     #[error("a native histogram has no valid form: {0}")]
     Histogram(&'static str),
+    #[error("values nest more than {0} levels deep")]
+    Depth(usize),
     #[error("the request holds more than {0} entries")]
     TooMany(usize),
 }
@@ -156,6 +158,22 @@ impl<'a> Value<'a> {
     pub fn double(self, field: u32) -> Result<f64, WireError> {
         match self {
             Self::Fixed64(bits) => Ok(f64::from_bits(bits)),
+            _ => Err(WireError::Type(field)),
+        }
+    }
+
+    /// The bits of a 64-bit field.
+    pub fn fixed64(self, field: u32) -> Result<u64, WireError> {
+        match self {
+            Self::Fixed64(bits) => Ok(bits),
+            _ => Err(WireError::Type(field)),
+        }
+    }
+
+    /// The bits of a 32-bit field.
+    pub fn fixed32(self, field: u32) -> Result<u32, WireError> {
+        match self {
+            Self::Fixed32(bits) => Ok(bits),
             _ => Err(WireError::Type(field)),
         }
     }

@@ -1,9 +1,9 @@
-//! What is in the log and not in blocks: by segment, and by tenant and window of time.
+//! What is in the log and not in blocks: by segment, and by tenant, signal and window of time.
 
 use super::Marks;
 use crate::{head::window_of, wal::Position};
 use hashbrown::HashMap;
-use model::{TenantId, Timestamp};
+use model::{Signal, TenantId, Timestamp};
 use parking_lot::Mutex;
 use std::{collections::BTreeMap, time::Duration};
 
@@ -16,8 +16,17 @@ struct State {
     /// The last record that is in the head.
     applied: Position,
     /// By segment, the last record with data of a tenant's window.
-    segments: BTreeMap<u64, HashMap<(TenantId, Timestamp), Position>>,
-    windows: HashMap<TenantId, BTreeMap<Timestamp, Window>>,
+    segments: BTreeMap<u64, HashMap<(TenantId, Signal, Timestamp), Position>>,
+    /// One for each signal.
+    windows: [HashMap<TenantId, BTreeMap<Timestamp, Window>>; 2],
+}
+
+/// A window of a tenant that may have data that is in no block.
+pub struct Pending {
+    pub tenant: TenantId,
+    pub signal: Signal,
+    pub start: Timestamp,
+    pub state: Window,
 }
 
 /// A window of which the head has, or had, data.
@@ -34,20 +43,23 @@ pub struct Window {
 
 impl Ledger {
     /// Notes that a record has been applied, and the windows that it brought data for.
-    pub fn note(&self, position: Position, tenant: &TenantId, windows: &[Timestamp], now: Duration) {
+    pub fn note(
+        &self,
+        position: Position,
+        tenant: &TenantId,
+        signal: Signal,
+        windows: &[Timestamp],
+        now: Duration,
+    ) {
         let mut state = self.0.lock();
         state.applied = state.applied.max(position);
         for &start in windows {
             let segment = state.segments.entry(position.segment).or_default();
-            match segment.get_mut(&(tenant.clone(), start)) {
-                Some(last) => *last = position,
-                None => {
-                    segment.insert((tenant.clone(), start), position);
-                }
-            }
-            let windows = match state.windows.get_mut(tenant) {
+            segment.insert((tenant.clone(), signal, start), position);
+            let of_signal = &mut state.windows[signal as usize];
+            let windows = match of_signal.get_mut(tenant) {
                 Some(windows) => windows,
-                None => state.windows.entry(tenant.clone()).or_default(),
+                None => of_signal.entry(tenant.clone()).or_default(),
             };
             let new = Window { since: now, last: position, pending: true, flushed: None };
             let window = windows.entry(start).or_insert(new);
@@ -63,13 +75,21 @@ impl Ledger {
     }
 
     /// Windows that may have data that is in no block.
-    pub fn pending(&self) -> Vec<(TenantId, Timestamp, Window)> {
+    pub fn pending(&self) -> Vec<Pending> {
         let state = self.0.lock();
-        let all = state.windows.iter().flat_map(|(tenant, windows)| {
-            windows.iter().map(|(start, window)| (tenant.clone(), *start, *window))
-        });
-        let mut pending: Vec<_> = all.filter(|(_, _, window)| window.pending).collect();
-        pending.sort_by(|a, b| (&a.0, a.1).cmp(&(&b.0, b.1)));
+        let mut pending = Vec::new();
+        for signal in Signal::ALL {
+            for (tenant, windows) in &state.windows[signal as usize] {
+                let of_tenant = windows.iter().filter(|(_, window)| window.pending);
+                pending.extend(of_tenant.map(|(&start, &state)| Pending {
+                    tenant: tenant.clone(),
+                    signal,
+                    start,
+                    state,
+                }));
+            }
+        }
+        pending.sort_by(|a, b| (&a.tenant, a.signal, a.start).cmp(&(&b.tenant, b.signal, b.start)));
         pending
     }
 
@@ -77,14 +97,14 @@ impl Ledger {
     /// been quiet since before `forget` are forgotten.
     pub fn flushed(
         &self,
-        tenant: &TenantId,
+        (tenant, signal): (&TenantId, Signal),
         start: Timestamp,
         position: Position,
         now: Duration,
         forget: Duration,
     ) {
         let mut state = self.0.lock();
-        let Some(windows) = state.windows.get_mut(tenant) else { return };
+        let Some(windows) = state.windows[signal as usize].get_mut(tenant) else { return };
         if let Some(window) = windows.get_mut(&start) {
             window.pending = window.last > position;
             window.flushed = Some(now);
@@ -99,9 +119,9 @@ impl Ledger {
     pub fn removable(&self, complete: u64, marks: &Marks, block_ms: i64) -> Option<u64> {
         let state = self.0.lock();
         let kept = state.segments.range(..=complete).find(|(_, windows)| {
-            windows
-                .iter()
-                .any(|((tenant, start), last)| !marks.covers(tenant, window_of(*start, block_ms), *last))
+            windows.iter().any(|((tenant, signal, start), last)| {
+                !marks.covers((tenant, *signal), window_of(*start, block_ms), *last)
+            })
         });
         match kept {
             Some((&first, _)) => first.checked_sub(1),

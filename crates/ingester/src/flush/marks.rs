@@ -1,9 +1,12 @@
 //! How far the log is in blocks, durable beside the log.
 //!
 //! ```text
-//! file  := "YGFLUSH1" count:u32 mark* crc32c-of-all-before:u32      (little endian)
-//! mark  := tenant-length:u8 tenant start:i64 end:i64 segment:u64 offset:u64
+//! file  := "YGFLUSH2" count:u32 mark* crc32c-of-all-before:u32      (little endian)
+//! mark  := signal:u8 tenant-length:u8 tenant start:i64 end:i64 segment:u64 offset:u64
 //! ```
+//!
+//! Signal is 0 for metrics and 1 for logs. Files that begin with `YGFLUSH1` have no signals:
+//! all of their marks are of metrics.
 //!
 //! Each version is a new file `flushed.{number}`; the old one goes when the new one is on
 //! disk. A torn or damaged file is passed over for the one before it: too few marks only
@@ -11,16 +14,17 @@
 
 use crate::{fs::Fs, wal::Position};
 use hashbrown::HashMap;
-use model::{TenantId, TimeRange};
+use model::{Signal, TenantId, TimeRange};
 use std::{io, path::Path, sync::Arc};
 
-const MAGIC: &[u8; 8] = b"YGFLUSH1";
+const MAGIC: &[u8; 8] = b"YGFLUSH2";
+const MAGIC_OF_METRICS: &[u8; 8] = b"YGFLUSH1";
 const PREFIX: &str = "flushed.";
 const MAX_FILE: u64 = 256 << 20;
 
 /// For windows of tenants, the position up to which the log's data is in blocks.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Marks(HashMap<TenantId, Vec<Mark>>);
+pub struct Marks(HashMap<(TenantId, Signal), Vec<Mark>>);
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Mark {
@@ -29,8 +33,8 @@ struct Mark {
 }
 
 impl Marks {
-    pub fn set(&mut self, tenant: &TenantId, window: TimeRange, position: Position) {
-        let marks = self.0.entry(tenant.clone()).or_default();
+    pub fn set(&mut self, (tenant, signal): (&TenantId, Signal), window: TimeRange, position: Position) {
+        let marks = self.0.entry((tenant.clone(), signal)).or_default();
         match marks.iter_mut().find(|mark| mark.window == window) {
             Some(mark) => mark.position = mark.position.max(position),
             None => marks.push(Mark { window, position }),
@@ -38,14 +42,19 @@ impl Marks {
     }
 
     /// Whether what the log has of all this window up to `position` is in a block.
-    pub fn covers(&self, tenant: &TenantId, window: TimeRange, position: Position) -> bool {
+    pub fn covers(
+        &self,
+        (tenant, signal): (&TenantId, Signal),
+        window: TimeRange,
+        position: Position,
+    ) -> bool {
         let whole = |mark: &TimeRange| mark.start <= window.start && mark.end >= window.end;
-        self.windows(tenant, position).iter().any(whole)
+        self.windows(tenant, signal, position).iter().any(whole)
     }
 
     /// The windows that are in blocks up to `position` or further.
-    pub fn windows(&self, tenant: &TenantId, position: Position) -> Vec<TimeRange> {
-        let marks = self.0.get(tenant).into_iter().flatten();
+    pub fn windows(&self, tenant: &TenantId, signal: Signal, position: Position) -> Vec<TimeRange> {
+        let marks = self.0.get(&(tenant.clone(), signal)).into_iter().flatten();
         marks.filter(|mark| mark.position >= position).map(|mark| mark.window).collect()
     }
 
@@ -73,8 +82,9 @@ impl Marks {
         let mut out = MAGIC.to_vec();
         let count: usize = self.0.values().map(Vec::len).sum();
         out.extend_from_slice(&(count as u32).to_le_bytes());
-        for (tenant, marks) in &self.0 {
+        for ((tenant, signal), marks) in &self.0 {
             for mark in marks {
+                out.push(*signal as u8);
                 // A tenant's name has at most 150 bytes.
                 out.push(tenant.as_str().len() as u8);
                 out.extend_from_slice(tenant.as_str().as_bytes());
@@ -94,17 +104,22 @@ impl Marks {
         if crc32c::crc32c(body) != u32::from_le_bytes(*crc) {
             return None;
         }
-        let mut rest = body.strip_prefix(MAGIC)?;
+        let (mut rest, with_signals) = match body.strip_prefix(MAGIC) {
+            Some(rest) => (rest, true),
+            None => (body.strip_prefix(MAGIC_OF_METRICS)?, false),
+        };
         let count = u32::from_le_bytes(take(&mut rest)?);
         let mut marks = Self::default();
         for _ in 0..count {
+            let [signal] = if with_signals { take(&mut rest)? } else { [Signal::Metrics as u8] };
+            let signal = Signal::ALL.into_iter().find(|known| *known as u8 == signal)?;
             let [len] = take(&mut rest)?;
             let (tenant, behind) = rest.split_at_checked(len as usize)?;
             rest = behind;
             let tenant = TenantId::new(std::str::from_utf8(tenant).ok()?).ok()?;
             let mut number = || take(&mut rest).map(u64::from_le_bytes);
             let window = TimeRange::new(number()? as i64, number()? as i64);
-            marks.set(&tenant, window, Position { segment: number()?, offset: number()? });
+            marks.set((&tenant, signal), window, Position { segment: number()?, offset: number()? });
         }
         rest.is_empty().then_some(marks)
     }
@@ -189,19 +204,31 @@ mod tests {
 
     #[test]
     fn the_format_on_disk_stays() {
-        let mut marks = Marks::default();
-        marks.set(&tenant("ab"), TimeRange::new(0, 7_199_999), at(3, 513));
-        let golden = [
-            &b"YGFLUSH1\x01\0\0\0\x02ab"[..],
-            &[0; 8],
-            &[0xff, 0xdc, 0x6d, 0, 0, 0, 0, 0],
-            &[3, 0, 0, 0, 0, 0, 0, 0],
-            &[1, 2, 0, 0, 0, 0, 0, 0],
-        ]
-        .concat();
-        let bytes = marks.encode();
-        assert_eq!(bytes[..bytes.len() - 4], golden);
-        assert_eq!(Marks::decode(&bytes), Some(marks));
+        let golden = |start: &[u8]| {
+            [
+                start,
+                b"\x02ab",
+                &[0; 8],
+                &[0xff, 0xdc, 0x6d, 0, 0, 0, 0, 0],
+                &[3, 0, 0, 0, 0, 0, 0, 0],
+                &[1, 2, 0, 0, 0, 0, 0, 0],
+            ]
+            .concat()
+        };
+        let marks = |signal| {
+            let mut marks = Marks::default();
+            marks.set((&tenant("ab"), signal), TimeRange::new(0, 7_199_999), at(3, 513));
+            marks
+        };
+        let logs = marks(Signal::Logs).encode();
+        assert_eq!(logs[..logs.len() - 4], golden(b"YGFLUSH2\x01\0\0\0\x01"));
+        assert_eq!(Marks::decode(&logs), Some(marks(Signal::Logs)));
+        // As the first version wrote it.
+        let mut old = golden(b"YGFLUSH1\x01\0\0\0");
+        old.extend(crc32c::crc32c(&old).to_le_bytes());
+        assert_eq!(Marks::decode(&old), Some(marks(Signal::Metrics)));
+        let bytes = marks(Signal::Metrics).encode();
+        assert_eq!(bytes[..bytes.len() - 4], golden(b"YGFLUSH2\x01\0\0\0\0"));
         for flip in 0..bytes.len() {
             let mut bad = bytes.clone();
             bad[flip] ^= 0x10;
@@ -215,17 +242,17 @@ mod tests {
         let fs: Arc<dyn Fs> = Arc::new(crate::fs::RealFs);
         let (mut file, mut marks) = MarksFile::open(Arc::clone(&fs), dir.path()).unwrap();
         assert_eq!(marks, Marks::default());
-        marks.set(&tenant("a"), TimeRange::new(0, 9), at(1, 100));
+        marks.set((&tenant("a"), Signal::Metrics), TimeRange::new(0, 9), at(1, 100));
         file.store(&marks).unwrap();
-        marks.set(&tenant("a"), TimeRange::new(10, 19), at(2, 100));
+        marks.set((&tenant("a"), Signal::Metrics), TimeRange::new(10, 19), at(2, 100));
         file.store(&marks).unwrap();
         std::fs::write(dir.path().join("flushed.3"), &marks.encode()[..20]).unwrap();
         let (mut file, found) = MarksFile::open(fs, dir.path()).unwrap();
         assert_eq!(found, marks);
-        assert!(found.covers(&tenant("a"), TimeRange::new(10, 19), at(2, 100)));
-        assert!(!found.covers(&tenant("a"), TimeRange::new(10, 19), at(2, 101)));
-        assert!(!found.covers(&tenant("a"), TimeRange::new(0, 19), at(1, 1)));
-        assert!(!found.covers(&tenant("b"), TimeRange::new(10, 19), at(1, 1)));
+        assert!(found.covers((&tenant("a"), Signal::Metrics), TimeRange::new(10, 19), at(2, 100)));
+        assert!(!found.covers((&tenant("a"), Signal::Metrics), TimeRange::new(10, 19), at(2, 101)));
+        assert!(!found.covers((&tenant("a"), Signal::Metrics), TimeRange::new(0, 19), at(1, 1)));
+        assert!(!found.covers((&tenant("b"), Signal::Metrics), TimeRange::new(10, 19), at(1, 1)));
         file.store(&found).unwrap();
         assert_eq!(numbers(&*file.fs, dir.path()).unwrap(), [4]);
     }

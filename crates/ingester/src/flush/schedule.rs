@@ -1,13 +1,18 @@
 //! When a window of a tenant becomes a block.
 
-use super::{Which, ledger::Window};
-use crate::service::Ingester;
-use model::{TenantId, TimeRange, Timestamp};
-use std::time::Duration;
+use super::{
+    Which,
+    ledger::{Pending, Window},
+};
+use crate::{head::Slot, heads::Heads, service::Ingester};
+use model::{Signal, TenantId, TimeRange, Timestamp};
+use std::{cmp::Reverse, time::Duration};
 
 /// A window that is to be flushed.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Due {
     pub tenant: TenantId,
+    pub signal: Signal,
     pub window: TimeRange,
 }
 
@@ -38,24 +43,51 @@ impl Readiness {
 
 impl Ingester {
     pub(super) fn due(&self, which: Which) -> Vec<Due> {
-        let now = self.traces.clock.monotonic();
-        let mut due = Vec::new();
-        for (tenant, start, state) in self.traces.ledger.pending() {
-            let Some(head) = self.head(&tenant) else { continue };
-            let window = head.window(start);
-            let limits = self.limits.limits(&tenant);
-            let out_of_order_ms = i64::try_from(limits.out_of_order_window.saturating_mul(1000));
-            let readiness = Readiness {
-                newest: head.time_range().end,
-                out_of_order_ms: out_of_order_ms.unwrap_or(i64::MAX),
-                block_ms: head.block_ms,
-                now,
+        let mut due = self.due_for_size();
+        for pending in self.traces.ledger.pending() {
+            let found = match pending.signal {
+                Signal::Metrics => self.due_for_time(which, &self.heads, pending),
+                Signal::Logs => self.due_for_time(which, &self.log_heads, pending),
             };
-            if which == Which::All || readiness.ready(&window, &state) {
-                due.push(Due { tenant, window });
-            }
+            due.extend(found.filter(|found| !due.contains(found)));
         }
         due
+    }
+
+    fn due_for_time<S: Slot>(&self, which: Which, heads: &Heads<S>, pending: Pending) -> Option<Due> {
+        let Pending { tenant, signal, start, state } = pending;
+        let head = heads.get(&tenant)?;
+        let window = head.window(start);
+        let out_of_order_ms =
+            i64::try_from(self.limits.limits(&tenant).out_of_order_window.saturating_mul(1000));
+        let readiness = Readiness {
+            newest: head.time_range().end,
+            out_of_order_ms: out_of_order_ms.unwrap_or(i64::MAX),
+            block_ms: head.block_ms,
+            now: self.traces.clock.monotonic(),
+        };
+        let ready = which == Which::All || readiness.ready(&window, &state);
+        ready.then_some(Due { tenant, signal, window })
+    }
+
+    /// Windows of logs that have enough for a block, or must go so that the heads keep to
+    /// their bound; the largest first. They wait for nothing.
+    fn due_for_size(&self) -> Vec<Due> {
+        let memory = &self.traces.memory;
+        let mut windows = Vec::new();
+        for head in self.log_heads.all() {
+            let of_head = head.beside.memory.windows(head.block_ms).into_iter();
+            windows.extend(of_head.map(|(window, bytes)| (head.tenant.clone(), window, bytes)));
+        }
+        windows.sort_by_key(|(_, _, bytes)| Reverse(bytes.held()));
+        let mut excess = memory.excess();
+        windows.retain(|(_, _, bytes)| {
+            let due = excess > 0 || memory.is_block(bytes);
+            excess -= if due { bytes.held() } else { 0 };
+            due
+        });
+        let due = |(tenant, window, _)| Due { tenant, signal: Signal::Logs, window };
+        windows.into_iter().map(due).collect()
     }
 }
 

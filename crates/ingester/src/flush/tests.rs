@@ -1,11 +1,13 @@
 //! Flushes that are interrupted anywhere, and a model of everything at once.
 
+mod logs;
+
 use super::*;
 use crate::{
     fs::sim::{Fault, SimFs},
     test_support::{Rows, World, append, head_rows},
 };
-use model::Timestamp;
+use model::{TimeRange, Timestamp};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
@@ -56,7 +58,10 @@ fn a_flush_moves_the_data_into_blocks_and_shortens_the_log() {
         fs.crash();
         let ingester = world.start();
         assert!(head_rows(&ingester, vec![]).await.is_empty());
-        assert_eq!(ingester.head(&crate::test_support::tenant()).map_or(0, |head| head.active_series()), 0);
+        assert_eq!(
+            ingester.heads.get(&crate::test_support::tenant()).map_or(0, |head| head.active_series()),
+            0
+        );
         assert_eq!(world.read(&ingester).await, expected);
     });
 }
@@ -95,7 +100,7 @@ fn series_that_have_gone_into_blocks_are_forgotten_and_come_back() {
         let ingester = world.start();
         fill(&ingester).await;
         ingester.flush(Which::All).await.unwrap();
-        let head = ingester.head(&crate::test_support::tenant()).unwrap();
+        let head = ingester.heads.get(&crate::test_support::tenant()).unwrap();
         let forgotten = (0..3).map(|_| head.sweep()).sum::<usize>();
         assert_eq!((forgotten, head.active_series()), (2, 0));
         append(&ingester, &[("a=1", &[(90_000, 1.0)])]).await.unwrap();
@@ -243,7 +248,7 @@ async fn run(steps: Vec<Step>, seed: u64) -> Result<(), TestCaseError> {
                 ingester = world.start();
             }
             Step::Sweep => {
-                ingester.head(&crate::test_support::tenant()).map(|head| head.sweep());
+                ingester.heads.get(&crate::test_support::tenant()).map(|head| head.sweep());
             }
             Step::Wait => world.clock.advance(Duration::from_secs(120)),
         }
@@ -267,7 +272,7 @@ proptest! {
 
 #[test]
 fn windows_follow_the_block_duration() {
-    let head = Head::new(crate::test_support::tenant(), BLOCK, 0, 0);
+    let head = crate::test_support::metric_head(BLOCK);
     assert_eq!(head.window(-1), TimeRange::new(-BLOCK, -1));
     assert_eq!(head.window(BLOCK), TimeRange::new(BLOCK, 2 * BLOCK - 1));
     assert!(head.window(Timestamp::MAX).contains(Timestamp::MAX));
@@ -286,7 +291,7 @@ async fn nothing_is_out_of_sight_while_it_moves() {
         async move {
             while !ended.is_cancelled() {
                 ingester.flush(Which::All).await.unwrap();
-                ingester.head(&crate::test_support::tenant()).map(|head| head.sweep());
+                ingester.heads.get(&crate::test_support::tenant()).map(|head| head.sweep());
             }
         }
     });
@@ -364,7 +369,7 @@ fn a_flush_makes_space_on_a_disk_that_is_full_to_the_last_byte() {
 
 #[test]
 fn windows_at_the_ends_of_time_do_not_overlap() {
-    let head = Head::new(crate::test_support::tenant(), BLOCK, 0, 0);
+    let head = crate::test_support::metric_head(BLOCK);
     for t in [Timestamp::MIN, Timestamp::MAX - BLOCK, Timestamp::MIN + 5 * BLOCK] {
         let window = head.window(t);
         assert!(window.contains(t));

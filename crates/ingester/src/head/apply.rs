@@ -1,12 +1,11 @@
-//! Applying the log's records to the head, in log order.
+//! Applying the log's records of samples to the head, in log order.
 
 use super::{
-    Head,
+    Head, MetricHead, Slot,
     series::{Applied, Series},
-    slab::{PAGE, Page, Slots},
+    slab::Walk,
 };
 use model::{HistogramSample, TimeRange, Timestamp};
-use parking_lot::MutexGuard;
 use service_api::{PushOutcome, RejectReason, Rejection};
 use smallvec::SmallVec;
 
@@ -47,10 +46,8 @@ enum Entry {
 
 /// Writes entries while it holds the pages. There is one at a time for a head.
 pub struct Applier<'a> {
-    head: &'a Head,
-    pages: &'a [Page],
-    page: usize,
-    slots: Option<MutexGuard<'a, Slots>>,
+    head: &'a MetricHead,
+    slots: Walk<'a, Series>,
     window: TimeRange,
     range: TimeRange,
     counts: Counts,
@@ -58,16 +55,14 @@ pub struct Applier<'a> {
     put_off: Vec<(u32, Entry)>,
 }
 
-impl Head {
+impl MetricHead {
     /// Runs `entries`, which writes one record's entries. Refusals it counts itself.
     pub fn apply(&self, entries: impl FnOnce(&mut Applier<'_>)) -> Counts {
         let (range, mut counts, put_off) = {
             let pages = self.slab.pages.read();
             let mut applier = Applier {
                 head: self,
-                pages: &pages,
-                page: usize::MAX,
-                slots: None,
+                slots: Walk::new(&pages),
                 window: TimeRange::new(Timestamp::MAX, Timestamp::MIN),
                 range: TimeRange::new(Timestamp::MAX, Timestamp::MIN),
                 counts: Counts::default(),
@@ -110,7 +105,9 @@ impl Head {
         pushed.rejected += counts.conflicts;
         self.explain(counts.refusals, pushed);
     }
+}
 
+impl<S: Slot> Head<S> {
     /// Keeps the first refusals word for word; they are counted already.
     pub fn explain(&self, refusals: Vec<Refusal>, pushed: &mut PushOutcome) {
         for Refusal { series, timestamp, reason } in refusals {
@@ -125,7 +122,7 @@ impl<'a> Applier<'a> {
     pub fn sample(&mut self, series: u32, timestamp: Timestamp, value: f64) {
         self.enter_window(timestamp);
         let window = self.window;
-        let Some(slot) = self.slot(series) else { return };
+        let Some(slot) = self.slots.slot(series) else { return };
         match slot.append(timestamp, value, &window) {
             Applied::Stored => self.counts.samples += 1,
             Applied::Condemned => self.put_off.push((series, Entry::Float(timestamp, value))),
@@ -136,7 +133,7 @@ impl<'a> Applier<'a> {
     pub fn histogram(&mut self, series: u32, sample: &HistogramSample) {
         self.enter_window(sample.timestamp);
         let block_ms = self.head.block_ms;
-        let Some(slot) = self.slot(series) else { return };
+        let Some(slot) = self.slots.slot(series) else { return };
         match slot.append_histogram(sample, block_ms) {
             Applied::Condemned => {
                 self.put_off.push((series, Entry::Histogram(Box::new(sample.clone()))));
@@ -156,17 +153,6 @@ impl<'a> Applier<'a> {
         }
         self.range.start = self.range.start.min(timestamp);
         self.range.end = self.range.end.max(timestamp);
-    }
-
-    #[inline]
-    fn slot(&mut self, series: u32) -> Option<&mut Series> {
-        let page = series as usize / PAGE;
-        if page != self.page {
-            self.slots = None;
-            self.slots = self.pages.get(page).map(|page| page.lock());
-            self.page = page;
-        }
-        self.slots.as_mut()?.get(series)
     }
 }
 

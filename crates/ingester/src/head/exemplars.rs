@@ -1,6 +1,6 @@
 //! The latest exemplars of a tenant, oldest first.
 
-use super::{Counts, Head};
+use super::{Counts, MetricHead};
 use hashbrown::HashMap;
 use model::{Exemplar, TimeRange, Timestamp};
 use std::collections::VecDeque;
@@ -26,7 +26,7 @@ struct Newest {
     count: usize,
 }
 
-impl Head {
+impl MetricHead {
     pub fn keep_exemplars<'a>(
         &self,
         entries: impl Iterator<Item = (u32, &'a Exemplar)>,
@@ -36,7 +36,7 @@ impl Head {
         if entries.peek().is_none() {
             return;
         }
-        let mut kept = self.exemplars.lock();
+        let mut kept = self.beside.exemplars.lock();
         for (series, exemplar) in entries {
             match kept.append(series, exemplar) {
                 Kept::Stored | Kept::Present => counts.exemplars += 1,

@@ -1,9 +1,9 @@
 //! Reading a head: selected series, and the names and values of labels.
 
-use super::{Epoch, Head, HeadSeries};
-use model::{Labels, Matcher, TimeRange};
-use service_api::{Error, ExemplarSeries, LabelQuery, ReadContext, Result, Series};
-use std::{collections::BTreeSet, sync::Arc};
+use super::{Epoch, Head, Slot};
+use model::{Labels, Matcher, Signal, TimeRange};
+use service_api::{Error, LabelQuery, ReadContext, Reservation, Result};
+use std::collections::BTreeSet;
 
 /// Series looked at between two checks of the query's context.
 const BATCH: usize = 512;
@@ -14,50 +14,48 @@ struct Selected {
     _epoch: Epoch,
 }
 
-impl Head {
+impl<S: Slot> Head<S> {
     fn select_refs(&self, matchers: &[Matcher]) -> Selected {
         let epoch = self.keys.read().epoch();
         Selected { series: self.index.read().select(matchers), _epoch: epoch }
     }
 
-    /// Series with data in the range, sorted by labels.
-    pub fn select(
+    /// What `snapshot` takes of the series that match, sorted by labels, and what it holds of the
+    /// query's memory: `bytes` says how much one takes.
+    pub fn select_with<T>(
         &self,
         ctx: &ReadContext,
         matchers: &[Matcher],
         range: &TimeRange,
         max: u64,
-    ) -> Result<Vec<Series>> {
+        mut snapshot: impl FnMut(&mut S) -> Option<T>,
+        bytes: impl Fn(&T) -> usize,
+    ) -> Result<(Vec<(Labels, T)>, Reservation)> {
+        let mut found: Vec<(Labels, T)> = Vec::new();
+        let mut reservation = ctx.budget.reserve(0)?;
         if !self.time_range().overlaps(range) {
-            return Ok(Vec::new());
+            return Ok((found, reservation));
         }
         let selected = self.select_refs(matchers);
-        let mut found: Vec<(Labels, HeadSeries)> = Vec::new();
-        let mut reservation = ctx.budget.reserve(0)?;
         for batch in selected.series.chunks(BATCH) {
             ctx.check()?;
             let index = self.index.read();
             let before = found.len();
             for &series in batch {
-                let Some(Some(data)) = self.slab.with(series, |s| s.snapshot(range)) else { continue };
+                let Some(Some(data)) = self.slab.with(series, &mut snapshot) else { continue };
                 let Some(labels) = index.labels(series) else { continue };
                 found.push((labels, data));
             }
             drop(index);
             if max > 0 && found.len() as u64 > max {
-                return Err(too_many(max));
+                return Err(too_many(S::SIGNAL, max));
             }
-            let bytes = found[before..].iter().map(|(labels, data)| labels.heap_bytes() + data.heap_bytes());
-            reservation.grow(bytes.sum())?;
+            reservation
+                .grow(found[before..].iter().map(|(labels, data)| labels.heap_bytes() + bytes(data)).sum())?;
         }
         drop(selected);
         found.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
-        let reservation = Arc::new(reservation);
-        let series = found.into_iter().map(|(labels, mut data)| {
-            data.reservation = Some(Arc::clone(&reservation));
-            Series { labels, data: Arc::new(data) }
-        });
-        Ok(series.collect())
+        Ok((found, reservation))
     }
 
     /// Visits the labels of each series that the query wants; some may come twice.
@@ -96,7 +94,7 @@ impl Head {
         found.sort_unstable();
         found.dedup();
         if max > 0 && found.len() as u64 > max {
-            return Err(too_many(max));
+            return Err(too_many(S::SIGNAL, max));
         }
         Ok(found)
     }
@@ -136,29 +134,12 @@ impl Head {
         }
         Ok(values.into_iter().collect())
     }
-
-    pub fn exemplar_series(&self, ctx: &ReadContext, query: &LabelQuery) -> Result<Vec<ExemplarSeries>> {
-        let everything = [Vec::new()];
-        let sets = if query.matcher_sets.is_empty() { &everything[..] } else { &query.matcher_sets };
-        let epoch = self.keys.read().epoch();
-        let index = self.index.read();
-        let mut series: Vec<u32> = sets.iter().flat_map(|matchers| index.select(matchers)).collect();
-        drop(index);
-        series.sort_unstable();
-        series.dedup();
-        ctx.check()?;
-        let found = self.exemplars.lock().select(&series, &query.range);
-        let index = self.index.read();
-        let labelled = found.into_iter().filter_map(|(reference, exemplars)| {
-            Some(ExemplarSeries { labels: index.labels(reference)?, exemplars })
-        });
-        let mut labelled: Vec<_> = labelled.collect();
-        drop((index, epoch));
-        labelled.sort_by(|a, b| a.labels.cmp(&b.labels));
-        Ok(labelled)
-    }
 }
 
-fn too_many(max: u64) -> Error {
-    Error::unprocessable(format!("the query selects more series than limits.max_query_series allows ({max})"))
+fn too_many(signal: Signal, max: u64) -> Error {
+    let what = match signal {
+        Signal::Metrics => "series",
+        Signal::Logs => "streams",
+    };
+    Error::unprocessable(format!("the query selects more {what} than limits.max_query_series allows ({max})"))
 }

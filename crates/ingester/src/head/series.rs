@@ -6,8 +6,9 @@ mod read;
 #[cfg(test)]
 mod tests;
 
+use super::{BesideSeries, Slot, State};
 use chunk::SealedChunk;
-use model::{HistogramSample, TimeRange, Timestamp};
+use model::{HistogramSample, Signal, TimeRange, Timestamp};
 
 pub use floats::Floats;
 pub use histograms::{Histograms, SealedHistograms};
@@ -28,23 +29,12 @@ pub enum Applied {
     Condemned,
 }
 
-/// Where a slot is in its life.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum State {
-    #[default]
-    Live,
-    /// It held nothing when it was last looked at. Data makes it live again.
-    Idle,
-    /// It is being, or has been, taken out of the index.
-    Condemned,
-}
-
 /// A slot. The rare kinds of data lie outside, so that the common case stays small.
 #[derive(Default)]
 pub struct Series {
     pub floats: Floats,
     histograms: Option<Box<Histograms>>,
-    pub state: State,
+    state: State,
 }
 
 /// The data of one series in one window of time: what becomes a block, and is then dropped.
@@ -60,6 +50,27 @@ pub struct WindowData {
 impl WindowData {
     pub fn is_empty(&self) -> bool {
         self.chunks.is_empty() && self.late.is_empty() && self.histograms.is_empty()
+    }
+}
+
+impl Slot for Series {
+    const SIGNAL: Signal = Signal::Metrics;
+    type Beside = BesideSeries;
+
+    fn state(&mut self) -> &mut State {
+        &mut self.state
+    }
+
+    fn is_empty(&self) -> bool {
+        self.floats.is_empty() && self.histograms.is_none()
+    }
+
+    fn time_range(&self) -> Option<TimeRange> {
+        let histograms = self.histograms.as_ref().and_then(|h| h.time_range());
+        match (self.floats.time_range(), histograms) {
+            (Some(a), Some(b)) => Some(TimeRange::new(a.start.min(b.start), a.end.max(b.end))),
+            (a, b) => a.or(b),
+        }
     }
 }
 
@@ -84,26 +95,6 @@ impl Series {
             return Applied::Conflict;
         }
         self.histograms.get_or_insert_default().append(sample, block_ms)
-    }
-
-    fn wake(&mut self) -> bool {
-        if self.state == State::Idle {
-            self.state = State::Live;
-        }
-        self.state == State::Live
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.floats.is_empty() && self.histograms.is_none()
-    }
-
-    /// The first and last time of anything held; roughly, never too narrow.
-    pub fn time_range(&self) -> Option<TimeRange> {
-        let histograms = self.histograms.as_ref().and_then(|h| h.time_range());
-        match (self.floats.time_range(), histograms) {
-            (Some(a), Some(b)) => Some(TimeRange::new(a.start.min(b.start), a.end.max(b.end))),
-            (a, b) => a.or(b),
-        }
     }
 
     /// Seals what is held of a window and returns it; it stays until it is dropped.

@@ -1,31 +1,58 @@
 //! The series' slots, in pages with a lock each.
 
-use super::series::Series;
-use parking_lot::{Mutex, RwLock};
+use parking_lot::{Mutex, MutexGuard, RwLock};
 use std::sync::Arc;
 
 /// Series that share a lock. Series that are written together have been created together,
 /// so a batch takes few locks; a read holds one only while it copies one series.
 pub const PAGE: usize = 128;
 
-pub type Page = Arc<Mutex<Slots>>;
+pub type Page<S> = Arc<Mutex<Slots<S>>>;
 
-#[derive(Default)]
-pub struct Slots(Vec<Option<Series>>);
+pub struct Slots<S>(Vec<Option<S>>);
 
-#[derive(Default)]
-pub struct Slab {
-    pub pages: RwLock<Vec<Page>>,
+pub struct Slab<S> {
+    pub pages: RwLock<Vec<Page<S>>>,
 }
 
-impl Slots {
+impl<S> Default for Slab<S> {
+    fn default() -> Self {
+        Self { pages: RwLock::default() }
+    }
+}
+
+impl<S> Slots<S> {
     #[inline]
-    pub fn get(&mut self, series: u32) -> Option<&mut Series> {
+    pub fn get(&mut self, series: u32) -> Option<&mut S> {
         self.0.get_mut(series as usize % PAGE)?.as_mut()
     }
 }
 
-impl Slab {
+/// Slots one after the other, each behind the lock of its page, which is kept while the next one is in it too.
+pub struct Walk<'a, S> {
+    pages: &'a [Page<S>],
+    page: usize,
+    slots: Option<MutexGuard<'a, Slots<S>>>,
+}
+
+impl<'a, S> Walk<'a, S> {
+    pub fn new(pages: &'a [Page<S>]) -> Self {
+        Self { pages, page: usize::MAX, slots: None }
+    }
+
+    #[inline]
+    pub fn slot(&mut self, series: u32) -> Option<&mut S> {
+        let page = series as usize / PAGE;
+        if page != self.page {
+            self.slots = None;
+            self.slots = self.pages.get(page).map(|page| page.lock());
+            self.page = page;
+        }
+        self.slots.as_mut()?.get(series)
+    }
+}
+
+impl<S: Default> Slab<S> {
     /// Makes a slot: the next one, or one that was freed. Called under the index's lock.
     pub fn create(&self, series: u32) {
         let mut pages = self.pages.write();
@@ -38,17 +65,17 @@ impl Slab {
         if slots.0.len() <= at {
             slots.0.resize_with(at + 1, || None);
         }
-        slots.0[at] = Some(Series::default());
+        slots.0[at] = Some(S::default());
     }
 
-    pub fn with<T>(&self, series: u32, f: impl FnOnce(&mut Series) -> T) -> Option<T> {
+    pub fn with<T>(&self, series: u32, f: impl FnOnce(&mut S) -> T) -> Option<T> {
         let page = Arc::clone(self.pages.read().get(series as usize / PAGE)?);
         let mut slots = page.lock();
         slots.get(series).map(f)
     }
 
     /// Visits every series, page by page, with nobody kept out of the other pages.
-    pub fn for_each(&self, mut f: impl FnMut(u32, &mut Series)) {
+    pub fn for_each(&self, mut f: impl FnMut(u32, &mut S)) {
         let pages = self.pages.read().clone();
         for (number, page) in pages.iter().enumerate() {
             for (at, slot) in page.lock().0.iter_mut().enumerate() {

@@ -6,7 +6,7 @@
 //! ended, nobody can name it and it is freed; its reference is used again. Samples that
 //! come in between bring it back.
 
-use super::{Epoch, Head, State};
+use super::{Beside, Epoch, Head, Slot, State};
 use hashbrown::HashSet;
 use std::sync::{Arc, Weak};
 
@@ -16,20 +16,26 @@ pub struct Grave {
     series: Vec<u32>,
 }
 
-impl Head {
+impl<S: Slot> Head<S> {
     /// Condemns what is empty for the second time; frees what nobody can name any more.
     /// Returns how many were condemned.
     pub fn sweep(&self) -> usize {
         let mut graves = self.graveyard.lock();
         self.free_graves(&mut graves);
         let mut candidates = Vec::new();
-        self.slab.for_each(|reference, series| match series.state {
-            State::Live if series.is_empty() => series.state = State::Idle,
-            State::Idle if series.is_empty() => {
-                series.state = State::Condemned;
-                candidates.push(reference);
+        self.slab.for_each(|reference, slot| {
+            if !slot.is_empty() {
+                return;
             }
-            _ => {}
+            let state = slot.state();
+            match *state {
+                State::Live => *state = State::Idle,
+                State::Idle => {
+                    *state = State::Condemned;
+                    candidates.push(reference);
+                }
+                State::Condemned => {}
+            }
         });
         if candidates.is_empty() {
             return 0;
@@ -39,7 +45,7 @@ impl Head {
             let mut index = self.index.write();
             // Samples may have brought some back since.
             let still =
-                |&series: &u32| self.slab.with(series, |s| s.state == State::Condemned).unwrap_or(false);
+                |&series: &u32| self.slab.with(series, |s| *s.state() == State::Condemned).unwrap_or(false);
             let dead: HashSet<u32> = candidates.into_iter().filter(still).collect();
             index.condemn(&dead);
             condemned.extend(&dead);
@@ -59,7 +65,7 @@ impl Head {
             graves.iter_mut().for_each(|grave| grave.series.retain(|&other| other != series));
         }
         // Under the index's lock, so that a sweep sees both or neither.
-        self.slab.with(found, |slot| slot.state = State::Live);
+        self.slab.with(found, |slot| *slot.state() = State::Live);
         found
     }
 
@@ -70,7 +76,7 @@ impl Head {
         for grave in graves.drain(..done) {
             // Before the references can be given out again.
             self.log.lock().forget(&grave.series);
-            self.exemplars.lock().forget(&grave.series);
+            self.beside.forget(&grave.series);
             let mut index = self.index.write();
             for series in grave.series {
                 if index.free(series) {

@@ -7,19 +7,19 @@ fn labels(text: &str) -> Labels {
     Labels::from_pairs(text.split(',').filter_map(|pair| pair.split_once('=')))
 }
 
-fn head() -> Head {
-    Head::new(TenantId::anonymous(), 1000, 10, 10)
+fn head() -> MetricHead {
+    crate::test_support::metric_head(1000)
 }
 
-fn name(head: &Head, text: &str, key: u128) -> Resolved {
+fn name(head: &MetricHead, text: &str, key: u128) -> Resolved {
     head.resolve_named(vec![(0, SeriesKey(key), labels(text))], 0, |_, _, _| panic!("over the limit"))
 }
 
-fn append(head: &Head, resolved: &Resolved, t: i64) -> u64 {
+fn append(head: &MetricHead, resolved: &Resolved, t: i64) -> u64 {
     head.apply(|applier| applier.sample(resolved.series[0].1, t, 1.0)).samples
 }
 
-fn found(head: &Head) -> Vec<String> {
+fn found(head: &MetricHead) -> Vec<String> {
     let ctx = ReadContext::new(TenantId::anonymous(), u64::MAX);
     let series = head.select(&ctx, &[], &TimeRange::ALL, 0).unwrap();
     series.into_iter().map(|s| s.labels.to_string()).collect()

@@ -2,6 +2,7 @@
 
 use super::*;
 use chunk::MAX_HISTOGRAM_ITEMS;
+use model::Lines;
 use model::{Buckets, CounterResetHint, Histogram, Span};
 use proptest::prelude::*;
 
@@ -10,7 +11,7 @@ const TEXT: [(&str, &str); 4] =
 
 fn payload(declared: &[Declared<'_>], samples: &Samples) -> Vec<u8> {
     let mut out = Vec::new();
-    put_head(&mut out, "tenant-1", declared, |pair| TEXT[pair as usize]);
+    put_head(&mut out, Signal::Metrics, "tenant-1", declared, |pair| TEXT[pair as usize]);
     put_samples(&mut out, samples);
     put_histograms(&mut out, &[]);
     put_exemplars(&mut out, &[]);
@@ -68,7 +69,9 @@ fn labels_histograms_exemplars_and_metadata_come_back() {
         metadata: Metadata { metric_type: MetricType::StateSet, help: "h".into(), unit: String::new() },
     };
     let mut out = Vec::new();
-    put_head(&mut out, "t", &[Declared { series: 3, pairs: &[0, 3], base: 9 }], |pair| TEXT[pair as usize]);
+    put_head(&mut out, Signal::Metrics, "t", &[Declared { series: 3, pairs: &[0, 3], base: 9 }], |pair| {
+        TEXT[pair as usize]
+    });
     put_samples(&mut out, &Samples::default());
     put_histograms(&mut out, &[(3, &histograms[0]), (1, &histograms[1])]);
     put_exemplars(&mut out, &[(u32::MAX, &exemplar)]);
@@ -158,4 +161,84 @@ fn a_histogram_that_no_block_can_hold_is_neither_taken_nor_replayed() {
     assert!(histogram::fits(&h) && read(&h));
     h.negative_spans.push(Span { offset: 0, length: 1 });
     assert!(!histogram::fits(&h) && !read(&h));
+}
+
+fn lines_payload(streams: &[u32], lines: &Lines) -> Vec<u8> {
+    let mut out = Vec::new();
+    put_head(&mut out, Signal::Logs, "tenant-1", &[Declared { series: 7, pairs: &[2], base: 0 }], |pair| {
+        TEXT[pair as usize]
+    });
+    out.extend(pack_lines(streams, lines).unwrap());
+    out
+}
+
+#[test]
+fn the_format_of_lines_in_the_log_stays() {
+    let mut lines = Lines::default();
+    lines.push(1000, b"one", []);
+    lines.push(2000, b"", [("k", "vv"), ("l", "")]);
+    let golden: Vec<u8> = [
+        &b"\x02\x08tenant-1\x01"[..],
+        b"\x01\x03job",
+        b"\x01\x00\x04node",
+        b"\x0e\x01\x00",
+        b"\x00",
+        // Both packed parts are shorter as they are.
+        b"\x02",
+        b"\x05\x05one\n\n",
+        b"\x12\x12\x38\x00\xc1\x3e\x00",
+        b"\x03\x00",
+        b"\x02\x00\x02\x01\x02\x01\x00kvvl",
+    ]
+    .concat();
+    let payload = lines_payload(&[7, 7], &lines);
+    assert_eq!(payload, golden);
+    assert_eq!(read_lines(&golden).unwrap(), (vec![7, 7], lines));
+}
+
+fn read_lines(bytes: &[u8]) -> Result<(Vec<u32>, Lines), Corrupt> {
+    let mut payload = Payload::read(bytes)?;
+    let mut read = ReadLines::default();
+    payload.lines(&mut read)?;
+    Ok((read.streams, read.lines))
+}
+
+#[test]
+fn a_record_of_lines_that_promises_more_than_it_has_takes_no_memory() {
+    let head = lines_payload(&[], &Lines::default());
+    let head = &head[..head.len() - 1];
+    let zeros = zstd::bulk::compress(&vec![0; 200 << 20], 1).unwrap();
+    let mut bomb = [head, b"\x01"].concat();
+    put_uvarint(&mut bomb, 40 << 20);
+    put_uvarint(&mut bomb, zeros.len() as u64);
+    bomb.extend(&zeros);
+    read_lines(&bomb).unwrap_err();
+    let mut count = head.to_vec();
+    put_uvarint(&mut count, MAX_LINES as u64 + 1);
+    read_lines(&count).unwrap_err();
+}
+
+proptest! {
+    #[test]
+    fn lines_come_back(
+        rows in prop::collection::vec((0u32..5, time(), prop::collection::vec(any::<u8>(), 0..60), prop::collection::vec(("[a-zé]{0,4}", ".{0,9}"), 0..3)), 0..100),
+        flip in any::<prop::sample::Index>(), bit in 0u8..8,
+    ) {
+        let (mut streams, mut lines) = (Vec::new(), Lines::default());
+        for (stream, t, text, pairs) in &rows {
+            streams.push(*stream);
+            lines.push(*t, text, pairs.iter().map(|(n, v)| (&n[..], &v[..])));
+        }
+        let mut bytes = lines_payload(&streams, &lines);
+        prop_assert_eq!(read_lines(&bytes).unwrap(), (streams, lines));
+        let at = flip.index(bytes.len());
+        bytes[at] ^= 1 << bit;
+        if let Ok((streams, lines)) = read_lines(&bytes) {
+            // Whatever it is, it can be read.
+            prop_assert_eq!(streams.len(), lines.len());
+            (0..lines.len()).for_each(|at| { lines.line(at); lines.metadata(at).for_each(drop); });
+        }
+        let cut = flip.index(bytes.len());
+        prop_assert!(read_lines(&bytes[..cut]).is_err() || cut == bytes.len());
+    }
 }

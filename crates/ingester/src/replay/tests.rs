@@ -51,12 +51,12 @@ async fn refill(ingester: &Ingester) -> u64 {
 async fn a_log_of_a_newer_version_is_neither_read_nor_lost() {
     let fs = SimFs::new(1);
     let world = world(&fs);
-    log(&world, b"\x02whatever is new").await;
+    log(&world, b"\x03whatever is new").await;
     for _ in 0..2 {
         let error = world.try_start_in(Path::new("/data")).err().unwrap();
-        assert!(matches!(error, StartError::Version { version: 2, position } if position.segment == 1));
+        assert!(matches!(error, StartError::Version { version: 3, position } if position.segment == 1));
         let text = error.to_string();
-        assert!(text.contains("version 2") && text.contains("start the newer version"), "{text}");
+        assert!(text.contains("version 3") && text.contains("start the newer version"), "{text}");
     }
     assert_eq!(segments(&fs), ["00000001"]);
 }

@@ -1,5 +1,7 @@
 //! The ingester as its callers see it: appends, reads, restarts.
 
+mod logs;
+
 use super::*;
 use crate::{
     fs::{

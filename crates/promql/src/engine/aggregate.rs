@@ -1,25 +1,17 @@
 //! Aggregations. Rows are folded into their group as they come, and never held.
 
-mod accumulator;
 mod count_values;
 mod top;
 
 use super::{
-    evaluate::{Evaluator, RowRef, RowSink},
-    labels::LabelChoice,
+    evaluate::{Evaluator, RowSink},
     plan::{Aggregate, Param, Vector},
-    steps::Steps,
     values::Values,
 };
-use crate::{
-    ast::AggregateOp,
-    row::{Row, Rows, has_values, is_absent},
-};
-use accumulator::{Accumulator, Kind};
-use model::Labels;
+use crate::ast::AggregateOp;
 use query_syntax::Span;
-use service_api::{Error, Reservation, Result};
-use std::collections::{HashMap, hash_map::Entry};
+use service_api::{Error, Result};
+use vectors::{Groups, Kind, LabelChoice, RowRef, Rows, Steps, is_absent};
 
 impl Evaluator<'_> {
     pub(crate) fn aggregate(&mut self, aggregate: &Aggregate, steps: &Steps) -> Result<Rows> {
@@ -38,7 +30,7 @@ impl Evaluator<'_> {
                 Ok(rows)
             }
             (op, ..) => {
-                let kind = Kind::of(op)
+                let kind = kind(op)
                     .ok_or_else(|| Error::unprocessable(format!("aggregation {op} is not supported")))?;
                 self.groups(aggregate, kind, None, steps)
             }
@@ -63,29 +55,21 @@ impl Evaluator<'_> {
         &mut self,
         aggregate: &Aggregate,
         kind: Kind,
-        param: Option<&Values>,
+        phi: Option<&Values>,
         steps: &Steps,
     ) -> Result<Rows> {
         let budget = &self.ctx.budget;
-        let sink = || {
-            Ok(GroupSink {
-                choice: aggregate.choice(),
-                kind,
-                steps: steps.count,
-                index: HashMap::new(),
-                groups: Vec::new(),
-                held: budget.reserve(0)?,
-            })
-        };
+        let sink = || Ok(Groups::new(aggregate.choice(), kind, steps.count, budget.reserve(0)?));
         let mut shards = self.stream(&aggregate.input, steps, sink)?.into_iter();
         let Some(mut whole) = shards.next() else { return Ok(Rows::default()) };
         for shard in shards {
             whole.merge(shard)?;
         }
         self.note_memory();
-        let rows =
-            whole.groups.into_iter().map(|g| Row { labels: g.labels, values: g.accumulator.finish(param) });
-        Ok(Rows { rows: rows.filter(Row::has_values).collect(), held: vec![whole.held] })
+        Ok(match phi {
+            Some(phi) => whole.finish(Some(&|step| phi.at(step))),
+            None => whole.finish(None),
+        })
     }
 
     /// Where at least one row has a value.
@@ -105,58 +89,29 @@ impl Aggregate {
     }
 }
 
-struct GroupSink<'a> {
-    choice: LabelChoice<'a>,
-    kind: Kind,
-    steps: usize,
-    index: HashMap<Labels, usize>,
-    /// In order of first appearance.
-    groups: Vec<Group>,
-    held: Reservation,
-}
-
-struct Group {
-    labels: Labels,
-    accumulator: Accumulator,
-}
-
-impl RowSink for GroupSink<'_> {
+impl RowSink for Groups<'_> {
     fn row(&mut self, row: RowRef<'_>) -> Result<()> {
-        if !has_values(row.values) {
-            return Ok(());
-        }
-        let labels = self.choice.of(row.labels, row.name_dropped);
-        let at = match self.index.entry(labels) {
-            Entry::Occupied(entry) => *entry.get(),
-            Entry::Vacant(entry) => {
-                self.held.grow(entry.key().heap_bytes() * 2 + self.steps * self.kind.bytes_per_step())?;
-                let accumulator = Accumulator::new(self.kind, self.steps);
-                self.groups.push(Group { labels: entry.key().clone(), accumulator });
-                *entry.insert(self.groups.len() - 1)
-            }
-        };
-        if self.kind == Kind::Quantile {
-            self.held.grow(size_of_val(row.values))?;
-        }
-        self.groups[at].accumulator.add(row.values);
-        Ok(())
+        self.add(row)
     }
 }
 
-impl GroupSink<'_> {
-    fn merge(&mut self, other: Self) -> Result<()> {
-        for group in other.groups {
-            match self.index.entry(group.labels.clone()) {
-                Entry::Occupied(entry) => self.groups[*entry.get()].accumulator.merge(group.accumulator),
-                Entry::Vacant(entry) => {
-                    self.held.grow(entry.key().heap_bytes() * 2 + self.steps * self.kind.bytes_per_step())?;
-                    entry.insert(self.groups.len());
-                    self.groups.push(group);
-                }
-            }
-        }
-        Ok(())
-    }
+fn kind(op: AggregateOp) -> Option<Kind> {
+    Some(match op {
+        AggregateOp::Sum => Kind::Sum,
+        AggregateOp::Avg => Kind::Avg,
+        AggregateOp::Min => Kind::Min,
+        AggregateOp::Max => Kind::Max,
+        AggregateOp::Count => Kind::Count,
+        AggregateOp::Group => Kind::Group,
+        AggregateOp::Stddev => Kind::Stddev,
+        AggregateOp::Stdvar => Kind::Stdvar,
+        AggregateOp::Quantile => Kind::Quantile,
+        AggregateOp::Topk
+        | AggregateOp::Bottomk
+        | AggregateOp::CountValues
+        | AggregateOp::Limitk
+        | AggregateOp::LimitRatio => return None,
+    })
 }
 
 struct Presence(Vec<bool>);

@@ -1,77 +1,76 @@
-//! Operators between two vectors. Who matches whom is found once per series; only whether
-//! both have a value is looked at step by step.
-
-mod pairs;
-mod sets;
+//! Operators between two vectors.
 
 use super::{
     evaluate::Evaluator,
-    labels::{LabelChoice, merge_same_labels},
-    plan::Binary,
-    steps::Steps,
+    labels::merge_same_labels,
+    plan::{Binary, scalar_op},
 };
-use crate::{
-    ast::{Cardinality, VectorMatching},
-    row::{Row, Rows, is_absent},
-};
-use model::Labels;
-use service_api::Result;
-use std::collections::HashMap;
+use crate::ast::{BinaryOp, Cardinality, VectorMatching};
+use service_api::{Error, Result};
+use vectors::{Duplicate, Matching, Pairs, Rows, ScalarOp, SetOp, Steps, set_operation};
 
 impl Evaluator<'_> {
     pub(crate) fn binary(&mut self, binary: &Binary, steps: &Steps) -> Result<Rows> {
         let left = self.rows(&binary.left, steps)?;
-        if left.rows.is_empty() && !matches!(binary.op, crate::ast::BinaryOp::Or) {
+        if left.rows.is_empty() && binary.op != BinaryOp::Or {
             // Nothing can match; but what cannot be evaluated is still an error.
             self.rows(&binary.right, steps)?;
             return Ok(Rows::default());
         }
         let right = self.rows(&binary.right, steps)?;
-        let output = if binary.op.is_set() {
-            sets::evaluate(self, binary, left, right, steps)?
-        } else if binary.matching.cardinality == Cardinality::OneToMany {
-            pairs::evaluate(self, binary, right, left, steps)?
-        } else {
-            pairs::evaluate(self, binary, left, right, steps)?
+        let output = match set_op(binary.op) {
+            Some(op) => {
+                let choice = matching(&binary.matching).choice();
+                set_operation(op, choice, left, right, steps.count, &self.ctx.budget)?
+            }
+            None => self.pairs(binary, &left, &right, steps)?,
         };
         merge_same_labels(output)
     }
-}
 
-/// Series of both sides by the labels that have to agree.
-struct MatchGroups {
-    /// For each row its group, counted from 0.
-    first: Vec<usize>,
-    second: Vec<usize>,
-    count: usize,
-}
-
-impl MatchGroups {
-    fn new(matching: &VectorMatching, first: &[Row], second: &[Row]) -> Self {
-        let choice = LabelChoice { names: &matching.labels, without: !matching.on };
-        let mut numbers: HashMap<Labels, usize> = HashMap::new();
-        let mut number = |row: &Row| {
-            let next = numbers.len();
-            *numbers.entry(choice.of(&row.labels, false)).or_insert(next)
-        };
-        let (first, second) =
-            (first.iter().map(&mut number).collect(), second.iter().map(&mut number).collect());
-        Self { first, second, count: numbers.len() }
-    }
-
-    /// The rows of each group of the second side.
-    fn second_by_group(&self) -> Vec<Vec<usize>> {
-        let mut members = vec![Vec::new(); self.count];
-        self.second.iter().enumerate().for_each(|(row, group)| members[*group].push(row));
-        members
+    fn pairs(&self, binary: &Binary, left: &Rows, right: &Rows, steps: &Steps) -> Result<Rows> {
+        let op = scalar_op(binary.op)?;
+        let drops_name = binary.as_bool || matches!(op, ScalarOp::Arithmetic(_));
+        let matching = matching(&binary.matching);
+        let pairs = Pairs::new(matching, &left.rows, &right.rows, steps.count, drops_name);
+        if let Some(duplicate) = pairs.duplicate(false) {
+            return Err(duplicate_series(&duplicate));
+        }
+        pairs.check_unique()?;
+        pairs.evaluate(self.ctx, |l, r| match op {
+            ScalarOp::Arithmetic(op) => op.apply(l, r),
+            ScalarOp::Comparison(op) => op.answer(binary.as_bool, l, r, l),
+        })
     }
 }
 
-/// At which steps any of the rows has a value.
-fn presence<'a>(rows: impl Iterator<Item = &'a Row>, steps: &Steps) -> Vec<bool> {
-    let mut present = vec![false; steps.count];
-    for row in rows {
-        present.iter_mut().zip(&row.values).for_each(|(there, value)| *there |= !is_absent(*value));
+fn set_op(op: BinaryOp) -> Option<SetOp> {
+    match op {
+        BinaryOp::And => Some(SetOp::And),
+        BinaryOp::Or => Some(SetOp::Or),
+        BinaryOp::Unless => Some(SetOp::Unless),
+        _ => None,
     }
-    present
+}
+
+fn matching(matching: &VectorMatching) -> Matching<'_> {
+    Matching {
+        cardinality: match matching.cardinality {
+            Cardinality::ManyToOne => vectors::Cardinality::ManyToOne,
+            Cardinality::OneToMany => vectors::Cardinality::OneToMany,
+            // To set operators it means nothing.
+            Cardinality::OneToOne | Cardinality::ManyToMany => vectors::Cardinality::OneToOne,
+        },
+        on: matching.on,
+        labels: &matching.labels,
+        include: &matching.include,
+    }
+}
+
+fn duplicate_series(duplicate: &Duplicate<'_>) -> Error {
+    let Duplicate { group, series: [first, second], side } = duplicate;
+    Error::unprocessable(format!(
+        "found duplicate series for the match group {group} on the {side} hand-side of the operation: \
+         [{first}, {second}];many-to-many matching not allowed: matching labels must be unique on one side"
+    ))
 }

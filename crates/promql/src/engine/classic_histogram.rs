@@ -2,18 +2,17 @@
 
 use super::{
     evaluate::Evaluator,
-    labels::{merge_same_labels, without_metadata},
+    labels::merge_same_labels,
     plan::{ClassicHistogram, HistogramFunction},
-    steps::Steps,
     values::Values,
 };
-use crate::{
-    functions::histogram::{Bucket, ForcedMonotonicity, histogram_fraction, histogram_quantile, parse_bound},
-    row::{Row, Rows, absent, is_absent, row_bytes},
+use crate::functions::histogram::{
+    Bucket, ForcedMonotonicity, histogram_fraction, histogram_quantile, parse_bound,
 };
 use model::Labels;
 use service_api::Result;
 use std::collections::HashMap;
+use vectors::{Row, Rows, Steps, absent, is_absent, row_bytes, without_metadata};
 
 const BUCKET_LABEL: &str = "le";
 

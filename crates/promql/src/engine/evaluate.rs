@@ -5,25 +5,24 @@ mod root;
 mod scan;
 mod subquery;
 
-pub(crate) use scan::{RowRef, RowSink};
+pub(crate) use scan::RowSink;
 
 use super::{
     EngineConfig,
     annotations::Annotations,
     classic_histogram,
-    labels::{merge_same_labels, without_metadata},
-    plan::{Relabel, Scalar, ScalarOp, Vector},
+    labels::merge_same_labels,
+    plan::{Relabel, Scalar, Vector},
     result::Statistics,
-    steps::Steps,
     values::Values,
-};
-use crate::{
-    functions::sort::{ascending, descending},
-    row::{Row, Rows, absent, has_values, is_absent, row_bytes},
 };
 use model::Labels;
 use service_api::{Error, ReadContext, Reservation, Result, SeriesSet};
 use std::sync::atomic::{AtomicU64, Ordering};
+use vectors::{
+    Row, Rows, ScalarOp, Steps, absent, ascending, descending, has_values, is_absent, row_bytes,
+    without_metadata,
+};
 
 /// Evaluates one query.
 pub(crate) struct Evaluator<'a> {
@@ -88,7 +87,7 @@ impl<'a> Evaluator<'a> {
                 let (left, right) = (self.scalar(left, steps)?, self.scalar(right, steps)?);
                 match *op {
                     ScalarOp::Arithmetic(op) => left.zip(right, |l, r| op.apply(l, r)),
-                    ScalarOp::Comparison(op) => left.zip(right, |l, r| f64::from(u8::from(op.holds(l, r)))),
+                    ScalarOp::Comparison(op) => left.zip(right, |l, r| op.answer(true, l, r, l)),
                 }
             }
         })

@@ -10,16 +10,13 @@ use super::{
     values::Values,
     window::{WindowCache, Windows},
 };
-use crate::{
-    functions::{
-        over_time::OverTime,
-        quantile::quantile,
-        rate::{self, RateKind},
-    },
-    row::{absent, is_absent},
+use crate::functions::{
+    over_time::OverTime,
+    rate::{self, RateKind},
 };
 use model::Timestamp;
 use sliding::{Largest, Slider, SlidingSum, Smallest};
+use vectors::{absent, is_absent, quantile};
 
 /// Computes one range function for series after series.
 pub(crate) struct RangeKernel {

@@ -10,19 +10,15 @@ mod selects;
 
 pub(crate) use build::{plan, scalar_op};
 
-use super::steps::{Shift, Steps};
+use super::shift::Shift;
 use crate::{
     ast::{AggregateOp, BinaryOp, VectorMatching},
-    functions::{
-        labels::{LabelJoin, LabelReplace},
-        math::{Arithmetic, Comparison},
-        over_time::OverTime,
-        rate::RateKind,
-    },
+    functions::{label_join::LabelJoin, over_time::OverTime, rate::RateKind},
 };
 use model::{Labels, TimeRange};
 use query_syntax::Span;
 use service_api::SelectRequest;
+use vectors::{Arithmetic, Comparison, LabelReplace, ScalarOp, Steps};
 
 pub(crate) struct Plan {
     pub root: Root,
@@ -62,12 +58,6 @@ pub(crate) enum Scalar {
     Of(Box<Vector>),
     Apply(fn(f64) -> f64, Box<Scalar>),
     Binary(ScalarOp, Box<Scalar>, Box<Scalar>),
-}
-
-#[derive(Clone, Copy)]
-pub(crate) enum ScalarOp {
-    Arithmetic(Arithmetic),
-    Comparison(Comparison),
 }
 
 /// An expression that has a set of labelled values at each step.

@@ -1,10 +1,9 @@
 //! What a query answers.
 
-use super::steps::Steps;
-use crate::row::is_absent;
 use model::{Labels, Timestamp};
 use service_api::Reservation;
 use std::sync::Arc;
+use vectors::{Steps, is_absent};
 
 /// The answer of one query.
 #[derive(Clone, Debug)]

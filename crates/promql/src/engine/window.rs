@@ -3,9 +3,10 @@
 //! Series of one target are scraped together and so have the same timestamps. What follows
 //! from timestamps alone is computed once for all of them.
 
-use super::steps::{Shift, Steps};
+use super::shift::Shift;
 use crate::functions::rate::RateKind;
 use model::Timestamp;
+use vectors::Steps;
 
 /// Which windows are wanted: at each step, the `range` milliseconds up to it, open on the
 /// left.

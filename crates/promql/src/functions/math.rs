@@ -1,4 +1,4 @@
-//! Arithmetic: functions of one number, rounding, clamping, binary operators.
+//! Arithmetic: functions of one number, rounding, clamping.
 
 use std::f64::consts::{LN_2, PI};
 
@@ -101,60 +101,6 @@ pub fn minimum(a: f64, b: f64) -> f64 {
     -maximum(-a, -b)
 }
 
-/// The arithmetic operators between numbers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Arithmetic {
-    Add,
-    Sub,
-    Mul,
-    Div,
-    Mod,
-    Pow,
-    Atan2,
-}
-
-impl Arithmetic {
-    /// `%` has the sign of the left side and is NaN for a zero right side; `^` follows
-    /// C99's `pow`. Both are Go's `math.Mod` and `math.Pow`.
-    #[inline]
-    pub fn apply(self, lhs: f64, rhs: f64) -> f64 {
-        match self {
-            Self::Add => lhs + rhs,
-            Self::Sub => lhs - rhs,
-            Self::Mul => lhs * rhs,
-            Self::Div => lhs / rhs,
-            Self::Mod => lhs % rhs,
-            Self::Pow => lhs.powf(rhs),
-            Self::Atan2 => lhs.atan2(rhs),
-        }
-    }
-}
-
-/// The comparison operators between numbers. Nothing but `!=` holds for NaN.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Comparison {
-    Equal,
-    NotEqual,
-    Greater,
-    Less,
-    GreaterOrEqual,
-    LessOrEqual,
-}
-
-impl Comparison {
-    #[inline]
-    pub fn holds(self, lhs: f64, rhs: f64) -> bool {
-        match self {
-            Self::Equal => lhs == rhs,
-            Self::NotEqual => lhs != rhs,
-            Self::Greater => lhs > rhs,
-            Self::Less => lhs < rhs,
-            Self::GreaterOrEqual => lhs >= rhs,
-            Self::LessOrEqual => lhs <= rhs,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -190,25 +136,5 @@ mod tests {
         assert!(clamp_min(f64::NAN, 0.0).is_nan() && clamp_max(f64::NAN, 0.0).is_nan());
         assert!(clamp(1.0, f64::NAN, 2.0).is_some_and(f64::is_nan));
         assert_eq!(clamp_max(9.0, 4.0), 4.0);
-    }
-
-    #[test]
-    fn modulo_and_power_follow_go() {
-        let modulo = |a, b| Arithmetic::Mod.apply(a, b);
-        assert_eq!([modulo(-7.0, 3.0), modulo(7.0, -3.0), modulo(7.0, INF)], [-1.0, 1.0, 7.0]);
-        assert!(modulo(1.0, 0.0).is_nan() && modulo(INF, 2.0).is_nan());
-        let pow = |a, b| Arithmetic::Pow.apply(a, b);
-        assert_eq!(
-            [pow(f64::NAN, 0.0), pow(1.0, f64::NAN), pow(-1.0, INF), pow(0.0, -1.0)],
-            [1.0, 1.0, 1.0, INF]
-        );
-        assert!(pow(-8.0, 1.0 / 3.0).is_nan());
-    }
-
-    #[test]
-    fn only_inequality_holds_for_nan() {
-        assert!(Comparison::NotEqual.holds(f64::NAN, f64::NAN));
-        assert!(!Comparison::Equal.holds(f64::NAN, f64::NAN));
-        assert!(!Comparison::LessOrEqual.holds(f64::NAN, 1.0));
     }
 }

@@ -2,11 +2,9 @@
 //!
 //! Each answers `None` for an empty window.
 
-use super::{
-    kahan::{KahanMean, KahanSum, KahanVariance},
-    quantile::{median_absolute_deviation, quantile},
-};
+use super::kahan::{KahanMean, KahanSum, KahanVariance};
 use model::Timestamp;
+use vectors::quantile;
 
 /// An aggregation that looks at values only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,6 +114,16 @@ impl TimeOf {
     }
 }
 
+/// The median of the distances from the median; NaN as soon as one value is NaN.
+fn median_absolute_deviation(values: &mut [f64]) -> f64 {
+    if values.iter().any(|v| v.is_nan()) {
+        return f64::NAN;
+    }
+    let median = quantile(0.5, values);
+    values.iter_mut().for_each(|v| *v = (*v - median).abs());
+    quantile(0.5, values)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -160,5 +168,12 @@ mod tests {
         let window = [3.0, 1.0, 2.0];
         assert_eq!(quantile_over_time(0.5, &window, &mut Vec::new()), Some(2.0));
         assert_eq!(quantile_over_time(0.5, &[], &mut vec![1.0]), None);
+    }
+
+    #[test]
+    fn deviation_from_the_median() {
+        // Median 2; distances 1 1 0 0 2 4 7; their median 1.
+        assert_eq!(median_absolute_deviation(&mut [1.0, 1.0, 2.0, 2.0, 4.0, 6.0, 9.0]), 1.0);
+        assert!(median_absolute_deviation(&mut [1.0, f64::NAN]).is_nan());
     }
 }

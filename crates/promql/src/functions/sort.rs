@@ -1,16 +1,6 @@
-//! Orders of `sort`, `sort_desc` and `sort_by_label`.
+//! The order of `sort_by_label`.
 
 use std::cmp::Ordering;
-
-/// Ascending, NaN last.
-pub fn ascending(a: f64, b: f64) -> Ordering {
-    a.partial_cmp(&b).unwrap_or_else(|| a.is_nan().cmp(&b.is_nan()))
-}
-
-/// Descending, NaN last.
-pub fn descending(a: f64, b: f64) -> Ordering {
-    b.partial_cmp(&a).unwrap_or_else(|| a.is_nan().cmp(&b.is_nan()))
-}
 
 /// Runs of digits compare as numbers, everything else as text: `node2` before `node10`.
 pub fn natural(a: &str, b: &str) -> Ordering {
@@ -48,15 +38,6 @@ fn next_run<'a>(text: &mut &'a str) -> &'a str {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn nan_is_last_both_ways() {
-        let mut values = [f64::NAN, 1.0, f64::INFINITY, -1.0];
-        values.sort_by(|a, b| ascending(*a, *b));
-        assert_eq!(values[..3], [-1.0, 1.0, f64::INFINITY]);
-        values.sort_by(|a, b| descending(*a, *b));
-        assert_eq!(values[..3], [f64::INFINITY, 1.0, -1.0]);
-    }
 
     #[test]
     fn numbers_inside_names_count() {

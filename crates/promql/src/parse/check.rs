@@ -3,9 +3,8 @@
 //! The order of the checks is Prometheus's, for the first error is the one that is shown.
 
 use crate::ast::{Aggregate, AggregateOp, Binary, Call, Cardinality, Expr, Span, ValueType, VectorSelector};
-use crate::parse::selects_something;
 use model::{METRIC_NAME, quote};
-use query_syntax::SyntaxError;
+use query_syntax::{SyntaxError, selects_something};
 
 type Checked = Result<(), SyntaxError>;
 

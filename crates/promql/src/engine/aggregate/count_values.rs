@@ -1,13 +1,10 @@
 //! `count_values`: a row for each value that occurs.
 
 use super::{Aggregate, Evaluator};
-use crate::{
-    engine::steps::Steps,
-    row::{Row, Rows, absent, is_absent, row_bytes},
-};
 use model::{Labels, LabelsBuilder};
 use service_api::Result;
 use std::collections::HashMap;
+use vectors::{Row, Rows, Steps, absent, is_absent, row_bytes};
 
 impl Evaluator<'_> {
     pub(super) fn count_values(&mut self, aggregate: &Aggregate, label: &str, steps: &Steps) -> Result<Rows> {

@@ -5,13 +5,12 @@ use crate::{
     engine::{
         labels::merge_same_labels,
         plan::{Map, Scalar, Vector},
-        steps::Steps,
         values::Values,
     },
     functions::math,
-    row::{Rows, absent, is_absent},
 };
 use service_api::{Reservation, Result};
+use vectors::{Rows, Steps, absent, each};
 
 impl Evaluator<'_> {
     /// The rows of a scan, or of a map of something else.
@@ -63,23 +62,9 @@ impl Map<Values> {
             }
             Self::Arithmetic { op, scalar, .. } => each(values, |i, v| op.apply(v, scalar.at(i))),
             Self::Compare { op, scalar, scalar_is_left, as_bool } => each(values, |i, v| {
-                let other = scalar.at(i);
-                let holds = if *scalar_is_left { op.holds(other, v) } else { op.holds(v, other) };
-                match (as_bool, holds) {
-                    (true, holds) => f64::from(u8::from(holds)),
-                    (false, true) => v,
-                    (false, false) => absent(),
-                }
+                let (l, r) = if *scalar_is_left { (scalar.at(i), v) } else { (v, scalar.at(i)) };
+                op.answer(*as_bool, l, r, v)
             }),
-        }
-    }
-}
-
-#[inline]
-fn each(values: &mut [f64], f: impl Fn(usize, f64) -> f64) {
-    for (step, value) in values.iter_mut().enumerate() {
-        if !is_absent(*value) {
-            *value = f(step, *value);
         }
     }
 }

@@ -1,18 +1,15 @@
 //! From rows to the answer.
 
 use super::{Evaluator, scan::check_floats};
-use crate::{
-    engine::{
-        kernel::remove_stale,
-        plan::{Root, Samples},
-        result::{MatrixSeries, Value},
-        steps::Steps,
-    },
-    row::Rows,
+use crate::engine::{
+    kernel::remove_stale,
+    plan::{Root, Samples},
+    result::{MatrixSeries, Value},
 };
 use model::Labels;
 use service_api::{Result, SampleBuffer};
 use std::sync::{Arc, atomic::Ordering};
+use vectors::{Rows, Steps};
 
 impl Evaluator<'_> {
     pub fn root(&mut self, root: &Root, steps: &Steps, is_instant: bool) -> Result<Value> {

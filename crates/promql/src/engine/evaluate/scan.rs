@@ -2,31 +2,18 @@
 //! its row handed on before the next series is touched.
 
 use super::Evaluator;
-use crate::{
-    engine::{
-        annotations::Annotations,
-        kernel::{RangeKernel, remove_stale},
-        labels::{check_distinct, merge_same_labels, without_metadata},
-        plan::{Map, RangeFunction, RangeNotes, Scan, ScanFunction, Vector},
-        steps::Steps,
-        values::Values,
-        window::{WindowCache, WindowSpec},
-    },
-    row::{Row, Rows, absent, has_values, is_absent, row_bytes},
+use crate::engine::{
+    annotations::Annotations,
+    kernel::{RangeKernel, remove_stale},
+    labels::{check_distinct, merge_same_labels},
+    plan::{Map, RangeFunction, RangeNotes, Scan, ScanFunction, Vector},
+    values::Values,
+    window::{WindowCache, WindowSpec},
 };
 use model::{Labels, is_stale};
 use service_api::{Error, Reservation, Result, SampleBuffer, Series};
 use std::sync::atomic::Ordering;
-
-/// A row on its way, before anybody keeps it.
-pub(crate) struct RowRef<'a> {
-    /// Where its series stands among all.
-    pub position: usize,
-    pub labels: &'a Labels,
-    /// The metadata labels are still in `labels` but count no more.
-    pub name_dropped: bool,
-    pub values: &'a [f64],
-}
+use vectors::{Row, RowRef, Rows, Steps, absent, has_values, is_absent, row_bytes, without_metadata};
 
 /// Takes the rows of one shard, in order.
 pub(crate) trait RowSink: Send {

@@ -4,17 +4,14 @@ use super::{
     Evaluator,
     scan::{note_counter_name, note_quantile},
 };
-use crate::{
-    engine::{
-        kernel::{RangeKernel, remove_stale},
-        labels::check_distinct,
-        plan::{RangeFunction, RangeNotes, Scalar, Subquery},
-        steps::Steps,
-        window::{WindowCache, WindowSpec},
-    },
-    row::{Row, Rows, row_bytes},
+use crate::engine::{
+    kernel::{RangeKernel, remove_stale},
+    labels::check_distinct,
+    plan::{RangeFunction, RangeNotes, Scalar, Subquery},
+    window::{WindowCache, WindowSpec},
 };
 use service_api::Result;
+use vectors::{Row, Rows, Steps, row_bytes};
 
 impl Evaluator<'_> {
     pub(super) fn over_subquery(

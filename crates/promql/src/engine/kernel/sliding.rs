@@ -4,7 +4,8 @@
 //! the newer part one running aggregate ("two stacks"). So nothing drifts, however long the
 //! series is.
 
-use crate::{functions::over_time::OverTime, row::absent};
+use crate::functions::over_time::OverTime;
+use vectors::absent;
 
 /// What windows are made of: aggregates that can be put together.
 pub(crate) trait Part: Copy {

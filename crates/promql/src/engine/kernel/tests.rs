@@ -1,11 +1,9 @@
 //! The sliding kernels against the plain functions of one window.
 
 use super::*;
-use crate::engine::{
-    steps::{Shift, Steps},
-    window::WindowSpec,
-};
+use crate::engine::{shift::Shift, window::WindowSpec};
 use proptest::prelude::*;
+use vectors::Steps;
 
 /// Timestamps about 15 s apart and values as counters and gauges have them, and worse.
 /// Sums of very different numbers depend on their order: `largest` keeps them near.

@@ -1,8 +1,8 @@
 //! From the syntax tree to the plan.
 
 use super::{
-    Aggregate, Binary, Map, Param, Plan, Root, Samples, Scalar, ScalarOp, Scan, ScanFunction, Selector,
-    Subquery, Vector, invariant::is_invariant, selects::Selects,
+    Aggregate, Binary, Map, Param, Plan, Root, Samples, Scalar, Scan, ScanFunction, Selector, Subquery,
+    Vector, invariant::is_invariant, selects::Selects,
 };
 use crate::{
     ast::{
@@ -10,15 +10,11 @@ use crate::{
         DurationError, Expr, StringLiteral, Subquery as AstSubquery, Unary, UnaryOp, ValueType,
         VectorSelector,
     },
-    engine::{
-        EngineConfig,
-        steps::{Shift, Steps},
-        too_many_steps,
-    },
-    functions::math::{Arithmetic, Comparison},
+    engine::{EngineConfig, shift::Shift, too_many_steps},
 };
 use model::{METRIC_NAME, MatchOp, TimeRange, Timestamp};
 use service_api::{Error, Result};
+use vectors::{Arithmetic, Comparison, ScalarOp, Steps};
 
 /// Plans an expression for the steps of a query that ends at `end`, on a step or not.
 pub(crate) fn plan(expr: &Expr, steps: Steps, end: Timestamp, config: &EngineConfig) -> Result<Plan> {

@@ -7,18 +7,12 @@ use super::{
 };
 use crate::{
     ast::{Call, Expr, VectorSelector},
-    engine::steps::Steps,
-    functions::{
-        labels::{LabelJoin, LabelReplace},
-        math::unary,
-        over_time::OverTime,
-        rate::RateKind,
-        time::calendar,
-    },
+    functions::{label_join::LabelJoin, math::unary, over_time::OverTime, rate::RateKind, time::calendar},
 };
 use model::{Labels, LabelsBuilder, METRIC_NAME, MatchOp};
 use service_api::{Error, Result};
 use std::collections::HashSet;
+use vectors::{LabelReplace, Steps};
 
 impl Planner<'_> {
     pub(super) fn scalar_call(&mut self, call: &Call, steps: &Steps) -> Result<Scalar> {

@@ -1,0 +1,81 @@
+//! `query` and `query_range`.
+
+use super::{
+    bounds::{Bounds, direction, interval, line_limit, time},
+    error::LokiError,
+    result::{self, Show},
+};
+use crate::{params::Params, query::slots, state::ApiState, tenant::Tenant};
+use axum::{extract::State, response::Response};
+use http::HeaderMap;
+use logql::{
+    ast::Expr,
+    engine::{Direction, Query},
+};
+use model::TenantId;
+use service_api::{Error, Result};
+use std::sync::Arc;
+
+pub async fn instant(
+    Tenant(tenant): Tenant,
+    State(state): State<ApiState>,
+    headers: HeaderMap,
+    params: Params,
+) -> Result<Response, LokiError> {
+    let limit = limit(&state, &tenant, &params)?;
+    let at = time(params.get("time"), state.now_nanos()).map_err(Error::bad_request)?;
+    let direction = direction(&params)?;
+    let expr = parse(&params)?;
+    if matches!(expr, Expr::Logs(_)) {
+        let why = "log queries are not supported as an instant query type, please change your query to a range query type";
+        return Err(Error::bad_request(why).into());
+    }
+    let query = Query { expr, start: at, end: at, step: 0, direction, limit, interval: 0 };
+    evaluate(&state, &tenant, query, Show::asked_by(&headers)).await
+}
+
+pub async fn range(
+    Tenant(tenant): Tenant,
+    State(state): State<ApiState>,
+    headers: HeaderMap,
+    params: Params,
+) -> Result<Response, LokiError> {
+    let bounds = Bounds::ordered(&params, state.now_nanos())?;
+    let limit = limit(&state, &tenant, &params)?;
+    let (direction, step) = (direction(&params)?, bounds.step(&params)?);
+    let interval = interval(&params)?;
+    let max = state.deps.limits.limits(&tenant).max_query_range;
+    let Bounds { start, end } = bounds;
+    if max > 0 && end.saturating_sub(start) as u64 / 1_000_000_000 > max {
+        let why = format!("the query's range is longer than limits.max_query_range allows ({max} s)");
+        return Err(Error::bad_request(why).into());
+    }
+    let expr = parse(&params)?;
+    let query = Query { expr, start, end, step, direction, limit, interval };
+    evaluate(&state, &tenant, query, Show::asked_by(&headers)).await
+}
+
+fn limit(state: &ApiState, tenant: &TenantId, params: &Params) -> Result<u64> {
+    line_limit(params, "limit", state.deps.limits.limits(tenant).max_query_lines)
+}
+
+fn parse(params: &Params) -> Result<Expr> {
+    logql::parse(params.get("query")).map_err(|e| Error::bad_request(e.to_string()))
+}
+
+async fn evaluate(
+    state: &ApiState,
+    tenant: &TenantId,
+    query: Query,
+    show: Show,
+) -> Result<Response, LokiError> {
+    let deps = &state.deps;
+    let started = deps.clock.monotonic();
+    let direction: Direction = query.direction;
+    let (found, place) = slots::run_keeping_place(state, tenant, None, async |ctx| {
+        deps.log_engine.query(ctx, Arc::clone(&deps.logs), query).await
+    })
+    .await?;
+    let took = deps.clock.monotonic().saturating_sub(started);
+    Ok(result::answer(found, show, direction, took, place))
+}

@@ -1,0 +1,146 @@
+//! One tail from its first frame to its end.
+
+use super::frame::{Frame, Sent};
+use crate::{loki::result::Show, query::slots, state::ApiState};
+use axum::extract::ws::{CloseFrame, Message, WebSocket, close_code};
+use logql::{
+    ast::{Expr, LogQuery},
+    engine::{Data, Direction, Query},
+    pipeline::{Pipeline, PipelineRun},
+};
+use model::{Nanos, TenantId};
+use service_api::{Error, Result, TailItem};
+use std::{sync::Arc, time::Duration};
+use tokio::{
+    sync::mpsc::Receiver,
+    time::{MissedTickBehavior, interval, timeout},
+};
+
+/// How long a tail lasts at most (Loki's).
+const LONGEST: Duration = Duration::from_secs(3600);
+const PING_EVERY: Duration = Duration::from_secs(1);
+/// A client that takes nothing for so long is gone.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Frames are put together from what comes within this time.
+const GATHER: Duration = Duration::from_millis(100);
+/// Items that are put into one frame at most.
+const FRAME_ITEMS: usize = 1000;
+/// Label sets that are known at a time; then all are forgotten.
+const LABEL_SETS: usize = 100_000;
+
+pub struct Session {
+    state: ApiState,
+    tenant: TenantId,
+    query: LogQuery,
+    show: Show,
+    delay: Duration,
+    run: PipelineRun,
+    /// Opened before the store is asked, so that nothing falls in between.
+    news: Receiver<TailItem>,
+    sent: Sent,
+}
+
+impl Session {
+    pub fn new(
+        state: &ApiState,
+        tenant: TenantId,
+        query: LogQuery,
+        show: Show,
+        delay: Duration,
+    ) -> Result<Self> {
+        let pipeline = Arc::new(Pipeline::new(&query.stages)?);
+        let news = state.deps.tail.tail(&tenant, query.matchers.clone())?;
+        let run = PipelineRun::new(pipeline, LABEL_SETS);
+        Ok(Self { state: state.clone(), tenant, query, show, delay, run, news, sent: Sent::new() })
+    }
+
+    pub async fn run(mut self, mut socket: WebSocket, start: Nanos, limit: u64) {
+        let ended = timeout(LONGEST, self.talk(&mut socket, start, limit)).await;
+        let (code, reason) = match ended {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => (close_code::ERROR, error.message.into_owned()),
+            Err(_) => (close_code::NORMAL, "reached tail max duration limit".to_owned()),
+        };
+        let close = CloseFrame { code, reason: shortened(reason).into() };
+        // Whether it arrives or not, we are done.
+        let _ = timeout(PATIENCE, socket.send(Message::Close(Some(close)))).await;
+    }
+
+    /// Until the client goes away.
+    async fn talk(&mut self, socket: &mut WebSocket, start: Nanos, limit: u64) -> Result<()> {
+        let mut frame = self.history(start, limit).await?;
+        let mut ping = interval(PING_EVERY);
+        ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            if !frame.is_empty() && !send(socket, Message::text(frame.take(self.show))).await {
+                return Ok(());
+            }
+            tokio::select! {
+                item = self.news.recv() => match item {
+                    Some(item) => self.gather(item, &mut frame).await,
+                    None => return Err(Error::unavailable("the process is stopping")),
+                },
+                heard = socket.recv() => match heard {
+                    None | Some(Err(_) | Ok(Message::Close(_))) => return Ok(()),
+                    Some(Ok(_)) => {}
+                },
+                _ = ping.tick() => {
+                    if !send(socket, Message::Ping(Default::default())).await {
+                        return Ok(());
+                    }
+                }
+            }
+        }
+    }
+
+    /// The newest lines that are stored.
+    async fn history(&mut self, start: Nanos, limit: u64) -> Result<Frame> {
+        let query = Query {
+            expr: Expr::Logs(self.query.clone()),
+            start,
+            // What clocks ahead of ours have sent is stored, too.
+            end: Nanos::MAX,
+            step: 0,
+            direction: Direction::Backward,
+            limit,
+            interval: 0,
+        };
+        let deps = &self.state.deps;
+        let work = async |ctx: &_| deps.log_engine.query(ctx, Arc::clone(&deps.logs), query).await;
+        let found = slots::run(&self.state, &self.tenant, None, work).await?;
+        let mut frame = Frame::default();
+        if let Data::Streams(streams) = found.data {
+            self.sent = streams.iter().flat_map(|stream| stream.entries.iter().cloned()).collect();
+            frame.add_found(streams);
+        }
+        Ok(frame)
+    }
+
+    /// Puts what has come, and what comes right behind it, into a frame.
+    async fn gather(&mut self, first: TailItem, frame: &mut Frame) {
+        tokio::time::sleep(GATHER.max(self.delay)).await;
+        let mut next = Some(first);
+        for _ in 0..FRAME_ITEMS {
+            match next {
+                Some(TailItem::Stored(stored)) => frame.add_stored(&stored, &mut self.run, &self.sent),
+                Some(TailItem::Missed { labels, timestamp, .. }) => frame.add_missed(labels, timestamp),
+                None => break,
+            }
+            next = self.news.try_recv().ok();
+        }
+        // Ids are not kept from frame to frame.
+        self.run.clear_label_sets();
+    }
+}
+
+/// False if the client is gone.
+async fn send(socket: &mut WebSocket, message: Message) -> bool {
+    matches!(timeout(PATIENCE, socket.send(message)).await, Ok(Ok(())))
+}
+
+/// A close frame has room for 123 bytes.
+fn shortened(mut reason: String) -> String {
+    let end = (0..=reason.len().min(123)).rev().find(|&at| reason.is_char_boundary(at)).unwrap_or(0);
+    reason.truncate(end);
+    reason
+}

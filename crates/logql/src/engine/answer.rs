@@ -1,0 +1,109 @@
+//! What a query answers: streams, vectors or matrices, and what it took.
+
+use model::{Labels, Nanos, Timestamp};
+use service_api::LogPage;
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Answer {
+    pub data: Data,
+    pub stats: Stats,
+    pub warnings: Vec<String>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Data {
+    /// Sorted by labels, each triple of label sets once.
+    Streams(Vec<ResultStream>),
+    /// In the order of their labels, or of their values if the query sorts.
+    Vector(Vec<VectorSample>),
+    /// Sorted by labels.
+    Matrix(Vec<MatrixSeries>),
+    Scalar {
+        timestamp: Timestamp,
+        value: f64,
+    },
+}
+
+/// Lines that have the same labels after the pipeline. What a reader sees as one set of labels
+/// is here in three, by where a label came from; the three have no name in common.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ResultStream {
+    pub stream: Labels,
+    pub structured: Labels,
+    pub parsed: Labels,
+    /// In the query's direction.
+    pub entries: Vec<(Nanos, String)>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct VectorSample {
+    pub labels: Labels,
+    /// Milliseconds.
+    pub timestamp: Timestamp,
+    pub value: f64,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct MatrixSeries {
+    pub labels: Labels,
+    /// Times in milliseconds, ascending.
+    pub points: Vec<(Timestamp, f64)>,
+}
+
+/// What a query looked at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Streams that were selected; those of several selectors or slices of time add up.
+    pub streams: u64,
+    /// Pages of those streams that may have lines of the query.
+    pub pages_selected: u64,
+    /// Pages that were read.
+    pub pages_read: u64,
+    /// Bytes that were fetched for them.
+    pub stored_bytes: u64,
+    /// Bytes and lines in the pages that were read.
+    pub bytes: u64,
+    pub lines: u64,
+    /// Bytes of structured metadata of lines that were looked at.
+    pub metadata_bytes: u64,
+    /// Lines that the pipeline let through.
+    pub lines_after_filter: u64,
+    /// Lines that were there twice.
+    pub duplicates: u64,
+    /// Lines or samples in the answer.
+    pub entries: u64,
+}
+
+impl Stats {
+    pub(crate) fn read(&mut self, page: &LogPage) {
+        self.pages_read += 1;
+        self.stored_bytes += page.stored_bytes;
+        self.bytes += page.text_bytes;
+        self.lines += u64::from(page.lines);
+    }
+
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.streams += other.streams;
+        self.pages_selected += other.pages_selected;
+        self.pages_read += other.pages_read;
+        self.stored_bytes += other.stored_bytes;
+        self.bytes += other.bytes;
+        self.lines += other.lines;
+        self.metadata_bytes += other.metadata_bytes;
+        self.lines_after_filter += other.lines_after_filter;
+        self.duplicates += other.duplicates;
+        self.entries += other.entries;
+    }
+}
+
+impl Data {
+    /// Lines or samples in it.
+    pub fn entries(&self) -> usize {
+        match self {
+            Self::Streams(streams) => streams.iter().map(|stream| stream.entries.len()).sum(),
+            Self::Vector(samples) => samples.len(),
+            Self::Matrix(series) => series.iter().map(|series| series.points.len()).sum(),
+            Self::Scalar { .. } => 1,
+        }
+    }
+}

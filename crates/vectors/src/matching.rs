@@ -1,0 +1,88 @@
+//! Operators between two vectors. Who matches whom is found once per series; only whether
+//! both have a value is looked at step by step.
+
+mod pairs;
+mod sets;
+
+pub use pairs::{Duplicate, Pairs};
+pub use sets::{SetOp, set_operation};
+
+use crate::{
+    labels::LabelChoice,
+    row::{Row, is_absent},
+};
+use model::Labels;
+use std::collections::HashMap;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cardinality {
+    OneToOne,
+    /// `group_left`
+    ManyToOne,
+    /// `group_right`
+    OneToMany,
+}
+
+/// How the series of two sides find each other.
+#[derive(Clone, Copy, Debug)]
+pub struct Matching<'a> {
+    pub cardinality: Cardinality,
+    /// `labels` are those that must agree; otherwise all others must.
+    pub on: bool,
+    pub labels: &'a [String],
+    /// Labels that the "one" side adds to the result.
+    pub include: &'a [String],
+}
+
+impl<'a> Matching<'a> {
+    /// The labels that have to agree.
+    pub fn choice(&self) -> LabelChoice<'a> {
+        LabelChoice { names: self.labels, without: !self.on }
+    }
+}
+
+/// Series of both sides by the labels that have to agree.
+struct MatchGroups {
+    /// For each row its group, counted from 0.
+    first: Vec<usize>,
+    second: Vec<usize>,
+    count: usize,
+}
+
+impl MatchGroups {
+    fn new(choice: LabelChoice<'_>, first: &[Row], second: &[Row]) -> Self {
+        let mut numbers: HashMap<Labels, usize> = HashMap::new();
+        let mut number = |row: &Row| {
+            let next = numbers.len();
+            *numbers.entry(choice.of(&row.labels, false)).or_insert(next)
+        };
+        let (first, second) =
+            (first.iter().map(&mut number).collect(), second.iter().map(&mut number).collect());
+        Self { first, second, count: numbers.len() }
+    }
+
+    /// The rows of each group of the first side.
+    fn first_by_group(&self) -> Vec<Vec<usize>> {
+        by_group(&self.first, self.count)
+    }
+
+    /// The rows of each group of the second side.
+    fn second_by_group(&self) -> Vec<Vec<usize>> {
+        by_group(&self.second, self.count)
+    }
+}
+
+fn by_group(group_of: &[usize], count: usize) -> Vec<Vec<usize>> {
+    let mut members = vec![Vec::new(); count];
+    group_of.iter().enumerate().for_each(|(row, group)| members[*group].push(row));
+    members
+}
+
+/// At which steps any of the rows has a value.
+fn presence<'a>(rows: impl Iterator<Item = &'a Row>, steps: usize) -> Vec<bool> {
+    let mut present = vec![false; steps];
+    for row in rows {
+        present.iter_mut().zip(&row.values).for_each(|(there, value)| *there |= !is_absent(*value));
+    }
+    present
+}

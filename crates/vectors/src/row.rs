@@ -1,0 +1,77 @@
+//! Rows: one series of an intermediate result, with one value for each step of the query.
+
+use model::{Labels, is_stale, stale_nan};
+use service_api::Reservation;
+
+/// One output series of an expression over all steps.
+///
+/// A step without a value holds the stale marker. No value collides with it: a stored stale
+/// marker *means* that there is no value, and arithmetic never makes one (it is a
+/// signalling NaN, and every operation returns quiet ones).
+#[derive(Clone, Debug)]
+pub struct Row {
+    pub labels: Labels,
+    pub values: Vec<f64>,
+}
+
+/// Rows and the memory that they are counted for.
+#[derive(Debug, Default)]
+pub struct Rows {
+    pub rows: Vec<Row>,
+    /// Given back when the rows go.
+    pub held: Vec<Reservation>,
+}
+
+/// A row on its way, before anybody keeps it.
+#[derive(Clone, Copy, Debug)]
+pub struct RowRef<'a> {
+    /// Where its series stands among all.
+    pub position: usize,
+    pub labels: &'a Labels,
+    /// The metadata labels are still in `labels` but count no more.
+    pub name_dropped: bool,
+    pub values: &'a [f64],
+}
+
+/// What stands at a step that has no value.
+pub fn absent() -> f64 {
+    stale_nan()
+}
+
+/// Whether a step has no value.
+#[inline]
+pub fn is_absent(value: f64) -> bool {
+    is_stale(value)
+}
+
+impl Row {
+    /// Whether any step has a value.
+    pub fn has_values(&self) -> bool {
+        has_values(&self.values)
+    }
+
+    /// Bytes that the row holds.
+    pub fn bytes(&self) -> usize {
+        row_bytes(&self.labels, self.values.len())
+    }
+}
+
+/// Whether any step has a value.
+pub fn has_values(values: &[f64]) -> bool {
+    values.iter().any(|v| !is_absent(*v))
+}
+
+/// Replaces the values that are there by `f` of step and value.
+#[inline]
+pub fn each(values: &mut [f64], f: impl Fn(usize, f64) -> f64) {
+    for (step, value) in values.iter_mut().enumerate() {
+        if !is_absent(*value) {
+            *value = f(step, *value);
+        }
+    }
+}
+
+/// Bytes of a row with these labels and so many steps.
+pub fn row_bytes(labels: &Labels, steps: usize) -> usize {
+    size_of::<Row>() + labels.heap_bytes() + steps * size_of::<f64>()
+}
