@@ -11,7 +11,11 @@ impl Message {
         self
     }
 
-    pub fn double(mut self, field: u32, value: f64) -> Self {
+    pub fn double(self, field: u32, value: f64) -> Self {
+        self.fixed64(field, value.to_bits())
+    }
+
+    pub fn fixed64(mut self, field: u32, value: u64) -> Self {
         self.raw(u64::from(field) << 3 | 1);
         self.0.extend(value.to_le_bytes());
         self

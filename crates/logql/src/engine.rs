@@ -46,7 +46,7 @@ pub struct Query {
     /// Lines are wanted from here on. The first step of numbers.
     pub start: Nanos,
     /// Lines are wanted up to but without this time. Steps include it, and it is the only
-    /// step of an instant query.
+    /// step of an instant query. For templates it is now.
     pub end: Nanos,
     /// From step to step; 0 is an instant query. Lines know no steps.
     pub step: Nanos,

@@ -52,7 +52,11 @@ use memory::{Entry, Memory};
 use model::{Labels, NANOS_A_MILLI, Nanos, TenantId};
 use script::{BASE, Command, Eval, Expected, ExpectedStream, When};
 use service_api::ReadContext;
-use std::{collections::HashSet, fmt::Write, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashSet},
+    fmt::Write,
+    sync::Arc,
+};
 
 /// How the lines of a stream come to lie in pages.
 #[derive(Clone, Copy, Debug)]
@@ -60,7 +64,7 @@ enum Layout {
     OnePage,
     /// Pages of two lines, as they were loaded.
     Small,
-    /// All lines once, and every second line again.
+    /// All lines once, and those of every second time again.
     Twice,
 }
 
@@ -110,7 +114,11 @@ fn lay_out(loaded: &[(&Labels, &[Entry])], layout: Layout) -> Memory {
             Layout::OnePage => memory.add(labels, entries, false),
             Layout::Small => entries.chunks(2).for_each(|page| memory.add(labels, page, true)),
             Layout::Twice => {
-                let again: Vec<_> = entries.iter().skip(1).step_by(2).cloned().collect();
+                // All lines of a time, or none: which comes first would depend on the layout otherwise.
+                let times: BTreeSet<Nanos> = entries.iter().map(|entry| entry.time).collect();
+                let again: HashSet<Nanos> = times.into_iter().skip(1).step_by(2).collect();
+                let again: Vec<_> =
+                    entries.iter().filter(|entry| again.contains(&entry.time)).cloned().collect();
                 memory.add(labels, entries, true);
                 memory.add(labels, &again, false);
             }

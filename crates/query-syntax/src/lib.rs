@@ -21,7 +21,7 @@ pub use error::SyntaxError;
 pub use go_duration::{InvalidGoDuration, format_go_duration, parse_go_duration};
 pub use labels::parse_label_list;
 pub use matchers::{parse_matcher, parse_matchers, selects_something};
-pub use number::{parse_number, scan_duration, scan_number};
+pub use number::{parse_float, parse_number, scan_duration, scan_number};
 pub use pratt::{Grammar, Infix, climb};
 pub use print_number::{PlainNumber, ShortNumber};
 pub use span::Span;

@@ -2,6 +2,7 @@
 
 use crate::Cursor;
 use model::quote;
+use std::borrow::Cow;
 
 /// Reads over a number. What it took is the text of the token even where it answers
 /// `false`, so that an error can show it.
@@ -92,8 +93,25 @@ pub fn parse_number(text: &str) -> Result<f64, String> {
     }
 }
 
+/// The value of a decimal number with underscores between digits, of `inf` or of `nan`: what
+/// Go's `strconv.ParseFloat` takes, but for hexadecimal, with its errors.
+pub fn parse_float(text: &str) -> Result<f64, String> {
+    let error = |reason| format!("strconv.ParseFloat: parsing {}: {reason}", quote(text));
+    let plain = without_underscores(text).ok_or_else(|| error("invalid syntax"))?;
+    match plain.parse::<f64>() {
+        Ok(number) if number.is_infinite() && plain.bytes().any(|b| b.is_ascii_digit()) => {
+            Err(error("value out of range"))
+        }
+        Ok(number) => Ok(number),
+        Err(_) => Err(error("invalid syntax")),
+    }
+}
+
 /// `None` where an underscore does not stand between digits or behind a base prefix.
-fn without_underscores(text: &str) -> Option<String> {
+fn without_underscores(text: &str) -> Option<Cow<'_, str>> {
+    if !text.contains('_') {
+        return Some(Cow::Borrowed(text));
+    }
     let bytes = text.as_bytes();
     let hex = bytes.len() > 2 && bytes[0] == b'0' && matches!(bytes[1], b'x' | b'X');
     let is_digit = |at: usize| {
@@ -104,7 +122,7 @@ fn without_underscores(text: &str) -> Option<String> {
         is_digit(at.checked_sub(1)?)?;
         is_digit(at + 1)?;
     }
-    Some(text.replace('_', ""))
+    Some(Cow::Owned(text.replace('_', "")))
 }
 
 #[cfg(test)]
@@ -143,6 +161,23 @@ mod tests {
         }
         let error = parse_number("1e999").unwrap_err();
         assert_eq!(error, "error parsing number: strconv.ParseFloat: parsing \"1e999\": value out of range");
+    }
+
+    #[test]
+    fn values_of_labels_are_worth_what_go_says() {
+        for (text, value) in [("1_000", 1000.0), ("-1.5e3", -1500.0), ("+Inf", f64::INFINITY), ("5.", 5.0)] {
+            assert_eq!(parse_float(text), Ok(value), "{text}");
+        }
+        for (text, reason) in [
+            ("", "invalid syntax"),
+            ("1__0", "invalid syntax"),
+            ("_1", "invalid syntax"),
+            ("0x10", "invalid syntax"),
+            (" 1", "invalid syntax"),
+            ("1e999", "value out of range"),
+        ] {
+            assert_eq!(parse_float(text), Err(format!("strconv.ParseFloat: parsing \"{text}\": {reason}")));
+        }
     }
 
     #[test]

@@ -113,8 +113,9 @@ impl Server {
             // the option is about to fail anyway.
             let _ = stream.set_nodelay(true);
             let _ = sockopt::set_tcp_user_timeout(&stream, STALLED_READER.as_millis() as u32);
+            // What is upgraded, a tail, leaves this connection and its permit; tails have bounds of their own.
             let service = TowerToHyperService::new(router);
-            let connection = http.serve_connection(TokioIo::new(stream), service);
+            let connection = http.serve_connection_with_upgrades(TokioIo::new(stream), service);
             let mut connection = std::pin::pin!(connection);
             let ended = tokio::select! {
                 ended = &mut connection => ended,

@@ -25,7 +25,8 @@ fn labels(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_opentelemetrys_sdk_exports_is_read_back() {
-    let yagura = Settings::default().start().await;
+    let settings = Settings::default();
+    let yagura = settings.start().await;
     let start = now_ms() * 1_000_000;
     let mut exporter = client("otel.py");
     exporter.arg(yagura.base()).arg(start.to_string());
@@ -76,7 +77,8 @@ async fn what_opentelemetrys_sdk_exports_is_read_back() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_library_pushes_as_json_is_read_back() {
-    let yagura = Settings::default().start().await;
+    let settings = Settings::default();
+    let yagura = settings.start().await;
     let mut logger = client("loki_json.py");
     logger.arg(yagura.base());
     run(logger).await;
@@ -101,7 +103,8 @@ async fn what_a_library_pushes_as_json_is_read_back() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_library_pushes_as_protobuf_is_read_back() {
-    let yagura = Settings::default().start().await;
+    let settings = Settings::default();
+    let yagura = settings.start().await;
     let (layer, controller, task) = tracing_loki::builder()
         .label("host", "mine")
         .unwrap()

@@ -34,7 +34,7 @@ fn otlp_logs() -> Vec<u8> {
         .message(5, &value("a line"))
         .message(6, &attribute("user.id", "7"))
         .bytes(9, &[1; 16])
-        .varint(11, now_ms() as u64 * 1_000_000);
+        .fixed64(11, now_ms() as u64 * 1_000_000);
     let scope = Message::default().message(1, &Message::default().bytes(1, b"scope")).message(2, &record);
     let resource = Message::default().message(1, &attribute("service.name", "fuzz"));
     Message::default().message(1, &Message::default().message(1, &resource).message(2, &scope)).0
@@ -42,9 +42,7 @@ fn otlp_logs() -> Vec<u8> {
 
 /// opentelemetry.proto.collector.metrics.v1.ExportMetricsServiceRequest with one gauge.
 fn otlp_metrics() -> Vec<u8> {
-    let mut point = Message::default().double(4, 1.5);
-    point.0.extend([3 << 3 | 1]);
-    point.0.extend((now_ms() as u64 * 1_000_000).to_le_bytes());
+    let point = Message::default().double(4, 1.5).fixed64(3, now_ms() as u64 * 1_000_000);
     let gauge = Message::default().message(1, &point);
     let metric = Message::default().bytes(1, b"fuzz.gauge").bytes(3, b"s").message(5, &gauge);
     let scope = Message::default().message(2, &metric);
@@ -56,7 +54,8 @@ const OTLP_JSON: &str = r#"{"resourceLogs":[{"resource":{"attributes":[{"key":"s
 
 #[tokio::test]
 async fn mutated_pushes_are_never_our_error() {
-    let yagura = Settings::default().start().await;
+    let settings = Settings::default();
+    let yagura = settings.start().await;
     let mut random = Random::seeded(3);
     type Kind = (&'static str, &'static [(&'static str, &'static str)], Vec<u8>, fn(&[u8]) -> Vec<u8>);
     let plain: fn(&[u8]) -> Vec<u8> = <[u8]>::to_vec;
@@ -106,7 +105,8 @@ const QUERIES: [&str; 12] = [
 
 #[tokio::test]
 async fn mutated_queries_are_never_our_error() {
-    let yagura = Settings::default().start().await;
+    let settings = Settings::default();
+    let yagura = settings.start().await;
     assert_eq!(yagura.post(PUSH, PROTOBUF, push_protobuf(&streams())).await.status, 204);
     let mut random = Random::seeded(4);
     let before = yagura.process.resident_bytes();
@@ -136,7 +136,8 @@ async fn mutated_queries_are_never_our_error() {
 
 #[tokio::test]
 async fn log_bombs_are_refused_in_little_memory() {
-    let yagura = Settings::default().start().await;
+    let settings = Settings::default();
+    let yagura = settings.start().await;
     let before = yagura.process.resident_bytes();
     let deep = format!(r#"{{"streams":{}"#, "[".repeat(1 << 20));
     let many_streams = [0x0a, 0x00].repeat(15 << 20);
@@ -159,6 +160,8 @@ async fn log_bombs_are_refused_in_little_memory() {
             let sent = yagura.http.send("POST", &yagura.url(path), headers, body.clone()).await;
             let status = sent.map_or(413, |answer| answer.status);
             assert!((400..500).contains(&status), "{name}: {status}");
+            let growth = yagura.process.resident_bytes().saturating_sub(before) >> 20;
+            println!("{name}: {status}, {growth} MiB more than before");
         }
         let url = yagura.url("/loki/api/v1/query");
         let answer = yagura.http.post_form(&url, &[("query", &nested)]).await.unwrap();
@@ -178,7 +181,8 @@ fn gzip_of_spaces(mebibytes: usize) -> Vec<u8> {
 
 #[tokio::test]
 async fn every_log_endpoint_takes_nonsense_for_the_senders_error() {
-    let yagura = Settings::default().start().await;
+    let settings = Settings::default();
+    let yagura = settings.start().await;
     for endpoint in ENDPOINTS {
         for (name, value) in [
             ("query", "{"),

@@ -39,7 +39,8 @@ async fn push(yagura: &Yagura, app: &str, lines: &[(i64, &str)]) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_tail_gets_the_newest_lines_and_then_new_ones_within_a_second() {
-    let yagura = Settings::default().start().await;
+    let settings = Settings::default();
+    let yagura = settings.start().await;
     let now = now_ms() * 1_000_000;
     push(&yagura, "a", &[(now - 3, "old error"), (now - 2, "older fine"), (now - 1, "newer error")]).await;
     let query = "{app=~\"a|b\"} |= \"error\" | label_format shout=\"{{ .app | ToUpper }}\"";
@@ -59,7 +60,8 @@ async fn a_tail_gets_the_newest_lines_and_then_new_ones_within_a_second() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_slow_tail_is_told_what_it_missed_and_holds_nobody_up() {
-    let yagura = Settings::default().start().await;
+    let settings = Settings::default();
+    let yagura = settings.start().await;
     let mut socket = connect(&yagura, &[("query", "{app=\"loud\"}")]).await;
     let text = "x".repeat(100_000);
     let now = now_ms() * 1_000_000;
@@ -88,7 +90,8 @@ async fn a_slow_tail_is_told_what_it_missed_and_holds_nobody_up() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_process_with_a_tail_stops_when_it_is_told_to() {
-    let yagura = Settings::default().start().await;
+    let settings = Settings::default();
+    let yagura = settings.start().await;
     let mut socket = connect(&yagura, &[("query", "{app=\"a\"}")]).await;
     let stopping = tokio::spawn(yagura.stop());
     while let Some(Ok(_)) = timeout(Duration::from_secs(30), socket.next()).await.expect("still open") {}
@@ -97,7 +100,8 @@ async fn a_process_with_a_tail_stops_when_it_is_told_to() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_cannot_be_tailed_is_refused() {
-    let yagura = Settings::default().start().await;
+    let settings = Settings::default();
+    let yagura = settings.start().await;
     let upgrade = [
         ("connection", "upgrade"),
         ("upgrade", "websocket"),

@@ -1,13 +1,10 @@
 //! Builds a batch of log lines over the body that they came in.
 
-use crate::write::{decode, wire::WireError};
+use crate::write::{decode, entries::MAX_ENTRIES, wire::WireError};
 use model::{MatchOp, Nanos};
 use service_api::{BatchStream, Code, Error, LabelSource, LogBatch, LogEntry, Result, SeriesKey, TextSpan};
 use std::ops::Range;
 use xxhash_rust::xxh3::xxh3_128_with_seed;
-
-/// Lines, and streams, that one request may hold; some 10 MiB once decoded.
-const MAX_LINES: usize = 500_000;
 
 /// Names and values of structured metadata that one request may hold; some 16 MiB once decoded.
 const MAX_METADATA: usize = 1_000_000;
@@ -92,8 +89,8 @@ impl<'a> Lines<'a> {
         self.streams.push(BatchStream { key, entries: begin..self.entries.len() as u32 });
         self.labels.text.extend_from_slice(labels);
         self.labels.ends.push(self.labels.text.len());
-        if self.streams.len() > MAX_LINES {
-            self.full = Some(MAX_LINES);
+        if self.streams.len() > MAX_ENTRIES {
+            self.full = Some(MAX_ENTRIES);
         }
     }
 
@@ -117,8 +114,8 @@ impl<'a> Lines<'a> {
     pub fn push_entry(&mut self, timestamp: Nanos, line: TextSpan, metadata: u32) {
         let metadata = metadata..self.metadata.len() as u32;
         self.entries.push(LogEntry { timestamp, line, metadata });
-        if self.entries.len() > MAX_LINES {
-            self.full = Some(MAX_LINES);
+        if self.entries.len() > MAX_ENTRIES {
+            self.full = Some(MAX_ENTRIES);
         }
     }
 

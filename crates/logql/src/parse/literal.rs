@@ -1,20 +1,8 @@
 //! What numbers, durations and sizes in a query are worth.
 
-use model::quote;
 use query_syntax::{parse_bytes, parse_duration, parse_go_duration};
 
 const NANOS_A_MILLI: i64 = 1_000_000;
-
-/// A decimal number. Prefixes are read over as parts of numbers and refused here, as in Loki;
-/// errors are Go's.
-pub fn parse_float(text: &str) -> Result<f64, String> {
-    let error = |reason: &str| format!("strconv.ParseFloat: parsing {}: {reason}", quote(text));
-    match text.replace('_', "").parse::<f64>() {
-        Ok(value) if value.is_infinite() => Err(error("value out of range")),
-        Ok(value) => Ok(value),
-        Err(_) => Err(error("invalid syntax")),
-    }
-}
 
 /// Nanoseconds of a duration as Prometheus writes it, or else as Go does.
 pub fn parse_nanos(text: &str) -> Option<i64> {

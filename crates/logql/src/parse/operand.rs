@@ -1,8 +1,8 @@
 //! What stands between binary operators.
 
-use super::{Node, Parser, keyword::Keyword, literal::parse_float};
+use super::{Node, Parser, keyword::Keyword};
 use crate::ast::{Expr, LabelReplace, LogQuery, MetricExpr};
-use query_syntax::{Kind, Span, SyntaxError, Token};
+use query_syntax::{Kind, Span, SyntaxError, Token, parse_float};
 
 impl Parser<'_> {
     pub(super) fn operand_node(&mut self) -> Result<Node<Expr>, SyntaxError> {

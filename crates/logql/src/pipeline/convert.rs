@@ -1,22 +1,9 @@
 //! Values of labels as numbers, read as Go reads them, with errors in its words.
 
 use crate::ast::Conversion;
-use model::quote;
-use query_syntax::{parse_bytes, parse_go_duration};
+use query_syntax::{parse_bytes, parse_float, parse_go_duration};
 
 const NANOS_A_SECOND: f64 = 1e9;
-
-/// As Go's `strconv.ParseFloat`, without hexadecimal.
-pub fn parse_float(text: &str) -> Result<f64, String> {
-    let error = |reason| Err(format!("strconv.ParseFloat: parsing {}: {reason}", quote(text)));
-    match text.parse::<f64>() {
-        Ok(number) if number.is_infinite() && text.bytes().any(|b| b.is_ascii_digit()) => {
-            error("value out of range")
-        }
-        Ok(number) => Ok(number),
-        Err(_) => error("invalid syntax"),
-    }
-}
 
 /// The value that `unwrap` makes of a label: bytes, seconds, or the number that it is.
 pub fn unwrap(text: &str, conversion: Option<Conversion>) -> Result<f64, String> {

@@ -1,8 +1,8 @@
 //! Filters on labels.
 
-use super::{convert::parse_float, ip::has_address, line_labels::LineLabels, stage::LABEL_FILTER_ERROR};
+use super::{ip::has_address, line_labels::LineLabels, stage::LABEL_FILTER_ERROR};
 use crate::ast::LabelFilter;
-use query_syntax::{parse_bytes, parse_go_duration};
+use query_syntax::{parse_bytes, parse_float, parse_go_duration};
 
 /// Whether the line stays. A value that cannot be read is an error of the line, which stays.
 pub fn keeps(filter: &LabelFilter, labels: &mut LineLabels) -> bool {

@@ -97,12 +97,12 @@ fn eval(line: usize, text: &str, block: &[&str]) -> Eval {
             When::Instant(reader.time())
         }
         "range" => {
-            let (start, end) = reader.from_to();
+            let (start, end) = reader.bounds();
             reader.expect("step");
             When::Range { start, end, step: reader.duration() }
         }
         "logs" => {
-            let (start, end) = reader.from_to();
+            let (start, end) = reader.bounds();
             let (mut limit, mut direction, mut interval) = (1000, Direction::Backward, 0);
             loop {
                 match reader.peek_word() {
@@ -204,7 +204,7 @@ impl<'t> Reader<'t> {
         BASE + self.duration()
     }
 
-    fn from_to(&mut self) -> (Nanos, Nanos) {
+    fn bounds(&mut self) -> (Nanos, Nanos) {
         self.expect("from");
         let start = self.time();
         self.expect("to");
