@@ -17,6 +17,8 @@ pub(super) struct Segment {
     file: Box<dyn File>,
     /// Behind the last frame of a finished group.
     pub end: u64,
+    /// Bytes whose space the file has for certain.
+    reserved: u64,
 }
 
 impl Segment {
@@ -34,7 +36,17 @@ impl Segment {
         }
         file.sync_data()?;
         fs.sync_dir(dir)?;
-        Ok(Self { header, path, file, end: HEADER_AREA as u64 })
+        Ok(Self { header, path, file, end: HEADER_AREA as u64, reserved: size })
+    }
+
+    /// Sees to it that the file has space for `size` bytes, durably.
+    pub(super) fn reserve(&mut self, size: u64) -> io::Result<()> {
+        if self.reserved < size {
+            self.file.allocate(size)?;
+            self.file.sync_data()?;
+            self.reserved = size;
+        }
+        Ok(())
     }
 
     pub(super) fn is_empty(&self) -> bool {

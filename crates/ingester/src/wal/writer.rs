@@ -7,7 +7,7 @@ use runtime::Clock;
 use super::{
     Position, Sync, WalConfig, WalError,
     applier::Told,
-    format::{self, FRAME_HEADER, MAX_PAYLOAD, SegmentHeader},
+    format::{self, FRAME_HEADER, HEADER_AREA, MAX_PAYLOAD, SegmentHeader},
     is_no_space,
     queue::{Entry, Queued},
     segment::Segment,
@@ -143,13 +143,26 @@ impl<Tell: FnMut(Vec<Told>) -> bool> Writer<Tell> {
         }
         let size = self.config.segment_size;
         let wanted = ((FRAME_HEADER + approx_bytes) as u64).min(size / 4);
-        if let Some(segment) = &self.current
-            && segment.end + self.buffer.len() as u64 + wanted <= size
-        {
-            return Ok(());
+        match &self.current {
+            Some(segment) if segment.end + self.buffer.len() as u64 + wanted <= size => self.reserve(size),
+            _ => {
+                self.finish_group();
+                self.next_segment(size)
+            }
         }
-        self.finish_group();
-        self.next_segment()
+    }
+
+    /// Takes the space of a segment that was begun by a cut.
+    fn reserve(&mut self, size: u64) -> Result<(), WalError> {
+        let Some(segment) = &mut self.current else { return Ok(()) };
+        match segment.reserve(size) {
+            Ok(()) => Ok(()),
+            Err(error) if is_no_space(&error) => Err(self.no_space(&error)),
+            Err(error) => {
+                let path = segment.path.display().to_string();
+                Err(self.shared.fail(&format!("cannot reserve space for {path}: {error}")))
+            }
+        }
     }
 
     /// Returns the greatest segment that has something in it or is older.
@@ -163,14 +176,15 @@ impl<Tell: FnMut(Vec<Told>) -> bool> Writer<Tell> {
             return Ok(segment.header.number - 1);
         }
         let ended = self.end.segment;
-        match self.next_segment() {
+        // Its space is taken when something comes: a log at rest is small.
+        match self.next_segment(HEADER_AREA as u64) {
             // The flush that follows is what will make space.
             Ok(()) | Err(WalError::NoSpace) => Ok(ended),
             Err(error) => Err(error),
         }
     }
 
-    fn next_segment(&mut self) -> Result<(), WalError> {
+    fn next_segment(&mut self, size: u64) -> Result<(), WalError> {
         self.leave_segment()?;
         let now = self.clock.monotonic();
         if self.retry_at.is_some_and(|at| now < at) {
@@ -182,7 +196,7 @@ impl<Tell: FnMut(Vec<Told>) -> bool> Writer<Tell> {
         salt = crc32c::crc32c_append(salt, &now.as_nanos().to_le_bytes());
         let header = SegmentHeader { salt, number, previous_end: self.end.offset };
         let shared = &self.shared;
-        match Segment::create(&*shared.fs, &shared.dir, header, self.config.segment_size) {
+        match Segment::create(&*shared.fs, &shared.dir, header, size) {
             Ok(segment) => {
                 self.retry_at = None;
                 self.trim();

@@ -57,6 +57,10 @@ fn a_log_in_a_folder_is_written_cut_removed_and_read_again() {
         assert_eq!(wal.segments().len(), 3);
         assert_eq!(wal.cut().await.unwrap(), 3);
         assert_eq!(wal.remove_up_to(2).unwrap(), 2);
+        let size = |name| fs::metadata(dir.join(name)).unwrap().len();
+        assert_eq!(size("00000004"), 1024, "a segment takes its space with its first record");
+        write(&wal, &payload).await;
+        assert_eq!(size("00000004"), 1 << 20);
         wal.close().await;
     });
     let mut names: Vec<_> = fs::read_dir(&dir).unwrap().map(|entry| entry.unwrap().file_name()).collect();
@@ -64,7 +68,7 @@ fn a_log_in_a_folder_is_written_cut_removed_and_read_again() {
     assert_eq!(names, ["00000003", "00000004"]);
     let mut sizes = Vec::new();
     let (_, report) = open(&mut |_, payload| sizes.push(payload.len()));
-    assert_eq!((sizes, report.records), (vec![100_000; 5], 5));
+    assert_eq!((sizes, report.records), (vec![100_000; 6], 6));
 }
 
 #[test]
