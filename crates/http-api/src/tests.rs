@@ -19,7 +19,19 @@ macro_rules! scripts {
     )*};
 }
 
-scripts!(federate, labels, loki, loki_errors, numbers, operations, query, query_errors, query_range, status, tenants);
+scripts!(
+    federate,
+    labels,
+    loki,
+    loki_errors,
+    numbers,
+    operations,
+    query,
+    query_errors,
+    query_range,
+    status,
+    tenants
+);
 
 fn get(path: &str) -> Request<axum::body::Body> {
     Request::get(path).body(axum::body::Body::empty()).unwrap()

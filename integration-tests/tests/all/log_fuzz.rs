@@ -9,6 +9,8 @@ use std::io::Write;
 
 const MUTATIONS: usize = 1000;
 
+type Headers = &'static [(&'static str, &'static str)];
+
 fn streams() -> Vec<LogStream> {
     let now = now_ms() * 1_000_000;
     let stream = |n: usize| {
@@ -57,7 +59,7 @@ async fn mutated_pushes_are_never_our_error() {
     let settings = Settings::default();
     let yagura = settings.start().await;
     let mut random = Random::seeded(3);
-    type Kind = (&'static str, &'static [(&'static str, &'static str)], Vec<u8>, fn(&[u8]) -> Vec<u8>);
+    type Kind = (&'static str, Headers, Vec<u8>, fn(&[u8]) -> Vec<u8>);
     let plain: fn(&[u8]) -> Vec<u8> = <[u8]>::to_vec;
     let kinds: [Kind; 6] = [
         (PUSH, PROTOBUF, push_message(&streams()), snappy),
@@ -144,8 +146,8 @@ async fn log_bombs_are_refused_in_little_memory() {
     let many_entries = snappy(&Message::default().bytes(1, &[0x12, 0x00].repeat(7 << 20)).0);
     let zeros = gzip_of_spaces(1 << 10);
     let nested = "(".repeat(100_000);
-    let gzipped: &[(&str, &str)] = &[("content-type", "application/json"), ("content-encoding", "gzip")];
-    let bombs: [(&str, &str, &[(&str, &str)], Vec<u8>); 8] = [
+    let gzipped: Headers = &[("content-type", "application/json"), ("content-encoding", "gzip")];
+    let bombs: [(&str, &str, Headers, Vec<u8>); 8] = [
         ("deep JSON", PUSH, JSON, deep.clone().into_bytes()),
         ("1 GiB of spaces", PUSH, gzipped, zeros.clone()),
         ("15 million empty streams", PUSH, PROTOBUF, snappy(&many_streams)),

@@ -123,11 +123,7 @@ const SECTIONS: &[(&str, &str, &[Setting])] = &[
             ),
             ("limits.max_series", Plain, "Active series; 0 is no limit."),
             ("limits.max_streams", Plain, "Active log streams; 0 is no limit."),
-            (
-                "limits.max_line_size",
-                Bytes,
-                "Length of a log line; 0 is no limit but that of the request.",
-            ),
+            ("limits.max_line_size", Bytes, "Length of a log line; 0 is no limit but that of the request."),
             (
                 "limits.truncate_long_lines",
                 Plain,
@@ -138,11 +134,7 @@ const SECTIONS: &[(&str, &str, &[Setting])] = &[
                 Bytes,
                 "Names and values of one log line's structured metadata.",
             ),
-            (
-                "limits.max_structured_metadata_entries",
-                Plain,
-                "Pairs in one log line's structured metadata.",
-            ),
+            ("limits.max_structured_metadata_entries", Plain, "Pairs in one log line's structured metadata."),
             (
                 "limits.discover_service_name",
                 Plain,
@@ -156,7 +148,11 @@ const SECTIONS: &[(&str, &str, &[Setting])] = &[
                 Seconds,
                 "How much older than the newest sample of its series a sample may be, and a line than the newest of its stream.",
             ),
-            ("limits.max_sample_age", Seconds, "How far in the past a sample or line may lie; 0 is no limit."),
+            (
+                "limits.max_sample_age",
+                Seconds,
+                "How far in the past a sample or line may lie; 0 is no limit.",
+            ),
             ("limits.max_sample_future", Seconds, "How far in the future a sample or line may lie."),
             ("limits.retention", Seconds, "How long blocks are kept; 0 is for ever."),
             ("limits.query_memory", Bytes, "Memory that one query may hold."),
