@@ -15,7 +15,7 @@ use service_api::{AppendOutcome, Code, Error, Result, WriteBatch};
 use std::sync::Arc;
 use tokio::sync::oneshot;
 
-pub use lines::{AppendLines, fits_lines};
+pub use lines::{AppendLines, bytes_to_pack};
 
 /// What appends and replays leave traces in.
 pub struct Traces {

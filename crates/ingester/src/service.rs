@@ -83,7 +83,11 @@ impl Ingester {
         let mut foreign = marks.drop_beyond(Position { segment, offset: u64::MAX });
         let metrics = IngesterMetrics::default();
         metrics.register(registry);
-        let memory = Arc::new(LogMemory::new(config.max_log_head_bytes, config.max_log_block_bytes));
+        let memory = Arc::new(LogMemory::new(
+            metrics.log_head_bytes.clone(),
+            config.max_log_head_bytes,
+            config.max_log_block_bytes,
+        ));
         let traces = Arc::new(Traces {
             ledger: Ledger::default(),
             metrics,
@@ -156,12 +160,10 @@ impl Ingester {
         // What is not in blocks is in the log, so a bucket that hangs need not hold up the end.
         let stop = if self.config.flush_on_shutdown { CancellationToken::new() } else { drain.clone() };
         loop {
-            let pause = self.config.flush_interval() * 2u32.pow(failures);
             tokio::select! {
                 () = drain.cancelled() => break,
                 error = self.wal.failed() => return Err(error),
-                () = self.traces.memory.over.notified(), if failures == 0 => {}
-                () = tokio::time::sleep(pause.min(self.longest_pause())) => {}
+                () = self.pause(failures) => {}
             }
             let flushed = tokio::select! {
                 flushed = self.flush_until(Which::Ready, &stop) => flushed,
@@ -181,16 +183,32 @@ impl Ingester {
         Ok(())
     }
 
-    /// The longest that a flush waits after failures.
-    fn longest_pause(&self) -> Duration {
-        let interval = self.config.flush_interval();
+    /// Waits for the next flush: an interval or until there are enough lines, and longer after failures.
+    async fn pause(&self, failures: u32) {
+        let (interval, memory) = (self.config.flush_interval(), &self.traces.memory);
+        if failures == 0 {
+            return tokio::select! {
+                () = memory.over.notified() => {}
+                () = tokio::time::sleep(interval) => {}
+            };
+        }
+        tokio::time::sleep(interval).await;
+        let longest = (interval * 2u32.pow(failures)).min(LONGEST_PAUSE.max(interval));
         // Lines that are refused until there is room should not be so for long.
-        if self.traces.memory.is_over() { interval } else { LONGEST_PAUSE.max(interval) }
+        let over = async {
+            while !memory.is_over() {
+                memory.over.notified().await;
+            }
+        };
+        tokio::select! {
+            () = over => {}
+            () = tokio::time::sleep(longest.saturating_sub(interval)) => {}
+        }
     }
 
     fn sweep(&self) {
         let (mut series, mut streams) = (0, 0);
-        let Traces { metrics, clock, memory, .. } = &*self.traces;
+        let Traces { metrics, clock, .. } = &*self.traces;
         for head in self.heads.all() {
             metrics.swept_series.inc_by(head.sweep() as u64);
             series += head.active_series();
@@ -204,7 +222,6 @@ impl Ingester {
         }
         metrics.active_series.set(series as i64);
         metrics.active_streams.set(streams as i64);
-        metrics.log_head_bytes.set(memory.held());
     }
 }
 

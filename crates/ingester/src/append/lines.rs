@@ -28,8 +28,8 @@ pub struct AppendLines {
     raised: Vec<Raised>,
 }
 
-/// Whether a replay will take what is written of a batch.
-pub fn fits_lines(batch: &LogBatch) -> bool {
+/// About what is to be packed of a batch, in bytes; nothing if a replay would not take it.
+pub fn bytes_to_pack(batch: &LogBatch) -> Option<usize> {
     let (mut text, mut pairs, mut metadata) = (0, 0, 0);
     for entry in &batch.entries {
         text += entry.line.len as usize + 1;
@@ -39,7 +39,8 @@ pub fn fits_lines(batch: &LogBatch) -> bool {
             metadata += metadata_bytes(batch, entry);
         }
     }
-    batch.entries.len().max(pairs) <= MAX_LINES && text.max(metadata) <= MAX_TEXT
+    let fits = batch.entries.len().max(pairs) <= MAX_LINES && text.max(metadata) <= MAX_TEXT;
+    fits.then_some(text + metadata + 16 * (batch.entries.len() + pairs))
 }
 
 impl AppendLines {

@@ -3,14 +3,20 @@
 use super::block::{Flush, labelled};
 use crate::head::{Head, Stream, WindowBytes};
 use block_store::{BlockObject, EncodedPage, LOG_PAGE_BYTES, LogBlockWriter, Ulid};
+use chunk::MAX_PAGE_LINES;
 use model::{Labels, Lines, Nanos, TimeRange, Timestamp};
 use service_api::{LineSource, Needles, Result};
 
 /// Pages side by side become one if all of them have no more text than this.
 const ONE_PAGE: u64 = LOG_PAGE_BYTES as u64 * 3 / 4;
+/// And no more lines than this.
+const ONE_PAGE_LINES: u64 = MAX_PAGE_LINES as u64 * 3 / 4;
 /// Pages that overlap are read together, up to so much text; those behind stay beside them, and
 /// readers merge.
 const MAX_JOINED: u64 = 64 * LOG_PAGE_BYTES as u64;
+/// Bytes of lines in memory, with all that belongs to them, that are joined at once: metadata, and how
+/// short lines are, is not told by a page that has not been read.
+const MAX_HELD: usize = 2 * MAX_JOINED as usize;
 
 pub struct LinesJob {
     start: Timestamp,
@@ -78,19 +84,25 @@ fn join_pages(pages: &[EncodedPage]) -> Result<Vec<EncodedPage>> {
 struct Group {
     pages: Vec<EncodedPage>,
     text_bytes: u64,
+    lines: u64,
     end: Nanos,
 }
 
 impl Group {
     fn takes(&self, page: &EncodedPage) -> bool {
         let text_bytes = self.text_bytes + page.text_bytes();
-        let max = if page.range().start <= self.end { MAX_JOINED } else { ONE_PAGE };
-        self.pages.is_empty() || text_bytes <= max
+        let lines = self.lines + u64::from(page.lines());
+        let fits = match page.range().start <= self.end {
+            true => text_bytes <= MAX_JOINED,
+            false => text_bytes <= ONE_PAGE && lines <= ONE_PAGE_LINES,
+        };
+        self.pages.is_empty() || fits
     }
 
     fn add(&mut self, page: EncodedPage) {
         self.end = if self.pages.is_empty() { page.range().end } else { self.end.max(page.range().end) };
         self.text_bytes += page.text_bytes();
+        self.lines += u64::from(page.lines());
         self.pages.push(page);
     }
 
@@ -102,12 +114,25 @@ impl Group {
         let (mut all, mut lines) = (Lines::default(), Lines::default());
         for page in &self.pages {
             page.read(&Needles::default(), &mut lines)?;
+            if !all.is_empty() && held_bytes(&all) + held_bytes(&lines) > MAX_HELD {
+                end_joined(&mut all, out)?;
+            }
             (0..lines.len()).for_each(|at| all.push_from(&lines, at));
         }
-        all.normalize();
-        out.extend(EncodedPage::encode_all(&all)?);
-        Ok(())
+        end_joined(&mut all, out)
     }
+}
+
+/// Takes what has been joined so far; what follows stays beside it.
+fn end_joined(all: &mut Lines, out: &mut Vec<EncodedPage>) -> Result<()> {
+    all.normalize();
+    out.extend(EncodedPage::encode_all(all)?);
+    all.clear();
+    Ok(())
+}
+
+fn held_bytes(lines: &Lines) -> usize {
+    lines.text.len() + 16 * lines.len() + lines.metadata.text.len() + 8 * lines.metadata.pairs.len()
 }
 
 #[cfg(test)]

@@ -3,7 +3,6 @@
 use super::{
     Beside, LogHead, Slot, Stream,
     memory::{LogMemory, WindowBytes, WindowsMemory},
-    slab::Walk,
     stream::HeadPage,
     tail::Watchers,
 };
@@ -59,7 +58,6 @@ impl LogHead {
         let mut counts = LineCounts::default();
         let mut changes: SmallVec<[(Timestamp, WindowBytes); 4]> = SmallVec::new();
         let mut range = NanoRange::new(Nanos::MAX, Nanos::MIN);
-        let mut condemned = Vec::new();
         let mut apply = |slot: &mut Stream, run: &Run| {
             each_window(self, run, &line, |window, lines| {
                 let at = match changes.iter().position(|(start, _)| *start == window) {
@@ -79,17 +77,19 @@ impl LogHead {
                 slot.append(window, now, lines, &mut changes[at].1);
             });
         };
-        {
-            let pages = self.slab.pages.read();
-            let mut slots = Walk::new(&pages);
-            for run in runs {
-                let Some(slot) = slots.slot(run.stream) else { continue };
-                if slot.wake() { apply(slot, run) } else { condemned.push(run) }
+        for run in runs {
+            let mut stream = run.stream;
+            // One lock a run and none between them: sealing pages takes long, and new streams wait for the
+            // list of slots with the index in their hands. What has come back may be condemned once more.
+            while let Some(false) = self.slab.with(stream, |slot| {
+                let awake = slot.wake();
+                if awake {
+                    apply(slot, run);
+                }
+                awake
+            }) {
+                stream = self.resurrect(run.stream);
             }
-        }
-        for run in condemned {
-            let stream = self.resurrect(run.stream);
-            self.slab.with(stream, |slot| apply(slot, run));
         }
         if counts.lines > 0 {
             self.widen(&range.millis());
@@ -165,3 +165,6 @@ fn each_window<'a, M>(
         from = to;
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,13 +3,8 @@
 use super::window_of;
 use model::{TimeRange, Timestamp};
 use parking_lot::Mutex;
-use std::{
-    collections::BTreeMap,
-    sync::{
-        Arc,
-        atomic::{AtomicI64, Ordering},
-    },
-};
+use prometheus_client::metrics::gauge::Gauge;
+use std::{collections::BTreeMap, sync::Arc};
 use tokio::sync::Notify;
 
 /// What an operation has changed, or what a window holds, in bytes.
@@ -35,7 +30,8 @@ impl WindowBytes {
 
 /// Of all tenants together.
 pub struct LogMemory {
-    held: AtomicI64,
+    /// Shown as it is in the metrics, so that it is right between two sweeps, too.
+    held: Gauge,
     max: i64,
     max_block: i64,
     /// Told when something is to be flushed for its size.
@@ -44,13 +40,13 @@ pub struct LogMemory {
 
 impl LogMemory {
     /// `max` bytes in all heads, `max_block` of sealed pages in a tenant's window.
-    pub fn new(max: u64, max_block: u64) -> Self {
+    pub fn new(held: Gauge, max: u64, max_block: u64) -> Self {
         let bound = |bytes| i64::try_from(bytes).unwrap_or(i64::MAX);
-        Self { held: AtomicI64::new(0), max: bound(max), max_block: bound(max_block), over: Notify::new() }
+        Self { held, max: bound(max), max_block: bound(max_block), over: Notify::new() }
     }
 
     pub fn held(&self) -> i64 {
-        self.held.load(Ordering::Relaxed)
+        self.held.get()
     }
 
     pub fn is_over(&self) -> bool {
@@ -93,7 +89,7 @@ impl WindowsMemory {
             windows.remove(&window);
         }
         drop(windows);
-        self.all.held.fetch_add(change.held(), Ordering::Relaxed);
+        self.all.held.inc_by(change.held());
         if change.held() > 0 && (is_block || self.all.is_over()) {
             self.all.over.notify_one();
         }

@@ -33,6 +33,9 @@ struct Window {
     open: OpenPage,
 }
 
+/// What a window of a stream takes beside its lines.
+const WINDOW_BYTES: i64 = size_of::<Window>() as i64;
+
 /// Lines of a stream that a read found.
 pub enum HeadPage {
     Sealed(EncodedPage),
@@ -71,7 +74,11 @@ impl Stream {
         let at = match self.windows.iter().position(|window| window.start == start) {
             Some(at) => at,
             None => {
+                if self.windows.len() < 2 {
+                    self.windows.reserve_exact(1);
+                }
                 self.windows.push(Window { start, ..Window::default() });
+                bytes.open += WINDOW_BYTES;
                 self.windows.len() - 1
             }
         };
@@ -135,7 +142,7 @@ impl Stream {
         window.sealed.shrink_to_fit();
         self.windows.retain(|window| {
             let empty = window.sealed.is_empty() && window.open.is_empty();
-            bytes.open -= if empty { window.open.heap_bytes() as i64 } else { 0 };
+            bytes.open -= if empty { WINDOW_BYTES + window.open.heap_bytes() as i64 } else { 0 };
             !empty
         });
     }

@@ -2,7 +2,7 @@
 
 use super::Ingester;
 use crate::{
-    append::{AppendLines, fits_lines, log_error},
+    append::{AppendLines, bytes_to_pack, log_error},
     head::{LogHead, Resolved},
 };
 use async_trait::async_trait;
@@ -24,9 +24,9 @@ impl IngestLogs for Ingester {
         batch: Arc<LogBatch>,
         named: Option<Vec<(u32, Labels)>>,
     ) -> Result<AppendOutcome> {
-        if !fits_lines(&batch) {
+        let Some(bytes) = bytes_to_pack(&batch) else {
             return Err(Error::new(Code::TooLarge, "the request has more lines or text than one may have"));
-        }
+        };
         if self.traces.memory.is_full() {
             let message = "too many lines wait to be written to the bucket (ingester.max_log_head_bytes)";
             return Err(Error::unavailable(message));
@@ -43,7 +43,7 @@ impl IngestLogs for Ingester {
         }
         let (answer, answered) = oneshot::channel();
         let traces = Arc::clone(&self.traces);
-        let few = batch.text.len() <= FEW_BYTES;
+        let few = bytes <= FEW_BYTES;
         let out_of_order = out_of_order(&limits);
         let new = move || AppendLines::new((head, traces), batch, resolved, out_of_order, outcome, answer);
         let mut append = if few {

@@ -1,6 +1,7 @@
 //! The ingester as its callers see it: appends, reads, restarts.
 
 mod logs;
+mod races;
 
 use super::*;
 use crate::{

@@ -52,3 +52,41 @@ fn good_pages_are_taken_as_they_are() {
     let address = |pages: &[EncodedPage]| pages.iter().map(|p| p.bytes().as_ptr()).collect::<Vec<_>>();
     assert_eq!(address(&joined), address(&pages));
 }
+
+/// Pages that overlap all others, of lines without text.
+fn overlapping(count: i64, lines_a_page: i64, value: &str) -> Vec<EncodedPage> {
+    let page = |n: i64| {
+        let mut lines = Lines::default();
+        for at in 0..lines_a_page {
+            let t = (if at + 1 == lines_a_page { 1_000_000_000 } else { at }) * 1000 + n;
+            lines.push(t, b"", (!value.is_empty()).then_some(("k", value)));
+        }
+        EncodedPage::encode(&lines).unwrap()
+    };
+    (0..count).map(page).collect()
+}
+
+#[test]
+fn what_is_joined_at_once_is_bounded_whatever_the_lines_are_made_of() {
+    let much_metadata = overlapping(60, 2, &"v".repeat(512 << 10));
+    let short_lines = overlapping(50, 60_000, "");
+    for pages in [much_metadata, short_lines] {
+        let joined = join_pages(&pages).unwrap();
+        let count = |pages: &[EncodedPage]| pages.iter().map(|page| u64::from(page.lines())).sum::<u64>();
+        assert_eq!(count(&joined), count(&pages));
+        let beside = joined.windows(2).filter(|pair| pair[0].range().end > pair[1].range().start).count();
+        assert!(beside > 0, "{} pages were held at once", pages.len());
+    }
+}
+
+#[test]
+fn pages_that_are_full_of_short_lines_are_taken_as_they_are() {
+    let short = |n: i64| {
+        let mut lines = Lines::default();
+        (0..60_000).for_each(|t| lines.push(n * 60_000 + t, b"", []));
+        EncodedPage::encode(&lines).unwrap()
+    };
+    let pages: Vec<_> = (0..3).map(short).collect();
+    let address = |pages: &[EncodedPage]| pages.iter().map(|p| p.bytes().as_ptr()).collect::<Vec<_>>();
+    assert_eq!(address(&join_pages(&pages).unwrap()), address(&pages));
+}

@@ -317,6 +317,52 @@ async fn too_many_lines_wake_the_flush() {
 }
 
 #[test]
+fn lines_at_the_ends_of_time_and_of_all_sizes_come_through() {
+    let fs = SimFs::new(1);
+    let mut world = world(&fs);
+    world.config.wal.segment_size = 64 << 20;
+    world.limits.out_of_order_window = u64::MAX;
+    runtime().block_on(async {
+        let ingester = world.start();
+        let long = "x\n".repeat(4 << 20);
+        let mut lines = BTreeSet::new();
+        for t in [
+            i64::MIN,
+            i64::MIN + 1,
+            i64::MIN + 775_807,
+            i64::MIN + 775_808,
+            -60 * SECOND - 1,
+            -1,
+            0,
+            i64::MAX - 1,
+            i64::MAX,
+        ] {
+            let mut texts = vec!["", "\n", "\n\nabc\n"];
+            if t == i64::MIN || t == 0 {
+                texts.push(&long);
+            }
+            lines.extend(texts.iter().map(|text| (t, (*text).to_owned())));
+        }
+        // Each comes twice.
+        let own: Vec<_> = lines.iter().map(|(t, text)| (*t, text.as_str())).collect();
+        let twice: Vec<_> = own.iter().flat_map(|line| [*line, *line]).collect();
+        let outcome = append_logs(&ingester, &[("a=1", &twice[..])]).await.unwrap();
+        assert_eq!((outcome.pushed.lines, outcome.pushed.rejected), (twice.len() as u64, 0));
+        let expected = vec![(r#"{a="1"}"#.to_owned(), lines.into_iter().collect::<Vec<_>>())];
+        assert!(world.read_lines(&ingester).await == expected, "in the head");
+        drop(ingester);
+        fs.crash();
+        let ingester = world.start();
+        assert!(world.read_lines(&ingester).await == expected, "after a replay");
+        ingester.flush(Which::All).await.unwrap();
+        assert!(head_lines(&ingester).await.is_empty());
+        assert_eq!(ingester.traces.memory.held(), 0);
+        assert!(world.read_lines(&ingester).await == expected, "in blocks");
+        assert!(ingester.wal.segments().len() <= 1);
+    });
+}
+
+#[test]
 fn streams_that_have_gone_into_blocks_are_forgotten_and_come_back() {
     let fs = SimFs::new(1);
     let world = world(&fs);

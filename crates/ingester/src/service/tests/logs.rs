@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::test_support::{append_logs, head_lines, labels_query, log_batch, push_logs};
+use crate::{append::bytes_to_pack, head::WindowBytes};
 use service_api::{IngestLogs, LogsReader, LogsTail, StreamsRequest, TailItem, TextSpan};
 use tokio::sync::mpsc::Receiver;
 
@@ -163,6 +164,42 @@ async fn what_a_full_disk_refused_does_not_make_older_lines_late() {
         let outcome = append_logs(&ingester, &[("a=1", &[(t, "x")])]).await.unwrap();
         assert_eq!((outcome.pushed.lines, outcome.pushed.rejected), (taken, 1 - taken), "at {t}");
     }
+}
+
+#[test]
+fn a_batch_is_as_large_as_what_is_packed_of_it() {
+    let (mut batch, _) = log_batch(&[("a=1", &[(1, "#key=value")])]);
+    assert!(bytes_to_pack(&batch).unwrap() < 100);
+    // Without any text, and with one pair for all.
+    let entry = batch.entries[0].clone();
+    batch.entries = vec![entry; 100_000];
+    assert!(bytes_to_pack(&batch).unwrap() > 1 << 20);
+}
+
+#[tokio::test(start_paused = true)]
+async fn room_is_made_soon_once_the_bucket_is_back() {
+    let setup = Setup::new();
+    let ingester = setup.start();
+    let interval = ingester.config.flush_interval();
+    let head = ingester.log_heads.get_or_create(&tenant());
+    let fill = |open| head.beside.memory.note(0, &WindowBytes { open, ..WindowBytes::default() });
+    let paused = async |failures| {
+        let start = tokio::time::Instant::now();
+        ingester.pause(failures).await;
+        start.elapsed()
+    };
+    assert_eq!(paused(8).await, LONGEST_PAUSE);
+    let much = 2 * ingester.config.max_log_head_bytes as i64;
+    let late = async {
+        tokio::time::sleep(interval * 2).await;
+        fill(much);
+    };
+    assert_eq!(tokio::join!(paused(8), late).0, interval * 2);
+    assert_eq!(paused(8).await, interval);
+    fill(-much);
+    assert_eq!(paused(0).await, interval);
+    fill(much);
+    assert_eq!(paused(0).await, Duration::ZERO);
 }
 
 /// What has come so far, as text.
