@@ -1,6 +1,6 @@
 //! The two steps of an append, which both signals take: by key, and by labels what was not known by its key.
 
-use crate::labels;
+use crate::{labels, metrics::Metrics};
 use model::{Labels, LabelsBuilder, Signal};
 use service_api::{AppendOutcome, LabelSource, Limits, LogBatch, PushOutcome, Result, WriteBatch};
 use std::sync::Arc;
@@ -44,13 +44,14 @@ impl Batch for LogBatch {
 pub async fn append<B: Batch, F: Future<Output = Result<AppendOutcome>>>(
     batch: B,
     limits: &Limits,
+    metrics: &Metrics,
     outcome: &mut PushOutcome,
     append: impl Fn(Arc<B>, Option<Vec<(u32, Labels)>>) -> F,
 ) -> Result<()> {
     let batch = Arc::new(batch);
     let appended = append(Arc::clone(&batch), None).await?;
     outcome.merge(appended.pushed);
-    let named = name(&*batch, &appended.unknown, limits, outcome)?;
+    let named = name(&*batch, &appended.unknown, limits, metrics, outcome)?;
     if !named.is_empty() {
         outcome.merge(append(batch, Some(named)).await?.pushed);
     }
@@ -63,6 +64,7 @@ fn name<B: Batch>(
     batch: &B,
     unknown: &[u32],
     limits: &Limits,
+    metrics: &Metrics,
     outcome: &mut PushOutcome,
 ) -> Result<Vec<(u32, Labels)>> {
     let mut builder = LabelsBuilder::new();
@@ -74,7 +76,11 @@ fn name<B: Batch>(
         }
         match labels::read(batch.labels(), index as usize, B::SIGNAL, limits, &mut builder)? {
             Ok(labels) => named.push((index, labels)),
-            Err(rejection) => outcome.reject((entries as u64).max(1), || rejection),
+            Err(rejection) => {
+                let entries = (entries as u64).max(1);
+                metrics.discard(&rejection.reason, entries);
+                outcome.reject(entries, || rejection);
+            }
         }
     }
     Ok(named)

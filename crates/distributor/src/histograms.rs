@@ -2,7 +2,7 @@
 //!
 //! The rules are those of Prometheus: <https://prometheus.io/docs/specs/native_histograms/>
 
-use crate::{entry_rejection, retain};
+use crate::{entry_rejection, metrics::Metrics, retain};
 use model::{Buckets, CUSTOM_BUCKETS_SCHEMA, Histogram};
 use service_api::{PushOutcome, RejectReason, WriteBatch};
 
@@ -11,7 +11,7 @@ use service_api::{PushOutcome, RejectReason, WriteBatch};
 const MAX_ITEMS: usize = 10_000;
 
 /// Refuses histograms that break the rules; a batch without them is only looked at.
-pub fn drop_invalid(batch: &mut WriteBatch, outcome: &mut PushOutcome) {
+pub fn drop_invalid(batch: &mut WriteBatch, metrics: &Metrics, outcome: &mut PushOutcome) {
     if batch.histograms.iter().all(|h| check(&h.histogram).is_none()) {
         return;
     }
@@ -21,6 +21,7 @@ pub fn drop_invalid(batch: &mut WriteBatch, outcome: &mut PushOutcome) {
             let entry = &batch.histograms[at];
             if let Some(why) = check(&entry.histogram) {
                 let reason = RejectReason::Histogram(why.to_owned());
+                metrics.discard(&reason, 1);
                 outcome.reject(1, || entry_rejection(&*batch.labels, index, false, reason, entry.timestamp));
             }
         }

@@ -30,6 +30,9 @@ const SERVICE_LABELS: [&str; 13] = [
 /// Bytes of a label's name or value that a message shows.
 const SHOWN: usize = 200;
 
+/// Labels that a message shows. What builds a set goes through all of it for each label more.
+const SHOWN_LABELS: usize = 100;
+
 /// Reads, sorts and checks the labels of one series or stream. The outer error is a fault of ours,
 /// the inner one a label set that is refused.
 pub fn read(
@@ -41,9 +44,14 @@ pub fn read(
 ) -> Result<Result<Labels, Rejection>> {
     *builder = LabelsBuilder::new();
     let mut fault = None;
+    let (mut count, limit) = (0_usize, limits.max_label_names_per_series);
     let read = source.pairs(index, &mut |name, value| {
         if fault.is_some() || value.is_empty() {
             return; // an empty value is the same as no label
+        }
+        count += 1;
+        if count > limit.saturating_add(SHOWN_LABELS) {
+            return; // far too many: they are counted
         }
         fault = check_pair(name, value, signal, limits)
             .or_else(|| builder.get(name).map(|_| format!("label name {} is not unique", quote(name))));
@@ -59,7 +67,8 @@ pub fn read(
         discover_service_name(builder);
     }
     let labels = builder.build();
-    let fault = fault.or_else(|| check_set(&labels, signal, limits));
+    let too_many = || (count > limit.saturating_add(SHOWN_LABELS)).then(|| too_many_labels(count, limit));
+    let fault = fault.or_else(too_many).or_else(|| check_set(&labels, signal, limits));
     Ok(match fault {
         None => Ok(labels),
         Some(why) => Err(Rejection { reason: RejectReason::Labels(why), labels, timestamp: None }),
@@ -71,8 +80,12 @@ pub fn read(
 pub fn for_message(source: &dyn LabelSource, index: usize, discover: bool) -> Labels {
     let mut builder = LabelsBuilder::new();
     // Labels that cannot be read are refused elsewhere; here an empty set will do.
+    let mut count = 0_usize;
     let read = source.pairs(index, &mut |name, value| {
-        builder.set(name, value);
+        count += 1;
+        if count <= SHOWN_LABELS {
+            builder.set(name, value);
+        }
     });
     if discover && read.is_ok() {
         discover_service_name(&mut builder);
@@ -133,5 +146,9 @@ fn check_set(labels: &Labels, signal: Signal, limits: &Limits) -> Option<String>
         Signal::Metrics => {}
     }
     (count > limits.max_label_names_per_series)
-        .then(|| format!("{count} labels; the limit is {}", limits.max_label_names_per_series))
+        .then(|| too_many_labels(count, limits.max_label_names_per_series))
+}
+
+fn too_many_labels(count: usize, limit: usize) -> String {
+    format!("{count} labels; the limit is {limit} (limits.max_label_names_per_series)")
 }

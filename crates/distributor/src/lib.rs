@@ -76,7 +76,7 @@ impl Distributor {
     }
 
     fn check_log_rate(&self, tenant: &TenantId, limits: &Limits, lines: u64, bytes: u64) -> Result<()> {
-        let rate = Rate { per_second: limits.log_rate, burst: limits.log_burst };
+        let rate = Rate { per_second: limits.log_rate as f64, burst: limits.log_burst };
         if self.log_rates.admit(tenant.clone(), rate, self.clock.monotonic(), bytes) {
             return Ok(());
         }
@@ -101,17 +101,17 @@ impl Distributor {
         batch: &mut LogBatch,
         outcome: &mut PushOutcome,
     ) {
-        let (rate, now) =
-            (Rate { per_second: limits.stream_rate, burst: limits.stream_burst }, self.clock.monotonic());
-        if rate.per_second <= 0.0 {
+        if limits.stream_rate == 0 {
             return;
         }
+        let rate = Rate { per_second: limits.stream_rate as f64, burst: limits.stream_burst };
+        let now = self.clock.monotonic();
         let admit =
             |key, bytes: u32| self.stream_rates.admit((tenant.clone(), key), rate, now, u64::from(bytes));
         let keys: Vec<_> = batch.streams.iter().map(|stream| stream.key).collect();
-        lines::refuse(batch, limits, outcome, |stream, entry| {
+        lines::refuse(batch, limits, &self.metrics, outcome, |stream, entry| {
             let admitted = admit(keys[stream], entry.line.len);
-            (!admitted).then_some(RejectReason::StreamRate(limits.stream_rate as u64))
+            (!admitted).then_some(RejectReason::StreamRate(limits.stream_rate))
         });
     }
 }
@@ -125,11 +125,14 @@ impl Push for Distributor {
         self.check_sample_rate(tenant, &limits, entries)?;
 
         let mut outcome = PushOutcome::default();
-        samples::drop_out_of_bounds(&mut batch, Bounds::new(&limits, self.clock.now_ms()), &mut outcome);
-        histograms::drop_invalid(&mut batch, &mut outcome);
+        let bounds = Bounds::new(&limits, self.clock.now_ms());
+        samples::drop_out_of_bounds(&mut batch, bounds, &self.metrics, &mut outcome);
+        histograms::drop_invalid(&mut batch, &self.metrics, &mut outcome);
         self.metrics.dropped_annexes.inc_by(annexes::drop_too_long(&mut batch));
-        append::append(batch, &limits, &mut outcome, |b, named| self.ingester.append(tenant, b, named))
-            .await?;
+        append::append(batch, &limits, &self.metrics, &mut outcome, |b, named| {
+            self.ingester.append(tenant, b, named)
+        })
+        .await?;
         self.metrics.refused_entries.inc_by(outcome.rejected);
         Ok(outcome)
     }
@@ -145,12 +148,14 @@ impl PushLogs for Distributor {
         // As in Loki only good lines count against the rate.
         let mut outcome = PushOutcome::default();
         let bounds = Bounds::new(&limits, self.clock.now_ms());
-        lines::drop_out_of_bounds(&mut batch, &limits, bounds, &mut outcome);
+        lines::drop_out_of_bounds(&mut batch, &limits, bounds, &self.metrics, &mut outcome);
         self.check_log_rate(tenant, &limits, batch.entries.len() as u64, line_bytes(&batch))?;
         self.limit_streams(tenant, &limits, &mut batch, &mut outcome);
         if !batch.entries.is_empty() {
-            append::append(batch, &limits, &mut outcome, |b, named| self.logs.append_logs(tenant, b, named))
-                .await?;
+            append::append(batch, &limits, &self.metrics, &mut outcome, |b, named| {
+                self.logs.append_logs(tenant, b, named)
+            })
+            .await?;
         }
         self.metrics.refused_entries.inc_by(outcome.rejected);
         Ok(outcome)

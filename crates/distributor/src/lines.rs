@@ -1,17 +1,23 @@
 //! Refuses or cuts log lines that break the tenant's limits.
 
-use crate::{bounds::Bounds, entry_rejection, retain};
+use crate::{bounds::Bounds, entry_rejection, metrics::Metrics, retain};
 use model::NANOS_A_MILLI;
 use service_api::{Limits, LogBatch, LogEntry, PushOutcome, RejectReason, TextSpan};
 
 /// Refuses lines out of bounds in time and size, and those with too much structured metadata. A batch
 /// without such lines, the usual one, is only looked at.
-pub fn drop_out_of_bounds(batch: &mut LogBatch, limits: &Limits, bounds: Bounds, outcome: &mut PushOutcome) {
+pub fn drop_out_of_bounds(
+    batch: &mut LogBatch,
+    limits: &Limits,
+    bounds: Bounds,
+    metrics: &Metrics,
+    outcome: &mut PushOutcome,
+) {
     if limits.truncate_long_lines {
         truncate(batch, limits.max_line_size);
     }
     let metadata = std::mem::take(&mut batch.metadata);
-    refuse(batch, limits, outcome, |_, entry| {
+    refuse(batch, limits, metrics, outcome, |_, entry| {
         bounds
             .check(entry.timestamp.div_euclid(NANOS_A_MILLI))
             .or_else(|| check_size(entry, limits))
@@ -25,6 +31,7 @@ pub fn drop_out_of_bounds(batch: &mut LogBatch, limits: &Limits, bounds: Bounds,
 pub fn refuse(
     batch: &mut LogBatch,
     limits: &Limits,
+    metrics: &Metrics,
     outcome: &mut PushOutcome,
     mut check: impl FnMut(usize, &LogEntry) -> Option<RejectReason>,
 ) {
@@ -34,6 +41,7 @@ pub fn refuse(
         for entry in &batch.entries[stream.entries.start as usize..stream.entries.end as usize] {
             if let Some(reason) = check(index, entry) {
                 refused.push(number);
+                metrics.discard(&reason, 1);
                 let discover = limits.discover_service_name;
                 outcome
                     .reject(1, || entry_rejection(&*batch.labels, index, discover, reason, entry.timestamp));
@@ -72,12 +80,14 @@ fn check_metadata(
     let (limit, most) = (limits.max_structured_metadata_size, limits.max_structured_metadata_entries);
     if bytes > limit {
         return Some(RejectReason::Metadata(format!(
-            "structured metadata too large: '{bytes}' bytes, limit: '{limit}' bytes"
+            "structured metadata too large: '{bytes}' bytes, limit: '{limit}' bytes (limits.max_structured_metadata_size)"
         )));
     }
     let count = pairs.len();
     (count > most).then(|| {
-        RejectReason::Metadata(format!("too many structured metadata labels: '{count}', limit: '{most}'"))
+        RejectReason::Metadata(format!(
+            "too many structured metadata labels: '{count}', limit: '{most}' (limits.max_structured_metadata_entries)"
+        ))
     })
 }
 

@@ -1,6 +1,16 @@
 //! What the distributor counts.
 
-use prometheus_client::{metrics::counter::Counter, registry::Registry};
+use prometheus_client::{
+    encoding::EncodeLabelSet,
+    metrics::{counter::Counter, family::Family},
+    registry::Registry,
+};
+use service_api::RejectReason;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Reason {
+    reason: &'static str,
+}
 
 #[derive(Default)]
 pub struct Metrics {
@@ -8,6 +18,7 @@ pub struct Metrics {
     pub received_lines: Counter,
     pub received_line_bytes: Counter,
     pub refused_entries: Counter,
+    discarded: Family<Reason, Counter>,
     pub rate_limited_samples: Counter,
     pub rate_limited_lines: Counter,
     pub dropped_annexes: Counter,
@@ -44,6 +55,15 @@ impl Metrics {
         ] {
             registry.register(name, help, counter.clone());
         }
+        registry.register(
+            "discarded_entries",
+            "Entries refused for their form, size, time or rate, by reason; the ingester counts those it refuses",
+            metrics.discarded.clone(),
+        );
         metrics
+    }
+
+    pub fn discard(&self, reason: &RejectReason, entries: u64) {
+        self.discarded.get_or_create(&Reason { reason: reason.word() }).inc_by(entries);
     }
 }

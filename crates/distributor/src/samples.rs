@@ -1,11 +1,16 @@
 //! Drops samples whose time is out of bounds.
 
-use crate::{bounds::Bounds, entry_rejection, retain};
+use crate::{bounds::Bounds, entry_rejection, metrics::Metrics, retain};
 use service_api::{PushOutcome, WriteBatch};
 
 /// Refuses samples and histograms that lie too far in the future or in the past. A batch
 /// without such entries, the usual one, is only looked at.
-pub fn drop_out_of_bounds(batch: &mut WriteBatch, bounds: Bounds, outcome: &mut PushOutcome) {
+pub fn drop_out_of_bounds(
+    batch: &mut WriteBatch,
+    bounds: Bounds,
+    metrics: &Metrics,
+    outcome: &mut PushOutcome,
+) {
     let good = batch.samples.iter().all(|s| bounds.check(s.timestamp).is_none())
         && batch.histograms.iter().all(|h| bounds.check(h.timestamp).is_none());
     if good {
@@ -18,6 +23,7 @@ pub fn drop_out_of_bounds(batch: &mut WriteBatch, bounds: Bounds, outcome: &mut 
         let histograms = batch.histograms[range(&series.histograms)].iter().map(|h| h.timestamp);
         for timestamp in samples.chain(histograms) {
             if let Some(reason) = bounds.check(timestamp) {
+                metrics.discard(&reason, 1);
                 outcome.reject(1, || entry_rejection(&*batch.labels, index, false, reason, timestamp));
             }
         }

@@ -111,13 +111,20 @@ fn batch(series: &[TestSeries<'_>]) -> WriteBatch {
 }
 
 fn setup(limits: Limits) -> (Arc<FakeIngester>, Arc<ManualClock>, Distributor) {
+    setup_counted(limits, &mut Registry::default())
+}
+
+fn setup_counted(
+    limits: Limits,
+    registry: &mut Registry,
+) -> (Arc<FakeIngester>, Arc<ManualClock>, Distributor) {
     let (ingester, clock) = (Arc::new(FakeIngester::default()), Arc::new(ManualClock::at(NOW)));
     let distributor = Distributor::new(
         ingester.clone(),
         ingester.clone(),
         Arc::new(Arc::new(limits)),
         clock.clone(),
-        &mut Registry::default(),
+        registry,
     );
     (ingester, clock, distributor)
 }

@@ -1,6 +1,6 @@
 //! The one place that says which HTTP answer an error code gets.
 
-use crate::json;
+use crate::{complaints::Complaint, json};
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use service_api::{Code, Error};
@@ -43,22 +43,20 @@ fn client_closed_request() -> StatusCode {
 /// The error as a line of text, for senders and people.
 pub fn plain_text(error: &Error) -> Response {
     let (status, _) = answer(error.code);
-    log(error);
     let text = [(header::CONTENT_TYPE, "text/plain; charset=utf-8")];
-    with_retry(error, (status, text, format!("{}\n", error.message)).into_response())
+    finish(error, (status, text, format!("{}\n", error.message)).into_response())
 }
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let (status, error_type) = answer(self.0.code);
-        log(&self.0);
         let mut body = Vec::with_capacity(128);
         body.extend_from_slice(br#"{"status":"error","errorType":"#);
         json::string(&mut body, error_type);
         body.extend_from_slice(br#","error":"#);
         json::string(&mut body, &self.0.message);
         body.push(b'}');
-        with_retry(&self.0, (status, [(header::CONTENT_TYPE, "application/json")], body).into_response())
+        finish(&self.0, (status, [(header::CONTENT_TYPE, "application/json")], body).into_response())
     }
 }
 
@@ -68,18 +66,11 @@ impl From<Error> for ApiError {
     }
 }
 
-fn with_retry(error: &Error, mut response: Response) -> Response {
+/// Tells the sender when to come again, and the log why.
+fn finish(error: &Error, mut response: Response) -> Response {
+    response.extensions_mut().insert(Complaint(error.clone()));
     if error.code == Code::Unavailable {
         response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER);
     }
     response
-}
-
-/// Errors are the sender's business, except those that are ours.
-pub fn log(error: &Error) {
-    match error.code {
-        Code::Internal => tracing::error!(error = %error, "request failed"),
-        Code::Unavailable => tracing::warn!(error = %error, "request refused"),
-        _ => tracing::debug!(error = %error, "request refused"),
-    }
 }

@@ -2,6 +2,7 @@
 
 mod answer;
 mod cardinality;
+mod complaints;
 mod error;
 mod exemplars;
 mod federate;
@@ -45,7 +46,7 @@ use tower_http::{CompressionLevel, compression::CompressionLayer};
 
 /// Every public path, ready to be served.
 pub fn router(deps: Deps) -> Router {
-    let observer = Observer { metrics: deps.metrics.clone(), clock: Arc::clone(&deps.clock) };
+    let observer = Observer::new(deps.metrics.clone(), Arc::clone(&deps.clock));
     let state = ApiState::new(deps);
     Router::new()
         .nest("/api/v1", read_api())

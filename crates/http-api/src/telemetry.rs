@@ -1,6 +1,9 @@
 //! What the API counts of itself.
 
-use crate::query::slots::QueryMetrics;
+use crate::{
+    complaints::{Complaint, Complaints},
+    query::slots::QueryMetrics,
+};
 use axum::{
     extract::{MatchedPath, Request, State},
     middleware::Next,
@@ -61,8 +64,15 @@ impl HttpMetrics {
 /// What the middleware needs.
 #[derive(Clone)]
 pub struct Observer {
-    pub metrics: HttpMetrics,
-    pub clock: Arc<dyn Clock>,
+    metrics: HttpMetrics,
+    clock: Arc<dyn Clock>,
+    complaints: Complaints,
+}
+
+impl Observer {
+    pub fn new(metrics: HttpMetrics, clock: Arc<dyn Clock>) -> Self {
+        Self { metrics, complaints: Complaints::new(Arc::clone(&clock)), clock }
+    }
 }
 
 pub async fn observe(State(observer): State<Observer>, request: Request, next: Next) -> Response {
@@ -71,6 +81,9 @@ pub async fn observe(State(observer): State<Observer>, request: Request, next: N
     let start = observer.clock.monotonic();
     let response = next.run(request).await;
     let took = observer.clock.monotonic().saturating_sub(start);
+    if let Some(Complaint(error)) = response.extensions().get() {
+        observer.complaints.log(error, &route);
+    }
     observer.metrics.observe(route, response.status().as_u16(), took.as_secs_f64());
     response
 }

@@ -7,7 +7,7 @@ use crate::{
     pipeline::{ERROR_DETAILS_LABEL, ERROR_LABEL, PRESERVE_ERROR_LABEL, Pipeline, PipelineRun},
 };
 use model::Labels;
-use service_api::Result;
+use service_api::{ReadContext, Reservation, Result};
 use std::{
     collections::{BTreeMap, BTreeSet, HashSet},
     sync::Arc,
@@ -33,9 +33,13 @@ pub struct Field {
     pub parsers: Vec<&'static str>,
 }
 
-/// Collects the fields of a query's lines.
+/// Collects the fields of a query's lines. What it keeps counts against the query's memory.
 pub struct FieldFinder {
+    ctx: ReadContext,
+    held: Reservation,
     max_fields: usize,
+    /// The only field that is wanted.
+    only: Option<String>,
     found: BTreeMap<String, Found>,
     parsers: [(&'static str, PipelineRun); 2],
 }
@@ -47,30 +51,69 @@ struct Found {
 }
 
 impl FieldFinder {
-    pub fn new(max_fields: usize) -> Result<Self> {
+    /// Finds all fields, but no more than so many.
+    pub fn all(ctx: &ReadContext, max_fields: usize) -> Result<Self> {
+        Self::new(ctx, max_fields, None)
+    }
+
+    /// Finds one field.
+    pub fn one(ctx: &ReadContext, name: String) -> Result<Self> {
+        Self::new(ctx, 1, Some(name))
+    }
+
+    fn new(ctx: &ReadContext, max_fields: usize, only: Option<String>) -> Result<Self> {
         let run = |stage| {
             Ok::<_, service_api::Error>(PipelineRun::new(Arc::new(Pipeline::new(&[stage])?), LABEL_SETS))
         };
         let json = run(Stage::Json(Vec::new()))?;
         let logfmt = run(Stage::Logfmt(Logfmt::default()))?;
-        Ok(Self { max_fields, found: BTreeMap::new(), parsers: [("json", json), ("logfmt", logfmt)] })
+        let held = ctx.budget.reserve(0)?;
+        let parsers = [("json", json), ("logfmt", logfmt)];
+        Ok(Self { ctx: ctx.clone(), held, max_fields, only, found: BTreeMap::new(), parsers })
     }
 
-    pub fn add(&mut self, stream: &ResultStream) {
-        let Self { max_fields, found, parsers } = self;
+    /// Looks through the lines of a stream.
+    ///
+    /// # Errors
+    /// When the query should end, or has no memory left for what is found.
+    pub fn add(&mut self, stream: &ResultStream) -> Result<()> {
         for (name, value) in stream.structured.iter().chain(stream.parsed.iter()) {
-            add_value(found, *max_fields, name, value, None);
+            self.add_value(name, value, None)?;
         }
         for (t, line) in &stream.entries {
-            for (parser, run) in parsers.iter_mut() {
-                if let Some(labels) = parsed(run, &stream.stream, *t, line) {
-                    for (name, value) in labels.iter() {
-                        add_value(found, *max_fields, name, value, Some(parser));
-                    }
-                    break;
-                }
+            self.ctx.check()?;
+            let mut parsers = self.parsers.iter_mut();
+            let first =
+                parsers.find_map(|(parser, run)| Some((*parser, parsed(run, &stream.stream, *t, line)?)));
+            if let Some((parser, labels)) = first {
+                labels.iter().try_for_each(|(name, value)| self.add_value(name, value, Some(parser)))?;
             }
         }
+        Ok(())
+    }
+
+    fn add_value(&mut self, name: &str, value: &str, parser: Option<&'static str>) -> Result<()> {
+        if [ERROR_LABEL, ERROR_DETAILS_LABEL, PRESERVE_ERROR_LABEL].contains(&name)
+            || self.only.as_ref().is_some_and(|only| only != name)
+        {
+            return Ok(());
+        }
+        if !self.found.contains_key(name) {
+            if self.found.len() >= self.max_fields {
+                return Ok(());
+            }
+            // Once here, and once where the answer is written.
+            self.held.grow(size_of::<(String, Found)>() + 2 * name.len())?;
+            let new = Found { kind: FieldType::of(value), parsers: BTreeSet::new(), values: HashSet::new() };
+            self.found.insert(name.to_owned(), new);
+        }
+        let Some(found) = self.found.get_mut(name) else { return Ok(()) };
+        found.parsers.extend(parser);
+        if found.values.len() < MAX_VALUES && !found.values.contains(value) {
+            self.held.grow(2 * (size_of::<Box<str>>() + value.len()))?;
+            found.values.insert(value.into());
+        }
+        Ok(())
     }
 
     /// By name.
@@ -104,26 +147,31 @@ fn parsed(run: &mut PipelineRun, stream: &Labels, t: i64, line: &str) -> Option<
     (!parsed.is_empty() && parsed.get(ERROR_LABEL).is_none()).then(|| parsed.clone())
 }
 
-fn add_value(
-    all: &mut BTreeMap<String, Found>,
-    max_fields: usize,
-    name: &str,
-    value: &str,
-    parser: Option<&'static str>,
-) {
-    if [ERROR_LABEL, ERROR_DETAILS_LABEL, PRESERVE_ERROR_LABEL].contains(&name) {
-        return;
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use model::TenantId;
+
+    fn stream() -> ResultStream {
+        let fields: Vec<_> = (0..100).map(|n| format!("\"f{n}\":{n}")).collect();
+        let line = format!("{{\"{}\":{{{}}}}}", "p".repeat(1000), fields.join(","));
+        let none = Labels::empty;
+        ResultStream { stream: none(), structured: none(), parsed: none(), entries: vec![(0, line)] }
     }
-    if !all.contains_key(name) {
-        if all.len() >= max_fields {
-            return;
-        }
-        let new = Found { kind: FieldType::of(value), parsers: BTreeSet::new(), values: HashSet::new() };
-        all.insert(name.to_owned(), new);
-    }
-    let Some(found) = all.get_mut(name) else { return };
-    found.parsers.extend(parser);
-    if found.values.len() < MAX_VALUES && !found.values.contains(value) {
-        found.values.insert(value.into());
+
+    #[test]
+    fn fields_take_no_more_memory_than_the_query_may() {
+        let ctx = |bytes| ReadContext::new(TenantId::anonymous(), bytes);
+        let (small, enough) = (ctx(100_000), ctx(1 << 20));
+        assert!(FieldFinder::all(&small, 1000).unwrap().add(&stream()).is_err());
+        let mut all = FieldFinder::all(&enough, 1000).unwrap();
+        all.add(&stream()).unwrap();
+        assert_eq!(all.finish().len(), 100);
+        let name = format!("{}_f7", "p".repeat(1000));
+        let mut one = FieldFinder::one(&small, name.clone()).unwrap();
+        one.add(&stream()).unwrap();
+        assert_eq!(one.values(&name), ["7"]);
+        enough.cancel.cancel();
+        assert!(FieldFinder::all(&enough, 1000).unwrap().add(&stream()).is_err());
     }
 }

@@ -24,7 +24,7 @@ mod select;
 mod stage;
 mod unpack;
 
-pub use interner::{LabelSet, LabelSetId, LabelSets, TooManyLabelSets};
+pub use interner::{LabelSet, LabelSetId, LabelSets, LabelsError};
 pub use sample::{Sample, SampleExtractor, SampleRun, SampleValue, SeriesGrouping};
 
 use crate::ast;
@@ -67,6 +67,11 @@ impl Pipeline {
     /// Whether every line is kept as it is and with the labels it has.
     pub fn is_noop(&self) -> bool {
         self.filters.is_empty() && self.stages.is_empty()
+    }
+
+    /// How much is done to a line, in stages of the usual kind.
+    pub fn weight(&self) -> usize {
+        self.filters.len() + self.stages.iter().map(Stage::weight).sum::<usize>()
     }
 
     /// Texts that every line has that is kept, letter for letter as it is stored.
@@ -156,7 +161,7 @@ impl Pipeline {
         if !self.filters.iter().all(|filter| filter.keeps(line)) {
             return None;
         }
-        labels.begin_line();
+        labels.begin_line(line.len());
         for (name, value) in metadata {
             labels.add_metadata(name, value);
         }
@@ -177,8 +182,8 @@ impl Kept<'_> {
     /// labels in each category have equal ids.
     ///
     /// # Errors
-    /// `TooManyLabelSets` once as many sets were seen as the run may hold.
-    pub fn label_set(&mut self) -> Result<LabelSetId, TooManyLabelSets> {
+    /// `TooManySets` once as many sets were seen as the run may hold; `TooLong` for this line's labels.
+    pub fn label_set(&mut self) -> Result<LabelSetId, LabelsError> {
         self.sets.intern(self.labels)
     }
 }

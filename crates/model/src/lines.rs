@@ -184,7 +184,10 @@ impl MetadataColumn {
 mod tests {
     use super::*;
 
-    fn lines(all: &[(Nanos, &str, &[(&str, &str)])]) -> Lines {
+    /// Time, text and structured metadata of a line.
+    type Line<'a> = (Nanos, &'a str, &'a [(&'a str, &'a str)]);
+
+    fn lines(all: &[Line<'_>]) -> Lines {
         let mut lines = Lines::default();
         for (timestamp, line, metadata) in all {
             lines.push(*timestamp, line.as_bytes(), metadata.iter().copied());

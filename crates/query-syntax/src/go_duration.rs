@@ -87,6 +87,13 @@ fn part(whole: &str, fraction: &str, nanos: u64) -> Option<u64> {
     whole.checked_mul(nanos)?.checked_add(fraction)
 }
 
+/// So many nanoseconds in seconds, rounded as Go's `Duration.Seconds` rounds: the whole seconds
+/// and the rest are divided apart.
+pub fn go_seconds(nanos: i64) -> f64 {
+    let second = SECOND as i64;
+    (nanos / second) as f64 + (nanos % second) as f64 / 1e9
+}
+
 /// So many nanoseconds as Go's `Duration.String` has them: `1h0m0s`, `1.5ms`.
 pub fn format_go_duration(nanos: i64) -> String {
     let mut out = String::from(if nanos < 0 { "-" } else { "" });

@@ -18,7 +18,7 @@ pub use bytes::{InvalidBytes, format_bytes, parse_bytes};
 pub use cursor::Cursor;
 pub use duration::{InvalidDuration, format_duration, parse_duration};
 pub use error::SyntaxError;
-pub use go_duration::{InvalidGoDuration, format_go_duration, parse_go_duration};
+pub use go_duration::{InvalidGoDuration, format_go_duration, go_seconds, parse_go_duration};
 pub use labels::parse_label_list;
 pub use matchers::{parse_matcher, parse_matchers, selects_something};
 pub use number::{parse_float, parse_number, scan_duration, scan_number};

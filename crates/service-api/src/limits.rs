@@ -21,11 +21,11 @@ pub struct Limits {
     /// Bytes.
     pub max_label_value_length: usize,
     /// Bytes of lines a second that the tenant may write, on average; 0 is no limit.
-    pub log_rate: f64,
+    pub log_rate: u64,
     /// Bytes of lines that may come at once above the rate.
     pub log_burst: u64,
     /// Bytes of lines a second that may be written to one stream; 0 is no limit.
-    pub stream_rate: f64,
+    pub stream_rate: u64,
     /// Bytes of lines that may come to one stream at once above its rate.
     pub stream_burst: u64,
     /// Active log streams; 0 is no limit.
@@ -69,9 +69,9 @@ impl Default for Limits {
             max_label_names_per_series: 64,
             max_label_name_length: 1024,
             max_label_value_length: 4096,
-            log_rate: 0.0,
+            log_rate: 0,
             log_burst: 64 << 20,
-            stream_rate: 0.0,
+            stream_rate: 0,
             stream_burst: 16 << 20,
             max_streams: 100_000,
             max_line_size: 256 << 10,

@@ -6,6 +6,7 @@
 
 use crate::{LabelsReader, ReadContext, Result};
 use async_trait::async_trait;
+use futures::{StreamExt, TryStreamExt, stream};
 use memchr::memmem::Finder;
 use model::{Labels, Lines, Matcher, NanoRange};
 use std::sync::Arc;
@@ -99,6 +100,9 @@ impl Needles {
     }
 }
 
+/// Stores that are asked for pages at once.
+const STORES_AT_ONCE: usize = 8;
+
 /// Brings pages into memory: one request to each store, answers in the order of the pages.
 pub async fn fetch_pages(ctx: &ReadContext, pages: &[&LogPage]) -> Result<Vec<Arc<dyn LineSource>>> {
     let mut found: Vec<Option<Arc<dyn LineSource>>> = vec![None; pages.len()];
@@ -112,9 +116,16 @@ pub async fn fetch_pages(ctx: &ReadContext, pages: &[&LogPage]) -> Result<Vec<Ar
             },
         }
     }
-    for (store, wanted) in stores {
-        let numbers: Vec<u64> = wanted.iter().filter_map(|&at| pages[at].number()).collect();
-        for (at, lines) in wanted.into_iter().zip(store.fetch(ctx, &numbers).await?) {
+    let requests: Vec<_> = stores
+        .into_iter()
+        .map(|(store, wanted)| async {
+            let numbers: Vec<u64> = wanted.iter().filter_map(|&at| pages[at].number()).collect();
+            Ok::<_, crate::Error>((wanted, store.fetch(ctx, &numbers).await?))
+        })
+        .collect();
+    let mut answers = stream::iter(requests).buffered(STORES_AT_ONCE);
+    while let Some((wanted, sources)) = answers.try_next().await? {
+        for (at, lines) in wanted.into_iter().zip(sources) {
             found[at] = Some(lines);
         }
     }

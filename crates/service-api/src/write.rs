@@ -138,6 +138,22 @@ pub enum RejectReason {
 }
 
 impl RejectReason {
+    /// A word for it, for counting.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::TooOld => "out_of_order",
+            Self::Duplicate => "duplicate",
+            Self::TooFarInFuture => "too_far_in_future",
+            Self::TooFarInPast => "too_old",
+            Self::SeriesLimit(_) => "series_limit",
+            Self::StreamRate(_) => "stream_rate",
+            Self::LineTooLong { .. } => "line_too_long",
+            Self::Metadata(_) => "structured_metadata",
+            Self::Labels(_) => "labels",
+            Self::Histogram(_) => "histogram",
+        }
+    }
+
     /// Whether the entry may be taken later, once the sender is below its limit.
     pub fn is_limit(&self) -> bool {
         matches!(self, Self::SeriesLimit(_) | Self::StreamRate(_))

@@ -111,6 +111,20 @@ async fn bad_labels_refuse_their_stream_alone() {
 }
 
 #[tokio::test]
+async fn far_too_many_labels_are_counted_and_not_put_together() {
+    let (_, _, distributor) = setup(Limits::default());
+    let names: Vec<String> = (0..50_000).map(|n| format!("l{n}")).collect();
+    let labels: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "v")).collect();
+    let lines: &[_] = &[(NOW_NS, "x", &[][..]), (0, "too old", &[][..])];
+    let outcome = push(&distributor, &[(&labels, lines)]).await.unwrap();
+    assert_eq!(outcome.rejected, 2);
+    assert!(outcome.rejections.iter().all(|rejection| rejection.labels.len() < 200));
+    assert!(
+        reasons(&outcome)[1].contains("50000 labels; the limit is 64 (limits.max_label_names_per_series)")
+    );
+}
+
+#[tokio::test]
 async fn lines_out_of_bounds_are_refused_one_by_one() {
     let limits = Limits {
         max_sample_age: 60,
@@ -119,7 +133,8 @@ async fn lines_out_of_bounds_are_refused_one_by_one() {
         max_structured_metadata_entries: 2,
         ..Limits::default()
     };
-    let (ingester, _, distributor) = setup(limits);
+    let mut registry = Registry::default();
+    let (ingester, _, distributor) = setup_counted(limits, &mut registry);
     let second = 1_000_000_000;
     let outcome = push(
         &distributor,
@@ -163,10 +178,18 @@ async fn lines_out_of_bounds_are_refused_one_by_one() {
             r#"{app="a", service_name="a"} TooFarInFuture"#,
             r#"{app="a", service_name="a"} TooFarInPast"#,
             r#"{app="a", service_name="a"} LineTooLong { bytes: 4, limit: 3 }"#,
-            r#"{app="b", service_name="b"} Metadata("structured metadata too large: '5' bytes, limit: '4' bytes")"#,
-            r#"{app="b", service_name="b"} Metadata("too many structured metadata labels: '3', limit: '2'")"#,
+            r#"{app="b", service_name="b"} Metadata("structured metadata too large: '5' bytes, limit: '4' bytes (limits.max_structured_metadata_size)")"#,
+            r#"{app="b", service_name="b"} Metadata("too many structured metadata labels: '3', limit: '2' (limits.max_structured_metadata_entries)")"#,
         ]
     );
+    let mut counted = String::new();
+    prometheus_client::encoding::text::encode(&mut counted, &registry).unwrap();
+    for (reason, count) in
+        [("too_old", 2), ("too_far_in_future", 1), ("line_too_long", 1), ("structured_metadata", 2)]
+    {
+        let line = format!("yagura_distributor_discarded_entries_total{{reason=\"{reason}\"}} {count}\n");
+        assert!(counted.contains(&line), "{counted}");
+    }
 }
 
 #[tokio::test]
@@ -182,7 +205,7 @@ async fn a_long_line_is_cut_between_characters() {
 
 #[tokio::test]
 async fn a_tenant_over_its_rate_is_refused_whole() {
-    let limits = Limits { log_rate: 10.0, log_burst: 10, max_line_size: 100, ..Limits::default() };
+    let limits = Limits { log_rate: 10, log_burst: 10, max_line_size: 100, ..Limits::default() };
     let (ingester, clock, distributor) = setup(limits);
     let long = "x".repeat(101);
     let outcome = push(&distributor, &[(&[("app", "a")], &[(NOW_NS, &long, &[])])]).await.unwrap();
@@ -203,7 +226,7 @@ async fn a_tenant_over_its_rate_is_refused_whole() {
 
 #[tokio::test]
 async fn a_stream_over_its_rate_does_not_hold_up_others() {
-    let limits = Limits { stream_rate: 1.0, stream_burst: 4, ..Limits::default() };
+    let limits = Limits { stream_rate: 1, stream_burst: 4, ..Limits::default() };
     let (ingester, clock, distributor) = setup(limits);
     let streams: [TestStream<'_>; 2] = [
         (&[("app", "a")], &[(NOW_NS, "123", &[]), (NOW_NS, "45", &[]), (NOW_NS, "6", &[])]),

@@ -23,7 +23,7 @@ use logql::{
     patterns::Pattern,
 };
 use model::{Nanos, TenantId};
-use service_api::{Error, Result, StreamsRequest};
+use service_api::{Error, ReadContext, Result, StreamsRequest};
 use std::sync::Arc;
 
 /// The shortest step that lines are counted by for patterns (Loki's), in nanoseconds.
@@ -35,7 +35,8 @@ pub async fn fields(
     params: Params,
 ) -> Result<Response, LokiError> {
     let limit = field_limit(&params)?;
-    let found = find(&state, &tenant, &params, limit as usize).await?.finish();
+    let finder = |ctx: &ReadContext| FieldFinder::all(ctx, limit as usize);
+    let found = find(&state, &tenant, &params, finder).await?.finish();
     let mut out = b"{".to_vec();
     if !found.is_empty() {
         out.extend_from_slice(br#""fields":"#);
@@ -69,7 +70,8 @@ pub async fn values(
     params: Params,
 ) -> Result<Response, LokiError> {
     let limit = field_limit(&params)?;
-    let mut values = find(&state, &tenant, &params, usize::MAX).await?.values(&name);
+    let finder = |ctx: &ReadContext| FieldFinder::one(ctx, name.clone());
+    let mut values = find(&state, &tenant, &params, finder).await?.values(&name);
     values.truncate(limit as usize);
     let mut out = b"{".to_vec();
     if !values.is_empty() {
@@ -97,7 +99,7 @@ async fn find(
     state: &ApiState,
     tenant: &TenantId,
     params: &Params,
-    max_fields: usize,
+    finder: impl FnOnce(&ReadContext) -> Result<FieldFinder>,
 ) -> Result<FieldFinder> {
     let bounds = Bounds::ordered(params, state.now_nanos())?;
     let limit = line_limit(params, "line_limit", state.deps.limits.limits(tenant).max_query_lines)?;
@@ -105,12 +107,12 @@ async fn find(
     let Bounds { start, end } = bounds;
     let query = Query { expr, start, end, step: 0, direction: Direction::Backward, limit, interval: 0 };
     let deps = &state.deps;
-    let work = async |ctx: &_| {
+    let work = async |ctx: &ReadContext| {
+        let mut finder = finder(ctx)?;
         let found = deps.log_engine.query(ctx, Arc::clone(&deps.logs), query).await?;
         slots::off_thread(move || {
-            let mut finder = FieldFinder::new(max_fields)?;
             if let Data::Streams(streams) = &found.data {
-                streams.iter().for_each(|stream| finder.add(stream));
+                streams.iter().try_for_each(|stream| finder.add(stream))?;
             }
             Ok(finder)
         })

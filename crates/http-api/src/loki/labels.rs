@@ -51,8 +51,12 @@ pub async fn detected(
     params: Params,
 ) -> Result<Response, LokiError> {
     let found = streams(&state, &tenant, &params, selectors::optional(&params)?).await?;
+    Ok(answer::whole(slots::off_thread(move || detected_labels(&found.value)).await?))
+}
+
+fn detected_labels(streams: &[Labels]) -> Vec<u8> {
     let mut values: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-    for labels in &found.value {
+    for labels in streams {
         labels.iter().for_each(|(name, value)| {
             values.entry(name).or_default().insert(value);
         });
@@ -67,7 +71,7 @@ pub async fn detected(
         out.push(b'}');
     });
     out.push(b'}');
-    Ok(answer::whole(out))
+    out
 }
 
 const PLACES: [&str; 4] = ["cluster", "namespace", "instance", "pod"];

@@ -23,6 +23,8 @@ use std::time::Duration;
 const MAX_DELAY: u64 = 5;
 /// Clients say nothing but that they go away.
 const MAX_MESSAGE: usize = 4096;
+/// Bytes that a tail reads at once.
+const READ_BUFFER: usize = 4096;
 
 pub async fn tail(
     Tenant(tenant): Tenant,
@@ -41,7 +43,8 @@ pub async fn tail(
     let delay = delay(&params)?;
     let show = Show::asked_by(&headers);
     let session = Session::new(&state, tenant, query, show, delay)?;
-    let upgrade = upgrade.max_message_size(MAX_MESSAGE).max_frame_size(MAX_MESSAGE);
+    let upgrade =
+        upgrade.max_message_size(MAX_MESSAGE).max_frame_size(MAX_MESSAGE).read_buffer_size(READ_BUFFER);
     Ok(upgrade.on_upgrade(move |socket| session.run(socket, start, limit)))
 }
 

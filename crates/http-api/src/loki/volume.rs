@@ -10,7 +10,7 @@ use super::{
 use crate::{answer, json, params::Params, query::slots, state::ApiState, tenant::Tenant};
 use axum::{extract::State, response::Response};
 use model::{Labels, Matcher, NANOS_A_MILLI, NanoRange, Nanos, TenantId};
-use service_api::{Error, LogPage, LogStream, Result, StreamsRequest};
+use service_api::{Error, LogPage, LogStream, ReadContext, Result, StreamsRequest};
 use std::collections::{BTreeSet, HashMap};
 
 pub async fn stats(
@@ -129,9 +129,16 @@ async fn volume(
         _ => NanoRange::new(0, -1),
     };
     let matchers = counted.required(matchers);
-    let (streams, warnings) = select(state, tenant, matchers, whole).await?;
-    let volumes = volumes(&streams, &counted, &buckets);
     let ends: Vec<Nanos> = buckets.iter().map(|bucket| bucket.end).collect();
+    let request = StreamsRequest { matchers, range: whole };
+    let logs = &state.deps.logs;
+    let work = async |ctx: &ReadContext| {
+        let set = logs.select(ctx, &request).await?;
+        let (ctx, warnings) = (ctx.clone(), set.warnings);
+        let found = slots::off_thread(move || volumes(&ctx, &set.streams, &counted, &buckets)).await??;
+        Ok((found, warnings))
+    };
+    let (volumes, warnings) = slots::run(state, tenant, None, work).await?;
     let mut series: Vec<(Labels, Vec<(Nanos, f64)>)> = volumes
         .into_iter()
         .map(|(labels, values)| {
@@ -158,10 +165,25 @@ impl Counted {
 }
 
 /// For each label set its bytes in each bucket.
-fn volumes(streams: &[LogStream], counted: &Counted, buckets: &[Bounds]) -> HashMap<Labels, Vec<f64>> {
+///
+/// # Errors
+/// When the query should end, or has no memory left for so many points.
+fn volumes(
+    ctx: &ReadContext,
+    streams: &[LogStream],
+    counted: &Counted,
+    buckets: &[Bounds],
+) -> Result<HashMap<Labels, Vec<f64>>> {
     let mut volumes: HashMap<Labels, Vec<f64>> = HashMap::new();
+    let mut held = ctx.budget.reserve(0)?;
+    // Here, and as a point of the answer.
+    let point = size_of::<f64>() + size_of::<(Nanos, f64)>();
     for stream in streams {
+        ctx.check()?;
         for labels in counted.sets(&stream.labels) {
+            if !volumes.contains_key(&labels) {
+                held.grow(labels.heap_bytes() + buckets.len() * point)?;
+            }
             let values = volumes.entry(labels).or_insert_with(|| vec![0.0; buckets.len()]);
             for page in &stream.pages {
                 let first = buckets.partition_point(|bucket| bucket.end <= page.range.start);
@@ -172,7 +194,7 @@ fn volumes(streams: &[LogStream], counted: &Counted, buckets: &[Bounds]) -> Hash
             }
         }
     }
-    volumes
+    Ok(volumes)
 }
 
 /// How much of a page lies in a range, as if its lines came evenly.
@@ -217,4 +239,26 @@ fn answer(series: Vec<(Labels, Vec<(Nanos, f64)>)>, warnings: Vec<String>) -> Re
         out.push(b'}');
     };
     answer::array(&format!(r#"{{"resultType":"{kind}","result":["#), series, each, &close, &warnings.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use service_api::Code;
+
+    #[test]
+    fn points_take_no_more_memory_than_the_query_may() {
+        let streams: Vec<_> = (0..100)
+            .map(|n| LogStream { labels: Labels::from_pairs([("n", n.to_string())]), pages: Vec::new() })
+            .collect();
+        let buckets: Vec<_> = (0..1000).map(|start| Bounds { start, end: start + 1 }).collect();
+        let counted = Counted { labels: None, by_series: true };
+        let count = |ctx: &ReadContext| volumes(ctx, &streams, &counted, &buckets);
+        let ctx = |bytes| ReadContext::new(TenantId::anonymous(), bytes);
+        assert_eq!(count(&ctx(1 << 20)).unwrap_err().code, Code::Unprocessable);
+        let enough = ctx(3 << 20);
+        assert_eq!(count(&enough).unwrap().len(), 100);
+        enough.cancel.cancel();
+        assert_eq!(count(&enough).unwrap_err().code, Code::Canceled);
+    }
 }

@@ -1,6 +1,6 @@
 //! Answers in the format of the request.
 
-use crate::{error, json};
+use crate::{complaints::Complaint, error, json};
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use prost::Message;
@@ -76,7 +76,7 @@ pub fn failed(format: Format, error: &Error) -> Response {
     // A sender gives up after 500, and tries again after 503.
     let code = if error.code == Code::Internal { Code::Unavailable } else { error.code };
     let mut response = status(error::status(code), format, rpc_code(code), &error.message);
-    error::log(error);
+    response.extensions_mut().insert(Complaint(error.clone()));
     if matches!(code, Code::Unavailable | Code::RateLimited) {
         response.headers_mut().insert(header::RETRY_AFTER, error::RETRY_AFTER);
     }

@@ -218,7 +218,7 @@ async fn refused_lines_are_a_partial_success_and_limits_are_not() {
             Ok(PushOutcome { rejected: 1, rejections: vec![rejection], ..PushOutcome::default() });
     };
     refuse(RejectReason::TooFarInFuture);
-    let why = r#"entry for stream '{a="b"}' has timestamp too new: 1970-01-01T00:00:00Z"#;
+    let why = r#"entry for stream '{a="b"}' has timestamp too new: 1970-01-01T00:00:00Z (limits.max_sample_future)"#;
     let (status, _, got) = server.post(LOGS, &[PROTOBUF], logs_protobuf()).await;
     let expected = msg().message(1, msg().varint(1, 1).bytes(2, why)).0;
     assert_eq!((status.as_u16(), got), (200, expected));

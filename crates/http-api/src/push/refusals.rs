@@ -2,8 +2,11 @@
 
 use http::StatusCode;
 use jiff::{Timestamp, Unit};
-use model::{NANOS_A_MILLI, TenantId};
+use model::{Labels, NANOS_A_MILLI, TenantId};
 use service_api::{Limits, PushOutcome, RejectReason, Rejection};
+
+/// Bytes of a stream's labels that a sentence shows.
+const SHOWN: usize = 4096;
 
 /// What sentences are made with beside the outcome.
 pub struct Refusals<'a> {
@@ -47,26 +50,26 @@ impl Refusals<'_> {
     }
 
     fn sentence(&self, rejection: &Rejection) -> String {
-        let (stream, at) = (&rejection.labels, rejection.timestamp.map_or_else(String::new, rfc3339));
+        let (stream, at) = (shown(&rejection.labels), rejection.timestamp.map_or_else(String::new, rfc3339));
         match &rejection.reason {
             RejectReason::TooFarInPast => {
                 let age = i64::try_from(self.limits.max_sample_age).unwrap_or(i64::MAX);
                 let oldest = self.now_ms.saturating_sub(age.saturating_mul(1000));
                 let oldest = rfc3339(oldest.saturating_mul(NANOS_A_MILLI));
                 format!(
-                    "entry for stream '{stream}' has timestamp too old: {at}, oldest acceptable timestamp is: {oldest}"
+                    "entry for stream '{stream}' has timestamp too old: {at}, oldest acceptable timestamp is: {oldest} (limits.max_sample_age)"
                 )
             }
             RejectReason::TooFarInFuture => {
-                format!("entry for stream '{stream}' has timestamp too new: {at}")
+                format!("entry for stream '{stream}' has timestamp too new: {at} (limits.max_sample_future)")
             }
             RejectReason::TooOld => {
                 format!(
-                    "entry with timestamp {at} ignored, reason: 'entry too far behind' for stream: {stream}"
+                    "entry with timestamp {at} ignored, reason: 'entry too far behind' for stream: {stream} (limits.out_of_order_window)"
                 )
             }
             RejectReason::LineTooLong { bytes, limit } => format!(
-                "max entry size '{limit}' bytes exceeded for stream '{stream}' while adding an entry with length '{bytes}' bytes"
+                "max entry size '{limit}' bytes exceeded for stream '{stream}' while adding an entry with length '{bytes}' bytes (limits.max_line_size)"
             ),
             RejectReason::Metadata(why) => format!("stream '{stream}' has {why}"),
             RejectReason::SeriesLimit(limit) => format!(
@@ -76,13 +79,23 @@ impl Refusals<'_> {
             RejectReason::StreamRate(limit) => format!(
                 "Per stream rate limit exceeded (limit: {limit}B/sec, limits.stream_rate) while attempting to ingest for stream '{stream}'"
             ),
-            RejectReason::Labels(why) if stream.is_empty() => why.clone(),
+            RejectReason::Labels(why) if rejection.labels.is_empty() => why.clone(),
             RejectReason::Labels(why) => format!("error parsing labels '{stream}' with error: {why}"),
             RejectReason::Duplicate | RejectReason::Histogram(_) => {
                 format!("entry with timestamp {at} ignored for stream: {stream}")
             }
         }
     }
+}
+
+/// A stream's labels; but the beginning where there is too much of them for a message.
+fn shown(labels: &Labels) -> String {
+    let mut text = labels.to_string();
+    if text.len() > SHOWN {
+        text.truncate((0..=SHOWN).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0));
+        text.push('…');
+    }
+    text
 }
 
 /// A time as Loki shows it, to the second.

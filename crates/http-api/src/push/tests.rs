@@ -221,12 +221,12 @@ async fn refusals_are_named_in_lokis_words() {
         (
             vec![refused(RejectReason::TooFarInPast, Some(-1))],
             400,
-            r#"entry for stream '{app="a"}' has timestamp too old: 1969-12-31T23:59:59Z, oldest acceptable timestamp is: 2023-10-31T22:13:20Z"#,
+            r#"entry for stream '{app="a"}' has timestamp too old: 1969-12-31T23:59:59Z, oldest acceptable timestamp is: 2023-10-31T22:13:20Z (limits.max_sample_age)"#,
         ),
         (
             vec![refused(RejectReason::TooFarInFuture, Some(now)); 2],
             400,
-            r#"2 errors like: entry for stream '{app="a"}' has timestamp too new: 2023-11-14T22:13:20Z"#,
+            r#"2 errors like: entry for stream '{app="a"}' has timestamp too new: 2023-11-14T22:13:20Z (limits.max_sample_future)"#,
         ),
         (
             vec![
@@ -237,12 +237,12 @@ async fn refusals_are_named_in_lokis_words() {
                 ),
             ],
             400,
-            r#"1 errors like: max entry size '8' bytes exceeded for stream '{app="a"}' while adding an entry with length '9' bytes; 1 errors like: stream '{app="a"}' has too many structured metadata labels: '3', limit: '2'"#,
+            r#"1 errors like: max entry size '8' bytes exceeded for stream '{app="a"}' while adding an entry with length '9' bytes (limits.max_line_size); 1 errors like: stream '{app="a"}' has too many structured metadata labels: '3', limit: '2'"#,
         ),
         (
             vec![refused(RejectReason::TooOld, Some(now)), refused(RejectReason::SeriesLimit(5), None)],
             429,
-            r#"1 errors like: entry with timestamp 2023-11-14T22:13:20Z ignored, reason: 'entry too far behind' for stream: {app="a"}; 1 errors like: maximum active stream limit exceeded when trying to create stream {app="a"} (limit: 5, limits.max_streams), user: 'anonymous'"#,
+            r#"1 errors like: entry with timestamp 2023-11-14T22:13:20Z ignored, reason: 'entry too far behind' for stream: {app="a"} (limits.out_of_order_window); 1 errors like: maximum active stream limit exceeded when trying to create stream {app="a"} (limit: 5, limits.max_streams), user: 'anonymous'"#,
         ),
         (
             vec![refused(RejectReason::StreamRate(300), Some(now))],
@@ -257,6 +257,12 @@ async fn refusals_are_named_in_lokis_words() {
         assert_eq!((got.as_u16(), String::from_utf8(answer).unwrap()), (status, format!("{text}\n")));
     }
     let server = server();
+    let labels = Labels::from_pairs([("app", "é".repeat(100_000))]);
+    let rejection = Rejection { reason: RejectReason::TooOld, labels, timestamp: Some(now) };
+    *server.store.answer.lock().unwrap() =
+        Ok(PushOutcome { rejected: 1, rejections: vec![rejection], ..PushOutcome::default() });
+    let (_, _, answer) = server.post(PUSH, &[JSON], BODY_JSON).await;
+    assert!(answer.len() < 5000);
     for (code, status) in [(Code::RateLimited, 429), (Code::Unavailable, 503), (Code::Internal, 500)] {
         *server.store.answer.lock().unwrap() = Err(Error::new(code, "why"));
         let (got, _, answer) = server.post(PUSH, &[JSON], BODY_JSON).await;

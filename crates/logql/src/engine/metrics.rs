@@ -39,7 +39,9 @@ pub(super) async fn evaluate(
         let point = size_of::<(Timestamp, f64)>();
         let _points =
             ctx.budget.reserve(rows.rows.len().saturating_mul(steps.count).saturating_mul(point))?;
-        Ok(if is_instant { vector_of(rows, steps, keeps_order(&expr)) } else { matrix_of(rows, steps) })
+        let data =
+            if is_instant { vector_of(rows, steps, keeps_order(&expr)) } else { matrix_of(rows, steps) };
+        Ok::<_, Error>(data)
     };
     let task = tokio::task::spawn_blocking(evaluation);
     let data =

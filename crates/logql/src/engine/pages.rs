@@ -116,6 +116,35 @@ pub(crate) async fn fetch(ctx: &ReadContext, streams: &[LogStream], tasks: &[Pag
     Ok(Batch { pages: tasks.iter().copied().zip(sources).collect(), _held: held })
 }
 
+/// How often a scan asks whether its query should go on: more often the more is done to each line.
+pub(crate) struct Pace {
+    /// Of lines, about: so many from one question to the next.
+    stride: usize,
+    left: usize,
+}
+
+/// What counts as much as one line that goes through one stage.
+const LINE_BYTES: usize = 256;
+const STRIDE: usize = 128;
+
+impl Pace {
+    pub fn new(pipeline: &Pipeline) -> Self {
+        Self { stride: STRIDE / pipeline.weight().max(1), left: 0 }
+    }
+
+    /// Called for each line; an error if the query should stop.
+    #[inline]
+    pub fn line(&mut self, ctx: &ReadContext, bytes: usize) -> Result<()> {
+        let cost = 1 + bytes / LINE_BYTES;
+        if self.left >= cost {
+            self.left -= cost;
+            return Ok(());
+        }
+        self.left = self.stride;
+        ctx.check()
+    }
+}
+
 /// Lines that pages are read into, one after the other, counted at their largest.
 pub(crate) struct LinesBuffer {
     pub lines: Lines,

@@ -2,7 +2,10 @@
 //! numbers.
 
 use super::{Node, Parser, keyword::Keyword};
-use crate::ast::{Binary, BinaryOp, Cardinality, Expr, MetricExpr, VectorMatching};
+use crate::{
+    arithmetic::{self, Operator},
+    ast::{Binary, BinaryOp, Cardinality, Expr, MetricExpr, VectorMatching},
+};
 use query_syntax::{Grammar, Infix, Kind, SyntaxError, parse_label_list};
 
 /// How tightly an operator binds; higher binds tighter. From Loki's grammar.
@@ -69,7 +72,7 @@ impl Grammar for Parser<'_> {
         if let (MetricExpr::Literal { value: l, .. }, MetricExpr::Literal { value: r, .. }) =
             (&lhs.expr, &rhs.expr)
         {
-            let literal = MetricExpr::Literal { value: compute(op, *l, *r), span };
+            let literal = MetricExpr::Literal { value: fold(op, *l, *r), span };
             return self.node(Expr::Metric(literal), 0);
         }
         let Modifiers { return_bool, matching } = modifiers;
@@ -112,28 +115,12 @@ impl Side {
     }
 }
 
-/// The value of an operation on two numbers. To divide by zero is no number in Loki, neither
-/// here nor for vectors.
-fn compute(op: BinaryOp, l: f64, r: f64) -> f64 {
-    use BinaryOp::*;
-    let truth = |holds: bool| if holds { 1.0 } else { 0.0 };
-    match op {
-        Add => l + r,
-        Sub => l - r,
-        Mul => l * r,
-        Div if r == 0.0 => f64::NAN,
-        Div => l / r,
-        Mod if r == 0.0 => f64::NAN,
-        Mod => l % r,
-        Pow => l.powf(r),
-        Equal => truth(l == r),
-        NotEqual => truth(l != r),
-        Greater => truth(l > r),
-        GreaterOrEqual => truth(l >= r),
-        Less => truth(l < r),
-        LessOrEqual => truth(l <= r),
+/// The value of an operation on two numbers.
+fn fold(op: BinaryOp, l: f64, r: f64) -> f64 {
+    match Operator::from(op) {
+        Operator::Scalar(op) => arithmetic::apply(op, true, l, r, l),
         // Refused before.
-        And | Or | Unless => f64::NAN,
+        Operator::Set(_) => f64::NAN,
     }
 }
 

@@ -6,6 +6,7 @@
 
 use super::{Node, Parser, keyword::Keyword};
 use crate::ast::{BinaryOp, CompareOp, LabelFilter};
+use model::quote;
 use query_syntax::{Grammar, Infix, Kind, SyntaxError, Tokens, climb, parse_bytes, parse_matcher};
 
 impl Parser<'_> {
@@ -105,7 +106,7 @@ impl Filters<'_, '_> {
                     parser.tokens.advance();
                     parser.unexpected("string")
                 }
-                _ => parser.unexpected("comparison"),
+                _ => parser.unexpected(&format!("comparison (no stage is called {})", quote(&label))),
             });
         };
         parser.tokens.advance();

@@ -1,9 +1,7 @@
 //! Values of labels as numbers, read as Go reads them, with errors in its words.
 
 use crate::ast::Conversion;
-use query_syntax::{parse_bytes, parse_float, parse_go_duration};
-
-const NANOS_A_SECOND: f64 = 1e9;
+use query_syntax::{go_seconds, parse_bytes, parse_float, parse_go_duration};
 
 /// The value that `unwrap` makes of a label: bytes, seconds, or the number that it is.
 pub fn unwrap(text: &str, conversion: Option<Conversion>) -> Result<f64, String> {
@@ -12,8 +10,8 @@ pub fn unwrap(text: &str, conversion: Option<Conversion>) -> Result<f64, String>
         Some(Conversion::Bytes) => {
             parse_bytes(text).map(|bytes| bytes as f64).map_err(|error| error.to_string())
         }
-        Some(Conversion::Duration | Conversion::DurationSeconds) => parse_go_duration(text)
-            .map(|nanos| nanos as f64 / NANOS_A_SECOND)
-            .map_err(|error| error.to_string()),
+        Some(Conversion::Duration | Conversion::DurationSeconds) => {
+            parse_go_duration(text).map(go_seconds).map_err(|error| error.to_string())
+        }
     }
 }

@@ -77,6 +77,10 @@ impl LabelFormats {
         compiled.collect::<Result<_>>().map(Self)
     }
 
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
     pub fn used(&self, used: &mut Vec<Used>) {
         for format in &self.0 {
             match format {

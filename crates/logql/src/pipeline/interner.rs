@@ -2,15 +2,30 @@
 
 use super::line_labels::{Category, LineLabels};
 use model::Labels;
+use service_api::Error;
 use std::collections::HashMap;
 
 /// The number of a label set in the run that gave it out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct LabelSetId(pub u32);
 
-/// More label sets than a run may hold.
+/// Why a line gets no label set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TooManyLabelSets;
+pub enum LabelsError {
+    /// More label sets than a run may hold.
+    TooManySets,
+    /// More bytes than the labels of one line may take.
+    TooLong,
+}
+
+impl From<LabelsError> for Error {
+    fn from(error: LabelsError) -> Self {
+        Self::unprocessable(match error {
+            LabelsError::TooManySets => "the query has too many series",
+            LabelsError::TooLong => "the query makes more labels of one line than can be kept",
+        })
+    }
+}
 
 /// The labels of a line by where they come from. A name is in one of the three only.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -42,22 +57,25 @@ pub struct Interner<T> {
     ids: HashMap<Box<[u8]>, LabelSetId, foldhash::fast::RandomState>,
     sets: Vec<T>,
     max: usize,
+    /// Of the keys. A set is about as large as its key.
+    key_bytes: usize,
 }
 
 impl<T> Interner<T> {
     pub fn new(max: usize) -> Self {
-        Self { ids: HashMap::default(), sets: Vec::new(), max }
+        Self { ids: HashMap::default(), sets: Vec::new(), max, key_bytes: 0 }
     }
 
-    pub fn intern(&mut self, key: &[u8], make: impl FnOnce() -> T) -> Result<LabelSetId, TooManyLabelSets> {
+    pub fn intern(&mut self, key: &[u8], make: impl FnOnce() -> T) -> Result<LabelSetId, LabelsError> {
         if let Some(id) = self.ids.get(key) {
             return Ok(*id);
         }
         if self.sets.len() >= self.max {
-            return Err(TooManyLabelSets);
+            return Err(LabelsError::TooManySets);
         }
         let id = LabelSetId(self.sets.len() as u32);
         self.sets.push(make());
+        self.key_bytes += key.len();
         self.ids.insert(key.into(), id);
         Ok(id)
     }
@@ -77,6 +95,7 @@ impl<T> Interner<T> {
     fn clear(&mut self) {
         self.ids.clear();
         self.sets.clear();
+        self.key_bytes = 0;
     }
 }
 
@@ -107,6 +126,11 @@ impl LabelSets {
         self.sets.len()
     }
 
+    /// Bytes that the sets and their keys take, about.
+    pub fn bytes(&self) -> usize {
+        2 * self.sets.key_bytes
+    }
+
     pub fn is_empty(&self) -> bool {
         self.sets.len() == 0
     }
@@ -120,7 +144,10 @@ impl LabelSets {
         self.sets.clear();
     }
 
-    pub(super) fn intern(&mut self, labels: &LineLabels) -> Result<LabelSetId, TooManyLabelSets> {
+    pub(super) fn intern(&mut self, labels: &LineLabels) -> Result<LabelSetId, LabelsError> {
+        if labels.is_too_long() {
+            return Err(LabelsError::TooLong);
+        }
         if let (true, Some(id)) = (labels.is_unchanged(), self.unchanged) {
             return Ok(id);
         }

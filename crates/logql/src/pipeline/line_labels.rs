@@ -10,6 +10,10 @@ use super::{ERROR_DETAILS_LABEL, ERROR_LABEL, PRESERVE_ERROR_LABEL, hints::Hints
 use model::Labels;
 use names::{Extracted, NameFilter};
 
+/// Bytes that the labels of a line may take besides twice the line itself. A template can write a
+/// megabyte into each of thousands of labels, and JSON can give thousands of fields one long name.
+const MAX_BYTES: usize = 4 << 20;
+
 /// What is put behind the name of a label whose plain name its stream or its metadata has.
 const DUPLICATE_SUFFIX: &str = "_extracted";
 
@@ -50,6 +54,11 @@ pub struct LineLabels {
     /// Labels as they were before the first template of a `label_format`.
     snapshot: State,
     extracted: Extracted,
+    /// How many of the added labels at the front may be metadata.
+    metadata: usize,
+    /// Bytes that the arena may have.
+    room: usize,
+    is_too_long: bool,
 }
 
 /// What differs from the labels of the stream.
@@ -68,16 +77,19 @@ impl LineLabels {
         for (name, _) in labels.iter() {
             self.base_names.insert(name);
         }
-        self.begin_line();
+        self.begin_line(0);
     }
 
     pub fn base(&self) -> &Labels {
         &self.base
     }
 
-    /// Forgets all that the line before added.
-    pub fn begin_line(&mut self) {
+    /// Forgets all that the line before added. The next one has so many bytes.
+    pub fn begin_line(&mut self, bytes: usize) {
         self.arena.clear();
+        self.metadata = 0;
+        self.room = bytes.saturating_mul(2).saturating_add(MAX_BYTES).min(u32::MAX as usize);
+        self.is_too_long = false;
         self.state.clear();
         self.extracted.clear();
     }
@@ -85,6 +97,11 @@ impl LineLabels {
     /// Whether the line's labels are those of its stream.
     pub fn is_unchanged(&self) -> bool {
         self.state.is_unchanged()
+    }
+
+    /// Whether there was more than a line may have: then its labels are not all here.
+    pub fn is_too_long(&self) -> bool {
+        self.is_too_long
     }
 
     pub fn add_metadata(&mut self, name: &str, value: &str) {
@@ -96,7 +113,10 @@ impl LineLabels {
                 let value = self.push(value);
                 match self.position(self.text(name), Some(Category::Metadata)) {
                     Some(at) => self.state.added[at].value = value,
-                    None => self.state.added.push(Entry { name, value, category: Category::Metadata }),
+                    None => {
+                        self.state.added.push(Entry { name, value, category: Category::Metadata });
+                        self.metadata = self.state.added.len();
+                    }
                 }
             }
         }
@@ -267,6 +287,10 @@ impl LineLabels {
 
     fn push(&mut self, text: &str) -> Span {
         let start = self.arena.len() as u32;
+        if text.len() > self.room - self.arena.len() {
+            self.is_too_long = true;
+            return Span { start, end: start };
+        }
         self.arena.push_str(text);
         Span { start, end: self.arena.len() as u32 }
     }
@@ -286,7 +310,12 @@ impl LineLabels {
 
     /// Where an added label of this name is, of any category or of one.
     fn position(&self, name: &str, category: Option<Category>) -> Option<usize> {
-        self.state.added.iter().position(|entry| {
+        let among = match category {
+            // It is there before all that is parsed, of which there may be much.
+            Some(Category::Metadata) => self.metadata.min(self.state.added.len()),
+            _ => self.state.added.len(),
+        };
+        self.state.added[..among].iter().position(|entry| {
             category.is_none_or(|category| entry.category == category) && self.text(entry.name) == name
         })
     }

@@ -4,7 +4,7 @@ use super::{
     Pipeline,
     convert::unwrap,
     hints::{Hints, Used, used_by},
-    interner::{Interner, Key, LabelSetId, TooManyLabelSets},
+    interner::{Interner, Key, LabelSetId, LabelsError},
     label_filter,
     line_labels::{Category, LineLabels},
     stage::{SAMPLE_ERROR, Scratch},
@@ -138,13 +138,13 @@ impl SampleRun {
     /// them: a query that meets such a series fails.
     ///
     /// # Errors
-    /// `TooManyLabelSets` where it would be of one series too many.
+    /// `TooManySets` where it would be of one series too many; `TooLong` for its labels.
     pub fn process<'m>(
         &mut self,
         timestamp: Nanos,
         line: &[u8],
         metadata: impl IntoIterator<Item = (&'m str, &'m str)>,
-    ) -> Result<Option<Sample>, TooManyLabelSets> {
+    ) -> Result<Option<Sample>, LabelsError> {
         let Self { extractor, labels, scratch, .. } = self;
         let line = extractor.pipeline.process(timestamp, line, metadata, labels, scratch);
         let Some(line) = line else { return Ok(None) };
@@ -164,8 +164,11 @@ impl SampleRun {
         self.series.get(id)
     }
 
-    fn intern(&mut self) -> Result<LabelSetId, TooManyLabelSets> {
+    fn intern(&mut self) -> Result<LabelSetId, LabelsError> {
         let Self { extractor, labels, series, unchanged, key, .. } = self;
+        if labels.is_too_long() {
+            return Err(LabelsError::TooLong);
+        }
         let is_unchanged = labels.is_unchanged();
         if let (true, Some(id)) = (is_unchanged, *unchanged) {
             return Ok(id);
@@ -199,7 +202,7 @@ fn intern<'l, I: Iterator<Item = (&'l str, &'l str)>>(
     series: &mut Interner<Labels>,
     key: &mut Key,
     labels: impl Fn() -> I,
-) -> Result<LabelSetId, TooManyLabelSets> {
+) -> Result<LabelSetId, LabelsError> {
     let present = || labels().filter(|(_, value)| !value.is_empty());
     let key = key.write(present().map(|(name, value)| (Category::Stream, name, value)));
     series.intern(key, || {

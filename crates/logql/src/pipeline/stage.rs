@@ -122,6 +122,17 @@ pub fn run<'r>(
 }
 
 impl Stage {
+    /// How many stages of the usual kind it is worth. Templates can loop, and paths be long.
+    pub fn weight(&self) -> usize {
+        const TEMPLATE: usize = 16;
+        match self {
+            Self::Parser(Parser::JsonPaths(paths), _) => paths.steps(),
+            Self::LineFormat(_) => TEMPLATE,
+            Self::LabelFormat(formats) => TEMPLATE * formats.len(),
+            _ => 1,
+        }
+    }
+
     fn apply(
         &self,
         env: &Env<'_>,

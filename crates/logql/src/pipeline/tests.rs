@@ -187,7 +187,7 @@ fn equal_labels_have_one_id_and_ids_are_bounded() {
     let first = id("a=1 b=2");
     assert_eq!(id("b=2 a=1"), first);
     assert_ne!(id("a=1"), first);
-    assert_eq!(id("a=2"), Err(TooManyLabelSets));
+    assert_eq!(id("a=2"), Err(LabelsError::TooManySets));
     assert_eq!(id("a=1 b=2"), first);
     run.clear_label_sets();
     assert!(run.label_sets().is_empty());
@@ -204,4 +204,25 @@ fn objects_whose_names_would_grow_without_bound_are_passed_over() {
         let id = kept.label_set().unwrap();
         assert!(run.label_sets().get(id).parsed.is_empty());
     }
+}
+
+#[test]
+fn a_line_has_no_more_labels_than_fit() {
+    let formats: Vec<_> = (0..200).map(|n| format!("l{n}=`{{{{repeat 60000 \"a\"}}}}`")).collect();
+    let mut made = run(&format!("| label_format {}", formats.join(",")));
+    let mut kept = made.process(0, b"x", []).unwrap();
+    assert_eq!(kept.label_set(), Err(LabelsError::TooLong));
+    // One long name for many fields.
+    let fields: Vec<_> = (0..10_000).map(|n| format!("\"{n}\":1")).collect();
+    let long = format!("{{\"{}\":{{{}}}}}", "p".repeat(1000), fields.join(","));
+    let mut parsed = run("| json");
+    assert_eq!(parsed.process(0, long.as_bytes(), []).unwrap().label_set(), Err(LabelsError::TooLong));
+    let id = parsed.process(0, b"{\"a\":1}", []).unwrap().label_set().unwrap();
+    assert_eq!(parsed.label_sets().get(id).parsed.to_string(), "{a=\"1\"}");
+    // Many labels that are not large are all there, and the first of one name stays.
+    let many: Vec<_> = (0..500).chain(0..500).enumerate().map(|(at, n)| format!("n{n}={at}")).collect();
+    let mut parsed = run("| logfmt");
+    let id = parsed.process(0, many.join(" ").as_bytes(), [("m", "n1")]).unwrap().label_set().unwrap();
+    let labels = parsed.label_sets().get(id).parsed.clone();
+    assert_eq!((labels.len(), labels.get("n499"), labels.get("n0")), (500, Some("499"), Some("0")));
 }

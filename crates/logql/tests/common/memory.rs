@@ -74,6 +74,13 @@ impl Memory {
         self.streams[at].pages.sort_by_key(|page| (page.range.start, page.range.end));
     }
 
+    /// Adds the only stream and its only page.
+    pub fn add_page(&mut self, labels: &Labels, range: NanoRange, lines: Arc<dyn LineSource>) {
+        let page =
+            LogPage { range, lines: 1000, text_bytes: 3000, stored_bytes: 0, data: PageData::Here(lines) };
+        self.streams = vec![LogStream { labels: labels.clone(), pages: vec![page] }];
+    }
+
     /// Pages that were fetched so far.
     pub fn fetched(&self) -> usize {
         self.store.fetched.load(Ordering::Relaxed)

@@ -5,9 +5,9 @@ use crate::{
     script::BASE,
 };
 use logql::engine::{Answer, Data, Direction, Engine, EngineConfig, Query};
-use model::{Labels, Lines, Nanos, TenantId};
+use model::{Labels, Lines, NanoRange, Nanos, TenantId};
 use proptest::prelude::*;
-use service_api::{Code, ReadContext, Result};
+use service_api::{Code, LineSource, Needles, ReadContext, Result};
 use std::sync::Arc;
 
 const MINUTE: Nanos = 60_000_000_000;
@@ -231,5 +231,29 @@ async fn a_query_ends_when_it_is_cancelled_or_too_large() {
         cancelled.cancel.cancel();
         let error = Engine::default().query(&cancelled, Arc::new(long_stream()), query()).await.unwrap_err();
         assert_eq!(error.code, Code::Canceled);
+    }
+}
+
+/// A page of many lines, in the middle of whose reading the client goes away.
+struct LastPage(ReadContext);
+
+impl LineSource for LastPage {
+    fn read(&self, _: &Needles, out: &mut Lines) -> Result<bool> {
+        self.0.cancel.cancel();
+        *out = Lines::default();
+        (0..1000).for_each(|n| out.push(BASE + n, b"n=1", []));
+        Ok(true)
+    }
+}
+
+#[tokio::test]
+async fn a_query_ends_in_the_middle_of_a_page() {
+    for expr in [r#"{app="x"} | logfmt"#, r#"sum(count_over_time({app="x"} | n="1" [1h]))"#] {
+        let ctx = ReadContext::new(TenantId::new("test").unwrap(), 64 << 20);
+        let mut memory = Memory::default();
+        memory.add_page(&labels(0), NanoRange::new(BASE, BASE + 999), Arc::new(LastPage(ctx.clone())));
+        let query = log_query(expr, BASE, BASE + MINUTE, Direction::Forward, 10_000);
+        let error = Engine::default().query(&ctx, Arc::new(memory), query).await.unwrap_err();
+        assert_eq!(error.code, Code::Canceled, "{expr}");
     }
 }

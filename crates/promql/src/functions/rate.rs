@@ -35,7 +35,7 @@ pub fn extrapolated(
     let ([first_time, .., last_time], [first_value, .., last_value]) = (times, values) else { return None };
     let mut change = last_value - first_value;
     if kind != RateKind::Delta {
-        change += reset_correction(values);
+        change = counting_resets(change, values);
     }
     let span = Span {
         first_time: *first_time,
@@ -47,9 +47,10 @@ pub fn extrapolated(
     Some(span.extrapolate(kind, start, end))
 }
 
-/// What counters lost by falling back to zero.
-pub fn reset_correction(values: &[f64]) -> f64 {
-    values.windows(2).filter(|w| w[1] < w[0]).fold(0.0, |lost, w| lost + w[0])
+/// A counter's change with what it lost by falling back to zero, added one after the other as
+/// Prometheus does: where values cancel each other the order tells.
+fn counting_resets(change: f64, values: &[f64]) -> f64 {
+    values.windows(2).filter(|w| w[1] < w[0]).fold(change, |change, w| change + w[0])
 }
 
 impl Span {

@@ -52,6 +52,47 @@ async fn each_store_is_asked_once_and_the_order_stays() {
     assert_eq!((a.0.lock().clone(), b.0.lock().clone()), (vec![vec![7, 9]], vec![vec![8]]));
 }
 
+/// A store that takes its time, and how many of its kind are at work, now and at most.
+struct Slow {
+    turns: usize,
+    at_work: Arc<Mutex<(usize, usize)>>,
+}
+
+#[async_trait]
+impl PageStore for Slow {
+    async fn fetch(&self, _: &ReadContext, pages: &[u64]) -> Result<Vec<Arc<dyn LineSource>>> {
+        {
+            let (now, most) = &mut *self.at_work.lock();
+            *now += 1;
+            *most = (*most).max(*now);
+        }
+        for _ in 0..self.turns {
+            tokio::task::yield_now().await;
+        }
+        self.at_work.lock().0 -= 1;
+        Ok(pages.iter().map(|&page| Arc::new(One(page as Nanos)) as Arc<dyn LineSource>).collect())
+    }
+}
+
+#[tokio::test]
+async fn some_stores_are_asked_at_once_and_the_order_stays() {
+    let at_work = Arc::default();
+    let pages: Vec<LogPage> = (0..20)
+        .map(|at| {
+            let store = Arc::new(Slow { turns: 20 - at, at_work: Arc::clone(&at_work) });
+            page(0, PageData::Stored(store, at as u64))
+        })
+        .collect();
+    let ctx = ReadContext::new(TenantId::anonymous(), 1000);
+    let found = fetch_pages(&ctx, &pages.iter().collect::<Vec<_>>()).await.unwrap();
+    let mut lines = Lines::default();
+    for (at, page) in found.iter().enumerate() {
+        page.read(&Needles::default(), &mut lines).unwrap();
+        assert_eq!(lines.timestamps, [at as Nanos]);
+    }
+    assert_eq!(*at_work.lock(), (0, 8));
+}
+
 #[test]
 fn streams_with_the_same_labels_become_one_with_pages_in_time_order() {
     let set = |streams: &[(&str, &[Nanos])]| StreamSet {

@@ -9,7 +9,7 @@ use logql::{
     pipeline::{Pipeline, PipelineRun},
 };
 use model::{Nanos, TenantId};
-use service_api::{Error, Result, TailItem};
+use service_api::{Error, Result, TailItem, TailedStream};
 use std::{sync::Arc, time::Duration};
 use tokio::{
     sync::mpsc::Receiver,
@@ -23,8 +23,9 @@ const PING_EVERY: Duration = Duration::from_secs(1);
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Frames are put together from what comes within this time.
 const GATHER: Duration = Duration::from_millis(100);
-/// Items that are put into one frame at most.
+/// Items that are put into one frame at most, and how long that may take.
 const FRAME_ITEMS: usize = 1000;
+const FRAME_TIME: Duration = Duration::from_secs(1);
 /// Label sets that are known at a time; then all are forgotten.
 const LABEL_SETS: usize = 100_000;
 
@@ -34,10 +35,11 @@ pub struct Session {
     query: LogQuery,
     show: Show,
     delay: Duration,
-    run: PipelineRun,
+    /// Away while it works on another thread.
+    run: Option<PipelineRun>,
     /// Opened before the store is asked, so that nothing falls in between.
     news: Receiver<TailItem>,
-    sent: Sent,
+    sent: Arc<Sent>,
 }
 
 impl Session {
@@ -50,8 +52,8 @@ impl Session {
     ) -> Result<Self> {
         let pipeline = Arc::new(Pipeline::new(&query.stages)?);
         let news = state.deps.tail.tail(&tenant, query.matchers.clone())?;
-        let run = PipelineRun::new(pipeline, LABEL_SETS);
-        Ok(Self { state: state.clone(), tenant, query, show, delay, run, news, sent: Sent::new() })
+        let run = Some(PipelineRun::new(pipeline, LABEL_SETS));
+        Ok(Self { state: state.clone(), tenant, query, show, delay, run, news, sent: Arc::default() })
     }
 
     pub async fn run(mut self, mut socket: WebSocket, start: Nanos, limit: u64) {
@@ -77,7 +79,7 @@ impl Session {
             }
             tokio::select! {
                 item = self.news.recv() => match item {
-                    Some(item) => self.gather(item, &mut frame).await,
+                    Some(item) => self.gather(item, &mut frame).await?,
                     None => return Err(Error::unavailable("the process is stopping")),
                 },
                 heard = socket.recv() => match heard {
@@ -110,26 +112,45 @@ impl Session {
         let found = slots::run(&self.state, &self.tenant, None, work).await?;
         let mut frame = Frame::default();
         if let Data::Streams(streams) = found.data {
-            self.sent = streams.iter().flat_map(|stream| stream.entries.iter().cloned()).collect();
+            self.sent = Arc::new(streams.iter().flat_map(|stream| stream.entries.iter().cloned()).collect());
             frame.add_found(streams);
         }
         Ok(frame)
     }
 
     /// Puts what has come, and what comes right behind it, into a frame.
-    async fn gather(&mut self, first: TailItem, frame: &mut Frame) {
+    async fn gather(&mut self, first: TailItem, frame: &mut Frame) -> Result<()> {
         tokio::time::sleep(GATHER.max(self.delay)).await;
+        let clock = Arc::clone(&self.state.deps.clock);
+        let started = clock.monotonic();
         let mut next = Some(first);
         for _ in 0..FRAME_ITEMS {
             match next {
-                Some(TailItem::Stored(stored)) => frame.add_stored(&stored, &mut self.run, &self.sent),
+                Some(TailItem::Stored(stored)) => self.add(stored, frame).await?,
                 Some(TailItem::Missed { labels, timestamp, .. }) => frame.add_missed(labels, timestamp),
                 None => break,
+            }
+            if frame.is_full() || clock.monotonic().saturating_sub(started) >= FRAME_TIME {
+                break; // the others wait, and are told as missed if they are too many
             }
             next = self.news.try_recv().ok();
         }
         // Ids are not kept from frame to frame.
-        self.run.clear_label_sets();
+        self.run.iter_mut().for_each(PipelineRun::clear_label_sets);
+        Ok(())
+    }
+
+    /// Adds lines to a frame; their stages may take long.
+    async fn add(&mut self, stored: TailedStream, frame: &mut Frame) -> Result<()> {
+        let Some(mut run) = self.run.take() else { return Err(Error::internal("a tail lost its stages")) };
+        let (mut filled, sent) = (std::mem::take(frame), Arc::clone(&self.sent));
+        let work = move || {
+            filled.add_stored(&stored, &mut run, &sent);
+            (run, filled)
+        };
+        let (run, filled) = slots::off_thread(work).await?;
+        (self.run, *frame) = (Some(run), filled);
+        Ok(())
     }
 }
 

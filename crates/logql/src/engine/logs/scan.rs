@@ -4,7 +4,7 @@ use super::top::{Found, Top};
 use crate::{
     engine::{
         Direction, Stats,
-        pages::{Batch, LinesBuffer, PageTask, next_candidate, positions},
+        pages::{Batch, LinesBuffer, Pace, PageTask, next_candidate, positions},
     },
     pipeline::{Pipeline, PipelineRun},
 };
@@ -35,21 +35,23 @@ pub(super) struct Scanned {
     pub barren: Vec<PageData>,
 }
 
-/// Label sets that a scanner keeps by their ids before it forgets them all.
+/// Label sets that a scanner keeps by their ids before it forgets them all, and bytes of them.
 const MAX_LABEL_SETS: usize = 4096;
+const MAX_LABEL_BYTES: usize = 1 << 20;
 
 pub(super) struct Scanner {
     run: PipelineRun,
     needles: Needles,
     buffer: LinesBuffer,
     picked: Vec<u32>,
+    pace: Pace,
 }
 
 impl Scanner {
     pub fn new(ctx: &ReadContext, pipeline: Arc<Pipeline>, now: Nanos) -> Result<Self> {
-        let needles = pipeline.needles();
+        let (needles, pace) = (pipeline.needles(), Pace::new(&pipeline));
         let run = PipelineRun::new(pipeline, MAX_LABEL_SETS).at(now);
-        Ok(Self { run, needles, buffer: LinesBuffer::new(ctx)?, picked: Vec::new() })
+        Ok(Self { run, needles, buffer: LinesBuffer::new(ctx)?, picked: Vec::new(), pace })
     }
 
     /// Takes page after page of a batch, of which other scanners take theirs, until none is left
@@ -120,7 +122,8 @@ impl Scanner {
             if !scanned.top.wants(self.buffer.lines.timestamps[at as usize]) {
                 break;
             }
-            if let Some(found) = self.process(task, at) {
+            self.pace.line(&job.ctx, self.buffer.lines.span(at as usize).len())?;
+            if let Some(found) = self.process(task, at)? {
                 scanned.stats.lines_after_filter += 1;
                 scanned.top.push(found)?;
             }
@@ -129,20 +132,22 @@ impl Scanner {
         Ok(())
     }
 
-    fn process(&mut self, task: PageTask, at: u32) -> Option<Found> {
-        if self.run.label_sets().len() >= MAX_LABEL_SETS {
+    fn process(&mut self, task: PageTask, at: u32) -> Result<Option<Found>> {
+        let known = self.run.label_sets();
+        if known.len() >= MAX_LABEL_SETS || known.bytes() >= MAX_LABEL_BYTES {
             self.run.clear_label_sets();
         }
         let lines = &self.buffer.lines;
         let position = at as usize;
         let (timestamp, stored) = (lines.timestamps[position], lines.line(position));
-        let mut kept = self.run.process(timestamp, stored, lines.metadata(position))?;
+        let Some(mut kept) = self.run.process(timestamp, stored, lines.metadata(position)) else {
+            return Ok(None);
+        };
         let line = kept.line.to_owned();
-        // There is room for it: see above.
-        let set = kept.label_set().ok()?;
+        let set = kept.label_set()?;
         let labels = self.run.label_sets().get(set).clone();
         let identity = task.identity(timestamp, stored);
-        Some(Found { timestamp, stream: task.stream, page: task.page, at, identity, labels, line })
+        Ok(Some(Found { timestamp, stream: task.stream, page: task.page, at, identity, labels, line }))
     }
 }
 

@@ -34,7 +34,9 @@ pub(crate) struct Top {
 
 impl Found {
     fn bytes(&self) -> usize {
-        size_of::<Self>() + self.line.capacity()
+        // Labels of the stream are there already.
+        let labels = self.labels.metadata.heap_bytes() + self.labels.parsed.heap_bytes();
+        size_of::<Self>() + self.line.capacity() + labels
     }
 }
 
@@ -157,5 +159,28 @@ impl Top {
     fn count(&mut self) -> Result<()> {
         self.held = self.budget.reserve(0)?;
         self.held.grow(self.found.iter().map(Found::bytes).sum())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use model::Labels;
+
+    #[test]
+    fn lines_count_with_the_labels_that_were_made_for_them() {
+        let found = |label: &str| Found {
+            timestamp: 0,
+            stream: 0,
+            page: 0,
+            at: 0,
+            identity: None,
+            labels: LabelSet { parsed: Labels::from_pairs([("a", label)]), ..LabelSet::default() },
+            line: "x".to_owned(),
+        };
+        let budget = MemoryBudget::new(10_000);
+        let mut top = Top::new(&budget, Direction::Forward, 1000).unwrap();
+        top.push(found("short")).unwrap();
+        assert!(top.push(found(&"long".repeat(2500))).is_err());
     }
 }

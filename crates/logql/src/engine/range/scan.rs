@@ -7,7 +7,7 @@ use super::{
 use crate::{
     engine::{
         Stats,
-        pages::{Batch, LinesBuffer, PageTask, next_candidate, positions},
+        pages::{Batch, LinesBuffer, Pace, PageTask, next_candidate, positions},
     },
     pipeline::{ERROR_LABEL, PRESERVE_ERROR_LABEL, SampleExtractor, SampleRun},
 };
@@ -39,6 +39,7 @@ pub(super) struct RangeScanner {
     buffer: LinesBuffer,
     found: Accumulator,
     seen: Seen,
+    pace: Pace,
     /// The stream of the page before.
     stream: Option<u32>,
     stats: Stats,
@@ -62,6 +63,7 @@ impl RangeScanner {
             buffer: LinesBuffer::new(ctx)?,
             found: Accumulator::new(ctx, job.kind, job.windows.count())?,
             seen: Seen::new(&ctx.budget)?,
+            pace: Pace::new(job.extractor.pipeline()),
             stream: None,
             stats: Stats::default(),
             job,
@@ -133,7 +135,7 @@ impl RangeScanner {
         metadata: impl IntoIterator<Item = (&'m str, &'m str)>,
     ) -> Result<Option<(usize, f64)>> {
         let sample = self.run.process(time, line, metadata);
-        let Some(sample) = sample.map_err(|_| Error::unprocessable("the query has too many series"))? else {
+        let Some(sample) = sample? else {
             return Ok(None);
         };
         let series = sample.series.0 as usize;
@@ -177,6 +179,7 @@ impl RangeScanner {
         while let Some(candidate) = next_candidate(pipeline, lines, at..among.end) {
             at = candidate + 1;
             let (time, line) = (lines.timestamps[candidate], lines.line(candidate));
+            self.pace.line(&job.ctx, line.len())?;
             if !alone.contains(&candidate) && self.seen.is_repeat(task, time, line)? {
                 self.stats.duplicates += 1;
                 continue;

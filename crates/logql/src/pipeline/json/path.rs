@@ -79,6 +79,11 @@ fn end_of_input() -> String {
 pub struct JsonPaths(pub Vec<(String, JsonPath)>);
 
 impl JsonPaths {
+    /// Steps of all paths.
+    pub fn steps(&self) -> usize {
+        self.0.iter().map(|(_, path)| path.0.len()).sum()
+    }
+
     /// Sets every label: to nothing where there is no such value.
     pub fn parse(&self, line: &str, labels: &mut LineLabels, hints: &Hints, buffers: &mut Buffers) {
         if line.is_empty() {

@@ -28,7 +28,7 @@ fn a_counter_is_not_stretched_below_zero() {
 
 #[test]
 fn resets_are_made_good_for_counters_only() {
-    assert_eq!(reset_correction(&[5.0, 2.0, 3.0, 1.0]), 8.0);
+    assert_eq!(counting_resets(0.0, &[5.0, 2.0, 3.0, 1.0]), 8.0);
     assert_eq!(increase(&[1, 2, 3, 4], &[100.0, 110.0, 10.0, 20.0], 0, 4), Some(40.0));
     let delta =
         extrapolated(RateKind::Delta, &minutes(&[1, 2, 3, 4]), &[100.0, 110.0, 10.0, 20.0], 0, 240_000);
