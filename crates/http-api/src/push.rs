@@ -161,7 +161,7 @@ fn form(headers: &HeaderMap) -> Result<Form> {
         _ => return Err(unsupported()),
     };
     let content_type = header(header::CONTENT_TYPE).split(';').next().unwrap_or("").trim();
-    match (content_type, encoding) {
+    match (content_type.to_ascii_lowercase().as_str(), encoding) {
         ("", _) => Err(Error::bad_request("mime: no media type")),
         // Some senders say "snappy" of JSON that is not, and Loki lets them.
         ("application/json", Some(Encoding::Snappy) | None) => Ok(Form::Json(Encoding::Identity)),

@@ -3,25 +3,22 @@
 
 #![allow(clippy::expect_used, reason = "a bench that cannot go on may stop")]
 
-use block_store::{Bucket, Manifests, Ulid};
+#[path = "support/ingester.rs"]
+mod support;
+
 use divan::{Bencher, counter::ItemsCount};
 use futures::{StreamExt, stream};
-use ingester::{Dependencies, Ingester, IngesterConfig, fs::RealFs, wal::Sync};
+use ingester::Ingester;
 use model::{Labels, Matcher, Sample, TenantId, TimeRange};
 use prometheus_client::registry::Registry;
-use runtime::SystemClock;
 use service_api::{
-    BatchSeries, Ingest, LabelSource, Limits, MetricsReader, ReadContext, Result, SampleBuffer,
-    SelectRequest, SeriesKey, WriteBatch,
+    BatchSeries, Ingest, MetricsReader, ReadContext, SampleBuffer, SelectRequest, SeriesKey, WriteBatch,
 };
-use std::{
-    path::Path,
-    sync::{
-        Arc,
-        atomic::{AtomicI64, AtomicU64, Ordering},
-    },
-    time::Duration,
+use std::sync::{
+    Arc,
+    atomic::{AtomicI64, Ordering},
 };
+use support::{NoLabels, logged, start};
 
 const SERIES: usize = 100_000;
 const BATCH: usize = 1_000;
@@ -34,14 +31,6 @@ struct World {
     runtime: tokio::runtime::Runtime,
     now: AtomicI64,
     dir: tempfile::TempDir,
-}
-
-struct NoLabels;
-
-impl LabelSource for NoLabels {
-    fn pairs(&self, _: usize, _: &mut dyn FnMut(&str, &str)) -> Result<()> {
-        Ok(())
-    }
 }
 
 fn labels(series: usize) -> Labels {
@@ -111,9 +100,9 @@ impl World {
             let (tenant, batch) = (tenant(), batch(first, 0));
             world.runtime.block_on(world.ingester.append(&tenant, batch, Some(named))).expect("it is taken");
         }
-        let (named, declared) = (resident(), world.logged());
+        let (named, declared) = (resident(), logged(&world.registry));
         (1..SCRAPES).for_each(|_| world.scrape());
-        let logged = (world.logged() - declared) / ((SCRAPES - 1) * SERIES) as f64;
+        let logged = (logged(&world.registry) - declared) / ((SCRAPES - 1) * SERIES) as f64;
         println!("log: {:.0} B to declare a series, {logged:.2} B a sample", declared / SERIES as f64);
         let bytes = |after: usize| after.saturating_sub(before) / SERIES;
         println!(
@@ -122,14 +111,6 @@ impl World {
             bytes(resident())
         );
         world
-    }
-
-    /// Bytes that the log has taken.
-    fn logged(&self) -> f64 {
-        let mut text = String::new();
-        prometheus_client::encoding::text::encode(&mut text, &self.registry).expect("it is text");
-        let line = text.lines().find_map(|line| line.strip_prefix("yagura_wal_appended_bytes_total "));
-        line.and_then(|bytes| bytes.parse().ok()).unwrap_or(0.0)
     }
 
     /// Appends one sample of every series, eight requests at a time.
@@ -153,26 +134,6 @@ impl World {
         let request = SelectRequest { matchers: matchers.to_vec(), range: TimeRange::ALL };
         self.runtime.block_on(self.ingester.select(&ctx, &request)).expect("it is read")
     }
-}
-
-fn start(dir: &Path, registry: &mut Registry) -> Arc<Ingester> {
-    let clock = Arc::new(SystemClock::new());
-    let bucket = Bucket::new(Arc::new(object_store::memory::InMemory::new()), "");
-    let ids = AtomicU64::new(0);
-    let dependencies = Dependencies {
-        fs: Arc::new(RealFs),
-        dir: dir.to_owned(),
-        clock: clock.clone(),
-        limits: Arc::new(Arc::new(Limits::default())),
-        manifests: Arc::new(Manifests::new(bucket, clock, Duration::ZERO)),
-        new_id: Arc::new(move || {
-            Ulid::from_parts(START as u64, u128::from(ids.fetch_add(1, Ordering::Relaxed)))
-        }),
-        instance: "bench".into(),
-    };
-    let mut config = IngesterConfig::default();
-    config.wal.sync = Sync::Interval;
-    Ingester::start(config, dependencies, registry).expect("it starts")
 }
 
 fn tenant() -> TenantId {

@@ -3,37 +3,22 @@
 
 #![allow(clippy::expect_used, reason = "a bench that cannot go on may stop")]
 
-use block_store::{Bucket, Manifests, Ulid};
+#[path = "support/ingester.rs"]
+mod support;
+
 use divan::{Bencher, counter::BytesCount};
 use futures::{StreamExt, stream};
-use ingester::{Dependencies, Ingester, IngesterConfig, fs::RealFs, wal::Sync};
+use ingester::Ingester;
 use model::{Labels, TenantId};
 use prometheus_client::registry::Registry;
-use runtime::SystemClock;
-use service_api::{
-    BatchStream, IngestLogs, LabelSource, Limits, LogBatch, LogEntry, Result, SeriesKey, TextSpan,
-};
-use std::{
-    path::Path,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
-};
+use service_api::{BatchStream, IngestLogs, LogBatch, LogEntry, SeriesKey, TextSpan};
+use std::sync::Arc;
+use support::{NoLabels, logged, start};
 
 const STREAMS: usize = 100;
 const BATCH_BYTES: usize = 500_000;
 const BATCHES: usize = 100;
 const START: i64 = 1_700_000_000_000_000_000;
-
-struct NoLabels;
-
-impl LabelSource for NoLabels {
-    fn pairs(&self, _: usize, _: &mut dyn FnMut(&str, &str)) -> Result<()> {
-        Ok(())
-    }
-}
 
 fn labels(stream: usize) -> Labels {
     Labels::from_pairs([("app", format!("app-{}", stream / 10)), ("pod", format!("pod-{stream}"))])
@@ -95,24 +80,6 @@ fn text_bytes(batches: &[Arc<LogBatch>]) -> usize {
     batches.iter().map(|batch| batch.text.len()).sum()
 }
 
-fn start(dir: &Path, registry: &mut Registry) -> Arc<Ingester> {
-    let clock = Arc::new(SystemClock::new());
-    let bucket = Bucket::new(Arc::new(object_store::memory::InMemory::new()), "");
-    let ids = AtomicU64::new(0);
-    let dependencies = Dependencies {
-        fs: Arc::new(RealFs),
-        dir: dir.to_owned(),
-        clock: clock.clone(),
-        limits: Arc::new(Arc::new(Limits::default())),
-        manifests: Arc::new(Manifests::new(bucket, clock, Duration::ZERO)),
-        new_id: Arc::new(move || Ulid::from_parts(0, u128::from(ids.fetch_add(1, Ordering::Relaxed)))),
-        instance: "bench".into(),
-    };
-    let mut config = IngesterConfig::default();
-    config.wal.sync = Sync::Interval;
-    Ingester::start(config, dependencies, registry).expect("it starts")
-}
-
 fn append(runtime: &tokio::runtime::Runtime, ingester: &Ingester, batches: &[Arc<LogBatch>]) {
     let tenant = TenantId::anonymous();
     runtime.block_on(async {
@@ -134,14 +101,6 @@ fn cpu() -> f64 {
     let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
     let ticks = |at: usize| fields.get(at).and_then(|field| field.parse::<f64>().ok()).unwrap_or(0.0);
     (ticks(11) + ticks(12)) / 100.0
-}
-
-/// Bytes that the log has taken.
-fn logged(registry: &Registry) -> f64 {
-    let mut text = String::new();
-    prometheus_client::encoding::text::encode(&mut text, registry).expect("it is text");
-    let line = text.lines().find_map(|line| line.strip_prefix("yagura_wal_appended_bytes_total "));
-    line.and_then(|bytes| bytes.parse().ok()).unwrap_or(0.0)
 }
 
 #[divan::bench(sample_count = 5, sample_size = 1)]

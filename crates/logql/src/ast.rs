@@ -18,10 +18,11 @@ pub use metric::{
     Binary, Conversion, Grouping, LabelReplace, LogRange, MetricExpr, RangeAggregation, Unwrap,
     VectorAggregation,
 };
-pub use operator::{BinaryOp, Cardinality, RangeOp, VectorMatching, VectorOp};
+pub use operator::{BinaryOp, RangeOp, VectorOp};
 pub use pattern::{InvalidPattern, Pattern, PatternPart};
 pub use query_syntax::Span;
 pub use stage::{Extraction, LabelFormat, LabelSelection, Logfmt, Stage};
+pub use vectors::{Cardinality, VectorMatching};
 
 use model::Matcher;
 

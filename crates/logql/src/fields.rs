@@ -19,6 +19,9 @@ pub use kind::FieldType;
 
 /// Values of one field that are counted; there may be more.
 const MAX_VALUES: usize = 10_000;
+/// Bytes that a field and a value of one take beside their text: nodes of maps, sets and their room.
+const FIELD_BYTES: usize = 640;
+const VALUE_BYTES: usize = 64;
 /// Label sets of one line at a time: nothing is kept of them.
 const LABEL_SETS: usize = 1;
 
@@ -103,14 +106,14 @@ impl FieldFinder {
                 return Ok(());
             }
             // Once here, and once where the answer is written.
-            self.held.grow(size_of::<(String, Found)>() + 2 * name.len())?;
+            self.held.grow(FIELD_BYTES + 2 * name.len())?;
             let new = Found { kind: FieldType::of(value), parsers: BTreeSet::new(), values: HashSet::new() };
             self.found.insert(name.to_owned(), new);
         }
         let Some(found) = self.found.get_mut(name) else { return Ok(()) };
         found.parsers.extend(parser);
         if found.values.len() < MAX_VALUES && !found.values.contains(value) {
-            self.held.grow(2 * (size_of::<Box<str>>() + value.len()))?;
+            self.held.grow(VALUE_BYTES + 2 * value.len())?;
             found.values.insert(value.into());
         }
         Ok(())

@@ -11,8 +11,8 @@ pub use pretty::pretty;
 
 use crate::{
     ast::{
-        Binary, Cardinality, Expr, Grouping, LabelReplace, LogQuery, LogRange, MetricExpr, RangeAggregation,
-        Unwrap, VectorAggregation,
+        Binary, Expr, Grouping, LabelReplace, LogQuery, LogRange, MetricExpr, RangeAggregation, Unwrap,
+        VectorAggregation,
     },
     parse::is_plain_name,
 };
@@ -174,11 +174,7 @@ impl Display for Operator<'_> {
         if *return_bool {
             f.write_str(" bool")?;
         }
-        let group = match matching.cardinality {
-            Cardinality::OneToOne => "",
-            Cardinality::ManyToOne => "group_left",
-            Cardinality::OneToMany => "group_right",
-        };
+        let group = matching.cardinality.modifier().unwrap_or_default();
         if !matching.on && matching.labels.is_empty() && group.is_empty() {
             return Ok(());
         }

@@ -7,10 +7,11 @@ mod value_type;
 
 pub(crate) use duration::is_out_of_range;
 pub use duration::{Duration, DurationContext, DurationError, DurationExpr, DurationOp};
-pub use operator::{AggregateOp, BinaryOp, Cardinality, FillValues, UnaryOp, VectorMatching};
+pub use operator::{AggregateOp, BinaryOp, FillValues, UnaryOp};
 pub use query_syntax::Span;
 pub use selector::{At, MatrixSelector, Subquery, VectorSelector};
 pub use value_type::ValueType;
+pub use vectors::{Cardinality, VectorMatching};
 
 use crate::signatures::Signature;
 
@@ -63,6 +64,7 @@ pub struct Binary {
     pub return_bool: bool,
     /// How series of the two sides find each other; `None` unless both are vectors.
     pub matching: Option<VectorMatching>,
+    pub fill: FillValues,
     pub span: Span,
 }
 

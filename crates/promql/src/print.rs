@@ -5,7 +5,7 @@ mod pretty;
 pub use pretty::pretty;
 
 use crate::ast::{
-    Aggregate, At, Binary, Cardinality, Duration, DurationExpr, DurationOp, Expr, FillValues, MatrixSelector,
+    Aggregate, At, Binary, Duration, DurationExpr, DurationOp, Expr, FillValues, MatrixSelector,
     NumberLiteral, Subquery, VectorMatching, VectorSelector,
 };
 use model::{METRIC_NAME, MatchOp, quote};
@@ -98,19 +98,15 @@ impl Display for Operator<'_> {
         if self.0.return_bool {
             f.write_str(" bool")?;
         }
-        match &self.0.matching {
-            Some(matching) => write_matching(f, matching),
-            None => Ok(()),
+        if let Some(matching) = &self.0.matching {
+            write_matching(f, matching)?;
         }
+        write_fill(f, self.0.fill)
     }
 }
 
 fn write_matching(f: &mut Formatter<'_>, matching: &VectorMatching) -> fmt::Result {
-    let group = match matching.cardinality {
-        Cardinality::ManyToOne => Some("group_left"),
-        Cardinality::OneToMany => Some("group_right"),
-        Cardinality::OneToOne | Cardinality::ManyToMany => None,
-    };
+    let group = matching.cardinality.modifier();
     if matching.on || group.is_some() || !matching.labels.is_empty() {
         let word = if matching.on { "on" } else { "ignoring" };
         write!(f, " {word} {}", Labels(&matching.labels))?;
@@ -118,7 +114,11 @@ fn write_matching(f: &mut Formatter<'_>, matching: &VectorMatching) -> fmt::Resu
     if let Some(group) = group {
         write!(f, " {group} {}", Labels(&matching.include))?;
     }
-    match matching.fill {
+    Ok(())
+}
+
+fn write_fill(f: &mut Formatter<'_>, fill: FillValues) -> fmt::Result {
+    match fill {
         FillValues { left: Some(left), right: Some(right) } if left == right => {
             write!(f, " fill ({})", ShortNumber(left))
         }

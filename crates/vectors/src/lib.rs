@@ -15,7 +15,7 @@ pub use aggregate::{Groups, Kind, Top};
 pub use compensated::add_compensated;
 pub use label_replace::{LabelReplace, check_value_length};
 pub use labels::{LabelChoice, merge_same_labels, without_metadata};
-pub use matching::{Cardinality, Duplicate, Matching, Pairs, SetOp, set_operation};
+pub use matching::{Cardinality, Duplicate, Pairs, SetOp, VectorMatching, set_operation};
 pub use operator::{Arithmetic, Comparison, ScalarOp};
 pub use order::{ascending, descending};
 pub use quantile::quantile;

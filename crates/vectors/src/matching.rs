@@ -14,8 +14,9 @@ use crate::{
 use model::Labels;
 use std::collections::HashMap;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Cardinality {
+    #[default]
     OneToOne,
     /// `group_left`
     ManyToOne,
@@ -23,21 +24,40 @@ pub enum Cardinality {
     OneToMany,
 }
 
-/// How the series of two sides find each other.
-#[derive(Clone, Copy, Debug)]
-pub struct Matching<'a> {
+/// How the series of two sides find each other. The default is `ignoring ()`: all labels must agree.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct VectorMatching {
     pub cardinality: Cardinality,
     /// `labels` are those that must agree; otherwise all others must.
     pub on: bool,
-    pub labels: &'a [String],
+    pub labels: Vec<String>,
     /// Labels that the "one" side adds to the result.
-    pub include: &'a [String],
+    pub include: Vec<String>,
 }
 
-impl<'a> Matching<'a> {
+impl Cardinality {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::OneToOne => "one-to-one",
+            Self::ManyToOne => "many-to-one",
+            Self::OneToMany => "one-to-many",
+        }
+    }
+
+    /// The modifier that asks for it.
+    pub fn modifier(self) -> Option<&'static str> {
+        match self {
+            Self::OneToOne => None,
+            Self::ManyToOne => Some("group_left"),
+            Self::OneToMany => Some("group_right"),
+        }
+    }
+}
+
+impl VectorMatching {
     /// The labels that have to agree.
-    pub fn choice(&self) -> LabelChoice<'a> {
-        LabelChoice { names: self.labels, without: !self.on }
+    pub fn choice(&self) -> LabelChoice<'_> {
+        LabelChoice { names: &self.labels, without: !self.on }
     }
 }
 

@@ -98,7 +98,7 @@ async fn streams(
 }
 
 fn query(state: &ApiState, params: &Params, matcher_sets: Vec<Vec<model::Matcher>>) -> Result<LabelQuery> {
-    let range = Bounds::of(params, state.now_nanos())?.range().millis();
+    let range = Bounds::ordered(params, state.now_nanos())?.range().millis();
     Ok(LabelQuery { signal: Signal::Logs, matcher_sets, range })
 }
 

@@ -5,7 +5,7 @@ use crate::{answer, json, query::slots::Place};
 use axum::response::Response;
 use http::HeaderMap;
 use logql::engine::{Answer, Data, Direction, MatrixSeries, ResultStream, VectorSample};
-use model::{Labels, LabelsBuilder, Nanos};
+use model::{Labels, Nanos};
 use std::{
     collections::{BTreeMap, btree_map::Entry},
     sync::Arc,
@@ -68,12 +68,12 @@ pub fn shown_streams(streams: Vec<ResultStream>, show: Show, direction: Directio
     shown
 }
 
+/// One set of three that have no name in common. There may be thousands of labels, and as in Loki
+/// some may be empty.
 fn together(sets: [&Labels; 3]) -> Labels {
-    let mut all = LabelsBuilder::new();
-    for (name, value) in sets.into_iter().flat_map(Labels::iter) {
-        all.set(name, value);
-    }
-    all.build()
+    let mut pairs: Vec<_> = sets.into_iter().flat_map(Labels::iter).collect();
+    pairs.sort_unstable();
+    Labels::from_sorted(pairs)
 }
 
 /// A stream as it is shown.

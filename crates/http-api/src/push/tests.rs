@@ -108,6 +108,7 @@ async fn a_body_comes_in_every_encoding() {
     for (content_type, encoding, body) in [
         ("application/json", "", plain.clone()),
         ("application/json; charset=utf-8", "identity", plain.clone()),
+        ("Application/JSON", "", plain.clone()),
         ("application/json", "snappy", plain),
         ("application/json", "gzip", gzip.finish().unwrap()),
         ("application/json", "deflate", zlib.finish().unwrap()),

@@ -114,17 +114,17 @@ fn aggregate(object: &mut Object<'_>, e: &Aggregate) {
 fn binary(object: &mut Object<'_>, e: &Binary) {
     object.raw("bool", e.return_bool).expr("lhs", Some(&e.lhs));
     match &e.matching {
-        Some(matching) => vector_matching(object.key("matching"), matching),
+        Some(matching) => vector_matching(object.key("matching"), e, matching),
         None => object.key("matching").extend_from_slice(b"null"),
     }
     object.string("op", e.op.as_str()).expr("rhs", Some(&e.rhs)).string("type", "binaryExpr").close();
 }
 
-fn vector_matching(out: &mut Vec<u8>, matching: &VectorMatching) {
+fn vector_matching(out: &mut Vec<u8>, e: &Binary, matching: &VectorMatching) {
     let mut object = Object::open(out);
-    object.string("card", matching.cardinality.as_str());
+    object.string("card", if e.op.is_set() { "many-to-many" } else { matching.cardinality.as_str() });
     let mut fill = Object::open(object.key("fillValues"));
-    for (side, value) in [("lhs", matching.fill.left), ("rhs", matching.fill.right)] {
+    for (side, value) in [("lhs", e.fill.left), ("rhs", e.fill.right)] {
         match value {
             Some(value) if value.is_finite() => json::float(fill.key(side), value),
             _ => fill.key(side).extend_from_slice(b"null"),

@@ -1,4 +1,4 @@
-//! Aggregations, binary operators, and how these match the series of their sides.
+//! Aggregations and binary operators.
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum RangeOp {
@@ -52,27 +52,6 @@ pub enum BinaryOp {
     GreaterOrEqual,
     Less,
     LessOrEqual,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Cardinality {
-    #[default]
-    OneToOne,
-    /// `group_left`
-    ManyToOne,
-    /// `group_right`
-    OneToMany,
-}
-
-/// The default is `ignoring ()`: all labels must agree.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct VectorMatching {
-    pub cardinality: Cardinality,
-    /// `labels` are those that must agree; otherwise all others must.
-    pub on: bool,
-    pub labels: Vec<String>,
-    /// Labels that the "one" side adds to the result.
-    pub include: Vec<String>,
 }
 
 impl RangeOp {
@@ -207,22 +186,7 @@ impl BinaryOp {
         }
     }
 
-    pub fn is_comparison(self) -> bool {
-        use BinaryOp::*;
-        matches!(self, Equal | NotEqual | Greater | GreaterOrEqual | Less | LessOrEqual)
-    }
-
     pub fn is_set(self) -> bool {
         matches!(self, Self::And | Self::Or | Self::Unless)
-    }
-}
-
-impl Cardinality {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::OneToOne => "one-to-one",
-            Self::ManyToOne => "many-to-one",
-            Self::OneToMany => "one-to-many",
-        }
     }
 }

@@ -94,7 +94,12 @@ impl Logfmt {
             };
             let name = sanitized(field.key, &mut buffers.name);
             for (label, _) in self.expressions.iter().filter(|(_, field)| field == name) {
-                let key = labels.named_key(label);
+                // What gets a suffix is taken once, as if it were not named.
+                let key = match labels.is_taken(label) {
+                    true => labels.key(label, hints),
+                    false => Some(labels.named_key(label)),
+                };
+                let Some(key) = key else { continue };
                 let value = value(&field, &mut buffers.value);
                 labels.set(key, value, hints);
             }

@@ -1,7 +1,7 @@
 //! What metric queries make of lines: a number and the series that it belongs to.
 
 use super::{
-    Pipeline,
+    ERROR_DETAILS_LABEL, Pipeline,
     convert::unwrap,
     hints::{Hints, Used, used_by},
     interner::{Interner, Key, LabelSetId, LabelsError},
@@ -183,7 +183,10 @@ impl SampleRun {
             SeriesGrouping::All => intern(series, key, || labels.view().iter().map(uncategorized))?,
             SeriesGrouping::Without(left_out) => intern(series, key, || {
                 let all = labels.view().iter().map(uncategorized);
-                all.filter(|(name, _)| left_out.iter().all(|left_out| left_out != name))
+                // The details of an error that was dropped stay behind.
+                all.filter(|(name, _)| {
+                    *name != ERROR_DETAILS_LABEL && left_out.iter().all(|left_out| left_out != name)
+                })
             })?,
         };
         if is_unchanged {

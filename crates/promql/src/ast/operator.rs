@@ -1,4 +1,4 @@
-//! Operators, and how binary ones match the series of their sides.
+//! Operators.
 
 use std::fmt;
 
@@ -48,28 +48,6 @@ pub enum AggregateOp {
     Stdvar,
     Sum,
     Topk,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Cardinality {
-    OneToOne,
-    /// `group_left`
-    ManyToOne,
-    /// `group_right`
-    OneToMany,
-    /// Set operators.
-    ManyToMany,
-}
-
-#[derive(Clone, Debug, PartialEq)]
-pub struct VectorMatching {
-    pub cardinality: Cardinality,
-    /// `labels` are those that must agree; otherwise all others must.
-    pub on: bool,
-    pub labels: Vec<String>,
-    /// Labels that the "one" side adds to the result.
-    pub include: Vec<String>,
-    pub fill: FillValues,
 }
 
 /// Values for series that find no partner on the named side.
@@ -167,17 +145,6 @@ impl AggregateOp {
 
     pub fn is_experimental(self) -> bool {
         matches!(self, Self::Limitk | Self::LimitRatio)
-    }
-}
-
-impl Cardinality {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::OneToOne => "one-to-one",
-            Self::ManyToOne => "many-to-one",
-            Self::OneToMany => "one-to-many",
-            Self::ManyToMany => "many-to-many",
-        }
     }
 }
 

@@ -5,9 +5,9 @@ use super::{
     labels::merge_same_labels,
     plan::{Binary, scalar_op},
 };
-use crate::ast::{BinaryOp, Cardinality, VectorMatching};
+use crate::ast::BinaryOp;
 use service_api::{Error, Result};
-use vectors::{Duplicate, Matching, Pairs, Rows, ScalarOp, SetOp, Steps, set_operation};
+use vectors::{Duplicate, Pairs, Rows, ScalarOp, SetOp, Steps, set_operation};
 
 impl Evaluator<'_> {
     pub(crate) fn binary(&mut self, binary: &Binary, steps: &Steps) -> Result<Rows> {
@@ -20,7 +20,7 @@ impl Evaluator<'_> {
         let right = self.rows(&binary.right, steps)?;
         let output = match set_op(binary.op) {
             Some(op) => {
-                let choice = matching(&binary.matching).choice();
+                let choice = binary.matching.choice();
                 set_operation(op, choice, left, right, steps.count, &self.ctx.budget)?
             }
             None => self.pairs(binary, &left, &right, steps)?,
@@ -31,8 +31,7 @@ impl Evaluator<'_> {
     fn pairs(&self, binary: &Binary, left: &Rows, right: &Rows, steps: &Steps) -> Result<Rows> {
         let op = scalar_op(binary.op)?;
         let drops_name = binary.as_bool || matches!(op, ScalarOp::Arithmetic(_));
-        let matching = matching(&binary.matching);
-        let pairs = Pairs::new(matching, &left.rows, &right.rows, steps.count, drops_name);
+        let pairs = Pairs::new(&binary.matching, &left.rows, &right.rows, steps.count, drops_name);
         if let Some(duplicate) = pairs.duplicate(false) {
             return Err(duplicate_series(&duplicate));
         }
@@ -50,20 +49,6 @@ fn set_op(op: BinaryOp) -> Option<SetOp> {
         BinaryOp::Or => Some(SetOp::Or),
         BinaryOp::Unless => Some(SetOp::Unless),
         _ => None,
-    }
-}
-
-fn matching(matching: &VectorMatching) -> Matching<'_> {
-    Matching {
-        cardinality: match matching.cardinality {
-            Cardinality::ManyToOne => vectors::Cardinality::ManyToOne,
-            Cardinality::OneToMany => vectors::Cardinality::OneToMany,
-            // To set operators it means nothing.
-            Cardinality::OneToOne | Cardinality::ManyToMany => vectors::Cardinality::OneToOne,
-        },
-        on: matching.on,
-        labels: &matching.labels,
-        include: &matching.include,
     }
 }
 

@@ -45,6 +45,7 @@ fn operator(text: &str) -> Option<BinaryOp> {
 pub struct Modifiers {
     return_bool: bool,
     matching: VectorMatching,
+    fill: FillValues,
 }
 
 impl Grammar for Parser<'_> {
@@ -68,21 +69,15 @@ impl Grammar for Parser<'_> {
     fn modifiers(&mut self, _: BinaryOp) -> Result<Modifiers, SyntaxError> {
         self.tokens.advance();
         let return_bool = self.accept_keyword(Keyword::Bool);
-        let mut matching = VectorMatching {
-            cardinality: Cardinality::OneToOne,
-            on: false,
-            labels: Vec::new(),
-            include: Vec::new(),
-            fill: FillValues::default(),
-        };
+        let mut matching = VectorMatching::default();
         if let Some(keyword @ (Keyword::On | Keyword::Ignoring)) = self.keyword() {
             self.tokens.advance();
             matching.on = keyword == Keyword::On;
             matching.labels = self.label_list()?;
             self.group(&mut matching)?;
         }
-        matching.fill = self.fill_values()?;
-        Ok(Modifiers { return_bool, matching })
+        let fill = self.fill_values()?;
+        Ok(Modifiers { return_bool, matching, fill })
     }
 
     fn combine(
@@ -93,13 +88,14 @@ impl Grammar for Parser<'_> {
         rhs: Node,
     ) -> Result<Node, SyntaxError> {
         let span = lhs.expr.span().to(rhs.expr.span());
-        let Modifiers { return_bool, matching } = modifiers;
-        if !matching.fill.is_empty() && !self.options.binop_fill_modifiers {
+        let Modifiers { return_bool, matching, fill } = modifiers;
+        if !fill.is_empty() && !self.options.binop_fill_modifiers {
             return Err(SyntaxError::new(span, "binop fill modifiers are experimental and not enabled"));
         }
         let depth = lhs.depth.max(rhs.depth);
         let (lhs, rhs) = (Box::new(lhs.expr), Box::new(rhs.expr));
-        self.node(Expr::Binary(Binary { op, lhs, rhs, return_bool, matching: Some(matching), span }), depth)
+        let matching = Some(matching);
+        self.node(Expr::Binary(Binary { op, lhs, rhs, return_bool, matching, fill, span }), depth)
     }
 
     fn nested(&mut self, min_power: u8) -> Result<Node, SyntaxError> {

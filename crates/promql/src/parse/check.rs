@@ -188,7 +188,7 @@ fn check_no_matching(binary: &Binary) -> Checked {
         if !matching.labels.is_empty() {
             return error("vector matching only allowed between instant vectors".to_owned());
         }
-        if !matching.fill.is_empty() {
+        if !binary.fill.is_empty() {
             return error("filling in missing series only allowed between instant vectors".to_owned());
         }
     }
@@ -199,14 +199,13 @@ fn check_no_matching(binary: &Binary) -> Checked {
     Ok(())
 }
 
-fn check_set_matching(binary: &mut Binary) -> Checked {
-    let Some(matching) = binary.matching.as_mut().filter(|_| binary.op.is_set()) else { return Ok(()) };
+fn check_set_matching(binary: &Binary) -> Checked {
+    let Some(matching) = binary.matching.as_ref().filter(|_| binary.op.is_set()) else { return Ok(()) };
     if matching.cardinality != Cardinality::OneToOne {
         let op = quote(binary.op.as_str());
         return Err(SyntaxError::new(binary.span, format!("no grouping allowed for {op} operation")));
     }
-    matching.cardinality = Cardinality::ManyToMany;
-    if !matching.fill.is_empty() {
+    if !binary.fill.is_empty() {
         return Err(SyntaxError::new(binary.span, "filling in missing series not allowed for set operators"));
     }
     Ok(())

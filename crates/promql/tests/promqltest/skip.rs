@@ -66,7 +66,7 @@ impl Found<'_> {
             Expr::Call(call) => self.experimental |= call.function.experimental,
             Expr::Aggregate(aggregate) => self.experimental |= aggregate.op.is_experimental(),
             Expr::Binary(binary) => {
-                self.experimental |= binary.matching.as_ref().is_some_and(|m| !m.fill.is_empty());
+                self.experimental |= !binary.fill.is_empty();
                 // These two are there for native histograms alone.
                 self.histograms |= matches!(binary.op.as_str(), "</" | ">/");
             }

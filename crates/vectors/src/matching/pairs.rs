@@ -3,7 +3,7 @@
 //! `many` is the side whose series may share a partner, `one` the other. For one-to-one
 //! matching the left side is called `many`.
 
-use super::{Cardinality, MatchGroups, Matching, presence};
+use super::{Cardinality, MatchGroups, VectorMatching, presence};
 use crate::{
     labels::without_metadata,
     row::{Row, Rows, absent, has_values, is_absent, row_bytes},
@@ -14,7 +14,7 @@ use std::collections::HashMap;
 
 /// Two vectors whose series have found each other.
 pub struct Pairs<'a> {
-    matching: Matching<'a>,
+    matching: &'a VectorMatching,
     many: &'a [Row],
     one: &'a [Row],
     groups: MatchGroups,
@@ -38,7 +38,7 @@ pub struct Duplicate<'a> {
 impl<'a> Pairs<'a> {
     /// `drops_name`: results are no longer what the metric's name says.
     pub fn new(
-        matching: Matching<'a>,
+        matching: &'a VectorMatching,
         left: &'a [Row],
         right: &'a [Row],
         steps: usize,
@@ -143,7 +143,7 @@ impl<'a> Pairs<'a> {
 
     /// The labels of a result: those of the many side, or of one-to-one those that matched.
     fn labels(&self, many: &Labels, one: &Labels) -> Labels {
-        let matching = &self.matching;
+        let matching = self.matching;
         let mut labels = if self.drops_name { without_metadata(many) } else { many.clone() };
         if matching.cardinality == Cardinality::OneToOne {
             labels = labels.without(|name| matching.labels.iter().any(|l| l == name) != matching.on);
@@ -152,7 +152,7 @@ impl<'a> Pairs<'a> {
             return labels;
         }
         let mut builder = LabelsBuilder::from_labels(&labels);
-        for name in matching.include {
+        for name in &matching.include {
             builder.set(name, one.get(name).unwrap_or(""));
         }
         builder.build()

@@ -31,11 +31,12 @@ fn an_empty_file_and_empty_sections_are_the_defaults() {
 
 #[test]
 fn numbers_take_units_and_text_that_looks_like_a_number_stays_text() {
-    let yaml = "limits:\n  retention: 15d\n  query_memory: 64MiB\n  ingestion_rate: 5\n";
+    let yaml = "limits:\n  retention: 15d\n  query_memory: 64MiB\n  log_rate: 4MiB\n  ingestion_rate: 5\n";
     let env = [("YAGURA__S3__SECRET_ACCESS_KEY", "0123"), ("YAGURA__MULTITENANCY__ENABLED", "true")];
     let config = with_file(yaml, &env, &["limits.query_timeout=2m"]).unwrap();
     assert_eq!(config.limits.all.retention, 15 * 86_400);
     assert_eq!(config.limits.all.query_memory, 64 << 20);
+    assert_eq!(config.limits.all.log_rate, 4 << 20);
     assert_eq!(config.limits.all.ingestion_rate, 5.0);
     assert_eq!(config.limits.all.query_timeout, 120);
     assert_eq!(config.s3.secret_access_key.unwrap().reveal(), "0123");

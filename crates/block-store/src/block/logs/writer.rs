@@ -75,16 +75,6 @@ impl LogBlockWriter {
         Ok(())
     }
 
-    /// The streams added so far.
-    pub fn streams(&self) -> usize {
-        self.labels.len()
-    }
-
-    /// The lines added so far.
-    pub fn lines(&self) -> u64 {
-        self.lines
-    }
-
     /// Ends the block; `None` if it has no streams. `source` says what it was made of,
     /// `created` when, in milliseconds.
     pub fn finish(self, id: Ulid, source: &str, created: i64) -> Result<Option<BlockObject>> {

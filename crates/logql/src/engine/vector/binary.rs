@@ -3,10 +3,10 @@
 use super::Evaluator;
 use crate::{
     arithmetic::{Operator, apply},
-    ast::{Binary, Cardinality, MetricExpr, VectorMatching},
+    ast::{Binary, MetricExpr},
 };
 use service_api::{Error, Result};
-use vectors::{Matching, Pairs, Row, Rows, ScalarOp, each, merge_same_labels, set_operation};
+use vectors::{Pairs, Row, Rows, ScalarOp, each, merge_same_labels, set_operation};
 
 impl Evaluator<'_> {
     pub(super) fn binary(&mut self, binary: &Binary) -> Result<Rows> {
@@ -25,7 +25,7 @@ impl Evaluator<'_> {
             }
             (Operator::Set(op), lhs, rhs) => {
                 let (left, right) = (self.rows(lhs)?, self.rows(rhs)?);
-                let choice = matching(&binary.matching).choice();
+                let choice = binary.matching.choice();
                 set_operation(op, choice, left, right, self.steps, &self.ctx.budget)?
             }
         };
@@ -33,8 +33,7 @@ impl Evaluator<'_> {
     }
 
     fn pairs(&self, binary: &Binary, op: ScalarOp, left: &Rows, right: &Rows) -> Result<Rows> {
-        let matching = matching(&binary.matching);
-        let pairs = Pairs::new(matching, &left.rows, &right.rows, self.steps, false);
+        let pairs = Pairs::new(&binary.matching, &left.rows, &right.rows, self.steps, false);
         // Unlike Prometheus, Loki looks for duplicates even where there is nothing to match.
         if let Some(duplicate) = pairs.duplicate(true) {
             return Err(Error::unprocessable(format!(
@@ -53,17 +52,4 @@ fn with_number(mut input: Rows, f: impl Fn(f64) -> f64) -> Rows {
     input.rows.iter_mut().for_each(|row| each(&mut row.values, |_, v| f(v)));
     input.rows.retain(Row::has_values);
     input
-}
-
-fn matching(matching: &VectorMatching) -> Matching<'_> {
-    Matching {
-        cardinality: match matching.cardinality {
-            Cardinality::OneToOne => vectors::Cardinality::OneToOne,
-            Cardinality::ManyToOne => vectors::Cardinality::ManyToOne,
-            Cardinality::OneToMany => vectors::Cardinality::OneToMany,
-        },
-        on: matching.on,
-        labels: &matching.labels,
-        include: &matching.include,
-    }
 }

@@ -106,7 +106,7 @@ impl Planner<'_> {
         match (left.value_type(), right.value_type()) {
             (ValueType::Vector, ValueType::Vector) => {
                 let matching = binary.matching.clone().ok_or_else(|| unexpected(left, "a matched vector"))?;
-                if !matching.fill.is_empty() {
+                if !binary.fill.is_empty() {
                     return Err(experimental("the fill modifier"));
                 }
                 let (left, right) = (self.vector(left, steps)?, self.vector(right, steps)?);
