@@ -89,6 +89,26 @@ async fn a_slow_tail_is_told_what_it_missed_and_holds_nobody_up() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn more_than_fits_into_one_frame_comes_whole_in_several() {
+    const STREAMS: usize = 900;
+    let settings = Settings::default();
+    let yagura = settings.start().await;
+    let mut socket = connect(&yagura, &[("query", "{app=\"many\"}")]).await;
+    let now = now_ms() * 1_000_000;
+    let stream = |n: usize| LogStream::new(&[("app", "many"), ("n", &n.to_string())], &[(now, "line")]);
+    let body = push_protobuf(&(0..STREAMS).map(stream).collect::<Vec<_>>());
+    assert_eq!(yagura.post(PUSH, PROTOBUF, body).await.status, 204);
+    let mut lines = 0;
+    while lines < STREAMS {
+        let next = timeout(Duration::from_secs(5), frame(&mut socket)).await;
+        let next = next.unwrap_or_else(|_| panic!("{lines} of {STREAMS} lines came"));
+        assert!(next["dropped_entries"].is_null(), "lines were left out: {}", next["dropped_entries"]);
+        lines += lines_of(&next).len();
+    }
+    assert_eq!(lines, STREAMS);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_process_with_a_tail_stops_when_it_is_told_to() {
     let settings = Settings::default();
     let yagura = settings.start().await;

@@ -21,10 +21,12 @@ const LONGEST: Duration = Duration::from_secs(3600);
 const PING_EVERY: Duration = Duration::from_secs(1);
 /// A client that takes nothing for so long is gone.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// Lines may have been taken in while the limit on their future was another.
+const FUTURE_SLACK: Duration = Duration::from_secs(3600);
 /// Frames are put together from what comes within this time.
 const GATHER: Duration = Duration::from_millis(100);
 /// Items that are put into one frame at most, and how long that may take.
-const FRAME_ITEMS: usize = 1000;
+const FRAME_ITEMS: usize = 500;
 const FRAME_TIME: Duration = Duration::from_secs(1);
 /// Label sets that are known at a time; then all are forgotten.
 const LABEL_SETS: usize = 100_000;
@@ -97,11 +99,13 @@ impl Session {
 
     /// The newest lines that are stored.
     async fn history(&mut self, start: Nanos, limit: u64) -> Result<Frame> {
+        // What clocks ahead of ours have sent is stored, too.
+        let ahead = Duration::from_secs(self.state.deps.limits.limits(&self.tenant).max_sample_future);
+        let ahead = Nanos::try_from((ahead + FUTURE_SLACK).as_nanos()).unwrap_or(Nanos::MAX);
         let query = Query {
             expr: Expr::Logs(self.query.clone()),
             start,
-            // What clocks ahead of ours have sent is stored, too.
-            end: Nanos::MAX,
+            end: self.state.now_nanos().saturating_add(ahead),
             step: 0,
             direction: Direction::Backward,
             limit,
@@ -123,17 +127,18 @@ impl Session {
         tokio::time::sleep(GATHER.max(self.delay)).await;
         let clock = Arc::clone(&self.state.deps.clock);
         let started = clock.monotonic();
-        let mut next = Some(first);
-        for _ in 0..FRAME_ITEMS {
-            match next {
-                Some(TailItem::Stored(stored)) => self.add(stored, frame).await?,
-                Some(TailItem::Missed { labels, timestamp, .. }) => frame.add_missed(labels, timestamp),
-                None => break,
+        let mut item = first;
+        for taken in 1.. {
+            match item {
+                TailItem::Stored(stored) => self.add(stored, frame).await?,
+                TailItem::Missed { labels, timestamp, .. } => frame.add_missed(labels, timestamp),
             }
-            if frame.is_full() || clock.monotonic().saturating_sub(started) >= FRAME_TIME {
+            let late = clock.monotonic().saturating_sub(started) >= FRAME_TIME;
+            if taken >= FRAME_ITEMS || frame.is_full() || late {
                 break; // the others wait, and are told as missed if they are too many
             }
-            next = self.news.try_recv().ok();
+            let Ok(next) = self.news.try_recv() else { break };
+            item = next;
         }
         // Ids are not kept from frame to frame.
         self.run.iter_mut().for_each(PipelineRun::clear_label_sets);
