@@ -1,7 +1,7 @@
 //! Lines through pipelines: what each kind of stage costs for a megabyte of lines.
 
 // Benches are tests of a kind.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, reason = "a bench fails by panicking")]
 
 use divan::{Bencher, counter::BytesCount};
 use logql::{

@@ -17,7 +17,7 @@
 //! `error` and stages, then the message, is a pipeline that is refused.
 
 // Tests, helpers included, may panic.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, reason = "a test's way to fail")]
 
 use logql::{
     ast::{Expr, MetricExpr, RangeAggregation, RangeOp, Stage},
