@@ -1,13 +1,19 @@
 #!/usr/bin/env bash
-# Brings what the tests need: Prometheus and node_exporter, and in Python clients of the log and
-# OTLP endpoints. Programs on the PATH are used; else Debian's packages are downloaded and
-# unpacked into target/tools. The clients come from PyPI into target/tools/python. Nothing is
-# installed, no service is started, and nobody has to be root.
+# Brings what builds and tests need: protoc, and for the tests Prometheus, node_exporter, etcd, and in
+# Python clients of the log and OTLP endpoints. Programs on the PATH are used; else Debian's packages
+# are downloaded and unpacked into target/tools. The clients come from PyPI into target/tools/python.
+# Nothing is installed, no service is started, and nobody has to be root.
+#
+# tools.sh [protoc]: all of it, or only what a build needs.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 tools=target/tools
 root=$tools/root
+mkdir -p "$tools"
+# Build scripts may call this side by side.
+exec 9> "$tools/lock"
+flock 9
 
 have() {
     local name
@@ -18,7 +24,7 @@ have() {
 }
 
 give_up() {
-    echo "The tests need ${missing[*]}, and $1." >&2
+    echo "Yagura's build and tests need ${missing[*]}, and $1." >&2
     echo "Install them (on Debian or Ubuntu: apt-get install ${missing[*]}), then try again." >&2
     exit 1
 }
@@ -32,6 +38,7 @@ bring() {
         command -v $command >/dev/null || give_up "there is no $command here to download them with"
     done
     packages=$tools/packages
+    rm -rf "$packages"
     mkdir -p "$packages" "$root"
     # Package lists of our own, for a machine whose lists are missing or old and whose user may
     # not renew them.
@@ -51,12 +58,27 @@ bring() {
     done
 }
 
+# protoc with its libraries: their names bear a version that differs from release to release.
+if ! have protoc; then
+    missing=(protobuf-compiler libprotobuf-dev)
+    command -v apt-cache >/dev/null || give_up "there is no apt-cache here to look them up with"
+    libraries=$(apt-cache depends protobuf-compiler libprotobuf-dev 2>/dev/null | sed -n 's/.*Depends: \(libproto[a-z0-9-]*[0-9]\).*/\1/p' | sort -u)
+    [ -n "$libraries" ] || libraries="libprotoc32 libprotobuf32"
+    for library in $libraries; do missing+=("$library"); done
+    bring
+    have protoc || give_up "their packages hold no protoc"
+fi
+[ "${1:-}" != protoc ] || exit 0
+
 missing=()
 have prometheus || missing+=(prometheus)
 have prometheus-node-exporter node_exporter || missing+=(prometheus-node-exporter)
+have etcd || missing+=(etcd-server)
+have etcdctl || missing+=(etcd-client)
 if [ ${#missing[@]} -gt 0 ]; then
     bring
-    have prometheus && have prometheus-node-exporter node_exporter || give_up "their packages hold no such programs"
+    have prometheus && have prometheus-node-exporter node_exporter && have etcd && have etcdctl ||
+        give_up "their packages hold no such programs"
 fi
 
 # The Python clients.

@@ -113,6 +113,10 @@ impl LineSource for EncodedPage {
     fn read(&self, needles: &Needles, out: &mut Lines) -> Result<bool> {
         self.read_lines(needles, out).map_err(|e| Error::internal(format!("a page of lines: {e}")))
     }
+
+    fn encoded(&self) -> Option<Bytes> {
+        Some(self.bytes.clone())
+    }
 }
 
 #[cfg(test)]

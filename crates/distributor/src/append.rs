@@ -2,7 +2,7 @@
 
 use crate::{labels, metrics::Metrics};
 use model::{Labels, LabelsBuilder, Signal};
-use service_api::{AppendOutcome, LabelSource, Limits, LogBatch, PushOutcome, Result, WriteBatch};
+use service_api::{AppendOutcome, LabelSource, Limits, LogBatch, PushOutcome, Result, Wanted, WriteBatch};
 use std::sync::Arc;
 
 /// What a batch of either signal says of its series or streams.
@@ -46,14 +46,14 @@ pub async fn append<B: Batch, F: Future<Output = Result<AppendOutcome>>>(
     limits: &Limits,
     metrics: &Metrics,
     outcome: &mut PushOutcome,
-    append: impl Fn(Arc<B>, Option<Vec<(u32, Labels)>>) -> F,
+    append: impl Fn(Arc<B>, Wanted) -> F,
 ) -> Result<()> {
     let batch = Arc::new(batch);
-    let appended = append(Arc::clone(&batch), None).await?;
+    let appended = append(Arc::clone(&batch), Wanted::All).await?;
     outcome.merge(appended.pushed);
     let named = name(&*batch, &appended.unknown, limits, metrics, outcome)?;
     if !named.is_empty() {
-        outcome.merge(append(batch, Some(named)).await?.pushed);
+        outcome.merge(append(batch, Wanted::Named(named)).await?.pushed);
     }
     Ok(())
 }

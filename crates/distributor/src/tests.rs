@@ -6,7 +6,7 @@ use super::*;
 use model::{Labels, Sample, TenantId};
 use parking_lot::Mutex;
 use runtime::ManualClock;
-use service_api::{AppendOutcome, BatchSeries, LabelSource, SeriesKey};
+use service_api::{AppendOutcome, BatchSeries, LabelSource, SeriesKey, Wanted};
 use std::time::Duration;
 
 const NOW: i64 = 1_700_000_000_000;
@@ -20,14 +20,9 @@ struct FakeIngester {
 
 #[async_trait]
 impl Ingest for FakeIngester {
-    async fn append(
-        &self,
-        _: &TenantId,
-        batch: Arc<WriteBatch>,
-        named: Option<Vec<(u32, Labels)>>,
-    ) -> Result<AppendOutcome> {
+    async fn append(&self, _: &TenantId, batch: Arc<WriteBatch>, which: Wanted) -> Result<AppendOutcome> {
         let mut outcome = AppendOutcome::default();
-        let Some(named) = named else {
+        let Wanted::Named(named) = which else {
             let known = self.known.lock();
             outcome.unknown.extend(
                 (0..batch.series.len() as u32).filter(|i| !known.contains(&batch.series[*i as usize].key)),
@@ -47,14 +42,9 @@ impl Ingest for FakeIngester {
 
 #[async_trait]
 impl IngestLogs for FakeIngester {
-    async fn append_logs(
-        &self,
-        _: &TenantId,
-        batch: Arc<LogBatch>,
-        named: Option<Vec<(u32, Labels)>>,
-    ) -> Result<AppendOutcome> {
+    async fn append_logs(&self, _: &TenantId, batch: Arc<LogBatch>, which: Wanted) -> Result<AppendOutcome> {
         let mut outcome = AppendOutcome::default();
-        let Some(named) = named else {
+        let Wanted::Named(named) = which else {
             outcome.unknown.extend(0..batch.streams.len() as u32);
             return Ok(outcome);
         };

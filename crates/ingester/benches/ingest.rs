@@ -12,7 +12,8 @@ use ingester::Ingester;
 use model::{Labels, Matcher, Sample, TenantId, TimeRange};
 use prometheus_client::registry::Registry;
 use service_api::{
-    BatchSeries, Ingest, MetricsReader, ReadContext, SampleBuffer, SelectRequest, SeriesKey, WriteBatch,
+    BatchSeries, Ingest, MetricsReader, ReadContext, SampleBuffer, SelectRequest, SeriesKey, Wanted,
+    WriteBatch,
 };
 use std::sync::{
     Arc,
@@ -98,7 +99,10 @@ impl World {
         for first in (0..SERIES).step_by(BATCH) {
             let named = (0..BATCH).map(|at| (at as u32, labels(first + at))).collect();
             let (tenant, batch) = (tenant(), batch(first, 0));
-            world.runtime.block_on(world.ingester.append(&tenant, batch, Some(named))).expect("it is taken");
+            world
+                .runtime
+                .block_on(world.ingester.append(&tenant, batch, Wanted::Named(named)))
+                .expect("it is taken");
         }
         let (named, declared) = (resident(), logged(&world.registry));
         (1..SCRAPES).for_each(|_| world.scrape());
@@ -123,7 +127,7 @@ impl World {
     fn append(&self, batches: Vec<Arc<WriteBatch>>) {
         let (ingester, tenant) = (&self.ingester, tenant());
         self.runtime.block_on(async {
-            let appends = stream::iter(batches).map(|batch| ingester.append(&tenant, batch, None));
+            let appends = stream::iter(batches).map(|batch| ingester.append(&tenant, batch, Wanted::All));
             let outcomes: Vec<_> = appends.buffer_unordered(8).collect().await;
             assert!(outcomes.into_iter().all(|o| o.is_ok_and(|o| o.pushed.samples == BATCH as u64)));
         });

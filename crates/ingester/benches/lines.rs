@@ -11,7 +11,7 @@ use futures::{StreamExt, stream};
 use ingester::Ingester;
 use model::{Labels, TenantId};
 use prometheus_client::registry::Registry;
-use service_api::{BatchStream, IngestLogs, LogBatch, LogEntry, SeriesKey, TextSpan};
+use service_api::{BatchStream, IngestLogs, LogBatch, LogEntry, SeriesKey, TextSpan, Wanted};
 use std::sync::Arc;
 use support::{NoLabels, logged, start};
 
@@ -84,10 +84,10 @@ fn append(runtime: &tokio::runtime::Runtime, ingester: &Ingester, batches: &[Arc
     let tenant = TenantId::anonymous();
     runtime.block_on(async {
         let named = (0..STREAMS).map(|stream| (stream as u32, labels(stream))).collect();
-        let first = ingester.append_logs(&tenant, Arc::clone(&batches[0]), Some(named)).await;
+        let first = ingester.append_logs(&tenant, Arc::clone(&batches[0]), Wanted::Named(named)).await;
         assert!(first.is_ok());
-        let appends =
-            stream::iter(&batches[1..]).map(|batch| ingester.append_logs(&tenant, Arc::clone(batch), None));
+        let appends = stream::iter(&batches[1..])
+            .map(|batch| ingester.append_logs(&tenant, Arc::clone(batch), Wanted::All));
         let outcomes: Vec<_> = appends.buffer_unordered(8).collect().await;
         assert!(
             outcomes.into_iter().all(|o| o.is_ok_and(|o| o.unknown.is_empty() && o.pushed.rejected == 0))

@@ -11,7 +11,7 @@ use crate::{
 };
 use model::Signal;
 use runtime::Clock;
-use service_api::{AppendOutcome, Code, Error, Result, WriteBatch};
+use service_api::{AppendOutcome, Code, Error, Refused, Result, WriteBatch};
 use std::sync::Arc;
 use tokio::sync::oneshot;
 
@@ -77,13 +77,18 @@ impl Append {
     }
 
     fn report(&mut self, counts: Counts, position: Position) -> AppendOutcome {
-        let Self { head, traces, too_old, .. } = self;
+        let Self { head, traces, resolved, too_old, .. } = self;
         let now = traces.clock.monotonic();
         traces.ledger.note(position, &head.tenant, Signal::Metrics, &counts.windows, now);
         let too_old_entries = (too_old.samples.len() + too_old.histograms.len()) as u64;
         traces.metrics.applied(&counts, too_old_entries);
         let mut outcome = std::mem::take(&mut self.outcome);
         outcome.pushed.rejected += too_old_entries;
+        outcome.refused.append(&mut too_old.refused);
+        outcome.refused.extend(counts.conflicting.iter().filter_map(|reference| {
+            let named = resolved.series.iter().find(|(_, series)| series == reference)?;
+            Some(Refused { index: named.0, entries: 1 })
+        }));
         head.explain(std::mem::take(&mut too_old.refusals), &mut outcome.pushed);
         head.report(counts, &mut outcome.pushed);
         outcome

@@ -202,6 +202,6 @@ impl MarksState {
 
 /// Runs what computes long or waits for a disk off the async threads.
 async fn blocking<T: Send + 'static>(f: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-    let done = tokio::task::spawn_blocking(f).await;
+    let done = runtime::blocking(f).await;
     done.map_err(|error| Error::internal(format!("flush: {error}")))?
 }

@@ -121,17 +121,13 @@ impl<S: Slot> Head<S> {
     }
 
     /// The series whose keys are known; the indexes of the others go to `unknown`.
-    pub fn resolve(
-        &self,
-        keys: impl ExactSizeIterator<Item = SeriesKey>,
-        unknown: &mut Vec<u32>,
-    ) -> Resolved {
+    pub fn resolve(&self, keys: impl Iterator<Item = (u32, SeriesKey)>, unknown: &mut Vec<u32>) -> Resolved {
         let table = self.keys.read();
-        let mut series = Vec::with_capacity(keys.len());
-        for (index, key) in keys.enumerate() {
+        let mut series = Vec::with_capacity(keys.size_hint().0);
+        for (index, key) in keys {
             match table.get(key) {
-                Some(reference) => series.push((index as u32, reference)),
-                None => unknown.push(index as u32),
+                Some(reference) => series.push((index, reference)),
+                None => unknown.push(index),
             }
         }
         Resolved { series, _epoch: table.epoch() }

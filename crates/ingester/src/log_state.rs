@@ -8,7 +8,7 @@ use crate::{
     record::{self, Declared, Samples},
 };
 use model::Timestamp;
-use service_api::{PushOutcome, RejectReason, WriteBatch};
+use service_api::{PushOutcome, Refused, RejectReason, WriteBatch};
 
 const NO_SEGMENT: u64 = u64::MAX;
 
@@ -48,6 +48,7 @@ pub struct TooOld {
     pub histograms: Vec<u32>,
     /// The first few of them.
     pub refusals: Vec<Refusal>,
+    pub refused: Vec<Refused>,
 }
 
 impl TooOld {
@@ -87,6 +88,7 @@ impl LogState {
             let state = slot(&mut self.series, series);
             let is_late = |newest: Timestamp, t: Timestamp| t < newest.saturating_sub(out_of_order_ms);
             let (from, before) = (self.samples.series.len(), state.newest);
+            let counted = too_old.samples.len() + too_old.histograms.len();
             for at in entry.samples.clone() {
                 let Some(sample) = batch.samples.get(at as usize) else { break };
                 if is_late(state.newest, sample.timestamp) {
@@ -110,6 +112,10 @@ impl LogState {
                 state.newest = state.newest.max(sample.timestamp);
                 histograms.push((series, sample));
                 used = true;
+            }
+            let refused = too_old.samples.len() + too_old.histograms.len() - counted;
+            if refused > 0 {
+                too_old.refused.push(Refused { index, entries: refused as u32 });
             }
             if state.newest > before {
                 raised.push(Raised { series, before });

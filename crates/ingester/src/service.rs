@@ -24,7 +24,9 @@ use model::{Labels, TenantId};
 use parking_lot::Mutex;
 use prometheus_client::registry::Registry;
 use runtime::Clock;
-use service_api::{AppendOutcome, Code, Error, Ingest, LimitsSource, Rejection, Result, WriteBatch};
+use service_api::{
+    AppendOutcome, Code, Error, Ingest, LimitsSource, Refused, Rejection, Result, Wanted, WriteBatch,
+};
 use std::{path::PathBuf, sync::Arc, time::Duration};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
@@ -172,7 +174,7 @@ impl Ingester {
             // Failures have been told where they came up.
             failures = if flushed.is_ok() { 0 } else { (failures + 1).min(8) };
             let this = Arc::clone(&self);
-            if tokio::task::spawn_blocking(move || this.sweep()).await.is_err() {
+            if runtime::blocking(move || this.sweep()).await.is_err() {
                 tracing::error!("looking for series that have ended failed");
             }
         }
@@ -244,12 +246,7 @@ pub enum StartError {
 
 #[async_trait]
 impl Ingest for Ingester {
-    async fn append(
-        &self,
-        tenant: &TenantId,
-        batch: Arc<WriteBatch>,
-        named: Option<Vec<(u32, Labels)>>,
-    ) -> Result<AppendOutcome> {
+    async fn append(&self, tenant: &TenantId, batch: Arc<WriteBatch>, which: Wanted) -> Result<AppendOutcome> {
         if !record::fits(&batch) {
             return Err(Error::new(
                 Code::TooLarge,
@@ -260,12 +257,17 @@ impl Ingest for Ingester {
         let head = self.heads.get_or_create(tenant);
         let mut outcome = AppendOutcome::default();
         let mut metadata = Vec::new();
-        let resolved = match named {
-            None => {
+        let keyed = |index: u32| Some((index, batch.series.get(index as usize)?.key));
+        let resolved = match which {
+            Wanted::All => {
                 metadata = new_metadata(&head, &batch);
-                head.resolve(batch.series.iter().map(|s| s.key), &mut outcome.unknown)
+                head.resolve((0..).zip(batch.series.iter().map(|s| s.key)), &mut outcome.unknown)
             }
-            Some(named) => self.resolve_named(&head, &batch, named, limits.max_series, &mut outcome),
+            Wanted::Keys(indexes) => {
+                metadata = new_metadata(&head, &batch);
+                head.resolve(indexes.iter().copied().filter_map(keyed), &mut outcome.unknown)
+            }
+            Wanted::Named(named) => self.resolve_named(&head, &batch, named, limits.max_series, &mut outcome),
         };
         if resolved.series.is_empty() && metadata.is_empty() {
             return Ok(outcome);
@@ -309,6 +311,7 @@ impl Ingester {
             let series = &batch.series[index as usize];
             let entries = (series.samples.len() + series.histograms.len() + series.exemplars.len()) as u64;
             self.traces.metrics.reject("series_limit", entries);
+            outcome.refused.push(Refused { index, entries: entries as u32 });
             outcome.pushed.reject(entries, || Rejection { reason, labels, timestamp: None });
         })
     }

@@ -14,7 +14,7 @@ use prometheus_client::registry::Registry;
 use runtime::{Clock, ManualClock};
 use service_api::{
     AppendOutcome, BatchSeries, Ingest, LabelSource, Limits, MetricsReader, ReadContext, Result,
-    SampleBuffer, SelectRequest, SeriesKey, WriteBatch, merge_series_sets,
+    SampleBuffer, SelectRequest, SeriesKey, Wanted, WriteBatch, merge_series_sets,
 };
 use std::{
     path::Path,
@@ -80,13 +80,14 @@ pub async fn push(
     named: Vec<(u32, Labels)>,
 ) -> Result<AppendOutcome> {
     let batch = Arc::new(batch);
-    let first = ingester.append(&tenant(), Arc::clone(&batch), None).await?;
+    let first = ingester.append(&tenant(), Arc::clone(&batch), Wanted::All).await?;
     let unknown: Vec<_> = named.into_iter().filter(|(at, _)| first.unknown.contains(at)).collect();
-    let mut outcome = AppendOutcome { pushed: first.pushed, unknown: Vec::new() };
+    let mut outcome = AppendOutcome { unknown: Vec::new(), ..first };
     if !unknown.is_empty() {
-        let second = ingester.append(&tenant(), batch, Some(unknown)).await?;
+        let second = ingester.append(&tenant(), batch, Wanted::Named(unknown)).await?;
         assert!(second.unknown.is_empty());
         outcome.pushed.merge(second.pushed);
+        outcome.refused.extend(second.refused);
     }
     Ok(outcome)
 }

@@ -4,14 +4,10 @@ use async_trait::async_trait;
 use model::Labels;
 use service_api::{
     ExemplarSeries, LabelQuery, LabelsReader, LogsReader, MetricMetadata, MetricsReader, ReadContext, Result,
-    SelectRequest, SeriesSet, StreamSet, StreamsRequest, Warned, merge_series_sets, merge_stream_sets,
+    SelectRequest, SeriesSet, Source, StreamSet, StreamsRequest, Warned, merge_series_sets,
+    merge_stream_sets,
 };
 use std::sync::Arc;
-
-/// Somebody who has data of both signals.
-pub trait Source: MetricsReader + LogsReader {}
-
-impl<T: MetricsReader + LogsReader> Source for T {}
 
 /// Everything a tenant has, as one reader.
 ///

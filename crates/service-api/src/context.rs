@@ -1,7 +1,7 @@
 //! What travels with a query: whose it is, when it must end, how much memory it may hold.
 
 use crate::{Code, Error, Result};
-use model::TenantId;
+use model::{Signal, TenantId};
 use std::sync::{
     Arc,
     atomic::{AtomicU64, Ordering},
@@ -62,10 +62,32 @@ impl Drop for Reservation {
     }
 }
 
+/// Versions of a tenant's manifests that a query has heard of.
+///
+/// An ingester lets go of what is in a listed block. Whoever reads heads in other processes and
+/// then blocks must read a list at least as new as the one for which a head let go.
+#[derive(Debug, Default)]
+pub struct Listed([AtomicU64; 2]);
+
+impl Listed {
+    pub fn raise(&self, signal: Signal, sequence: u64) {
+        self.0[signal as usize].fetch_max(sequence, Ordering::AcqRel);
+    }
+
+    /// The newest version heard of; 0 if none.
+    pub fn get(&self, signal: Signal) -> u64 {
+        self.0[signal as usize].load(Ordering::Acquire)
+    }
+}
+
 /// What travels with a query.
 #[derive(Clone, Debug)]
 pub struct ReadContext {
     pub tenant: TenantId,
+    /// Further tenants whose data is read with that of `tenant`. Only the reader that reads them one
+    /// by one ever sees any.
+    pub also: Arc<[TenantId]>,
+    pub listed: Arc<Listed>,
     pub budget: Arc<MemoryBudget>,
     /// Cancelled when the client goes away or the timeout passes; `timed_out` tells which.
     pub cancel: CancellationToken,
@@ -76,10 +98,17 @@ impl ReadContext {
     pub fn new(tenant: TenantId, memory_limit: u64) -> Self {
         Self {
             tenant,
+            also: Arc::default(),
+            listed: Arc::default(),
             budget: MemoryBudget::new(memory_limit),
             cancel: CancellationToken::new(),
             timed_out: Arc::default(),
         }
+    }
+
+    /// The same query over one tenant's data alone.
+    pub fn for_tenant(&self, tenant: &TenantId) -> Self {
+        Self { tenant: tenant.clone(), also: Arc::default(), listed: Arc::default(), ..self.clone() }
     }
 
     /// An error if the query should stop. Cheap: call it once per series, not per sample.

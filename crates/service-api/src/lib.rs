@@ -13,21 +13,21 @@ mod tail;
 mod write;
 mod write_logs;
 
-pub use context::{MemoryBudget, ReadContext, Reservation};
+pub use context::{Listed, MemoryBudget, ReadContext, Reservation};
 pub use error::{Code, Error, Result};
 pub use limits::{Limits, LimitsSource};
 pub use logs::{
-    LineSource, LogPage, LogStream, LogsReader, Needles, PageData, PageStore, StreamSet, StreamsRequest,
-    fetch_pages, merge_stream_sets,
+    LineSource, LogPage, LogStream, LogsReader, Needles, PageData, PageStore, Source, StreamSet,
+    StreamsRequest, fetch_pages, merge_stream_sets,
 };
 pub use merge::{MergedData, merge_series_sets};
 pub use read::{
-    ExemplarSeries, LabelQuery, LabelsReader, MetricMetadata, MetricsReader, SampleBuffer, SelectRequest,
-    Series, SeriesData, SeriesSet, Warned,
+    EncodedChunk, ExemplarSeries, LabelQuery, LabelsReader, MetricMetadata, MetricsReader, SampleBuffer,
+    SelectRequest, Series, SeriesData, SeriesSet, Warned,
 };
 pub use tail::{LogsTail, TailItem, TailedEntry, TailedStream};
 pub use write::{
-    AppendOutcome, BatchSeries, Ingest, LabelSource, MetadataEntry, Push, PushOutcome, RejectReason,
-    Rejection, SeriesKey, WriteBatch,
+    AppendOutcome, BatchSeries, Ingest, LabelSource, MetadataEntry, Push, PushOutcome, Refused, RejectReason,
+    Rejection, SeriesKey, Wanted, WriteBatch,
 };
-pub use write_logs::{BatchStream, IngestLogs, LogBatch, LogEntry, PushLogs, TextSpan};
+pub use write_logs::{BatchStream, IngestAll, IngestLogs, LogBatch, LogEntry, PushLogs, TextSpan};

@@ -6,6 +6,7 @@
 
 use crate::{LabelsReader, ReadContext, Result};
 use async_trait::async_trait;
+use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
 use memchr::memmem::Finder;
 use model::{Labels, Lines, Matcher, NanoRange};
@@ -19,7 +20,12 @@ pub trait LogsReader: LabelsReader {
     async fn select(&self, ctx: &ReadContext, request: &StreamsRequest) -> Result<StreamSet>;
 }
 
-/// Which lines are wanted.
+/// Somebody who has data of both signals.
+pub trait Source: crate::MetricsReader + LogsReader {}
+
+impl<T: crate::MetricsReader + LogsReader + ?Sized> Source for T {}
+
+/// Wanted lines are wanted.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct StreamsRequest {
     pub matchers: Vec<Matcher>,
@@ -74,6 +80,11 @@ pub trait LineSource: Send + Sync {
     /// Reads all lines into `out`, which is cleared first, in time order, unless it is found on
     /// the way that one of `needles` is nowhere in the text: then false, and `out` is in no order.
     fn read(&self, needles: &Needles, out: &mut Lines) -> Result<bool>;
+
+    /// The page as it is stored, if it is encoded.
+    fn encoded(&self) -> Option<Bytes> {
+        None
+    }
 }
 
 /// Texts all of which a line must contain to be wanted. A page in which one of them is nowhere

@@ -37,14 +37,14 @@ pub trait MetricsReader: LabelsReader {
     async fn metadata(&self, ctx: &ReadContext, metric: Option<&str>) -> Result<Vec<MetricMetadata>>;
 }
 
-/// Which samples are wanted.
+/// Wanted samples are wanted.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct SelectRequest {
     pub matchers: Vec<Matcher>,
     pub range: TimeRange,
 }
 
-/// Which label sets are wanted: those of the signal that match any one of the matcher sets and
+/// Wanted label sets are wanted: those of the signal that match any one of the matcher sets and
 /// may have entries in the range. No matcher set at all means every series or stream.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct LabelQuery {
@@ -85,6 +85,32 @@ pub trait SeriesData: Send + Sync {
     /// Appends the entries in `range` to `out`, in time order, one for each timestamp.
     /// Stale markers are among them. Pure CPU work: call it off the async threads.
     fn read(&self, range: TimeRange, out: &mut SampleBuffer) -> Result<()>;
+
+    /// Hands out what `read` would decode, as it is encoded; chunks may overlap and reach beyond the
+    /// range, and of entries with one timestamp the one of the earlier chunk counts. False, and
+    /// nothing is handed out, if this series cannot: then `read` is the way.
+    fn encoded(&self, _range: TimeRange, _each: &mut dyn FnMut(EncodedChunk<'_>)) -> Result<bool> {
+        Ok(false)
+    }
+}
+
+/// Entries of a series in crate `chunk`'s encodings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EncodedChunk<'a> {
+    Floats {
+        range: TimeRange,
+        count: u32,
+        /// As of `chunk::encode_timestamps`.
+        timestamps: &'a [u8],
+        /// As of `chunk::encode_values`.
+        values: &'a [u8],
+    },
+    Histograms {
+        range: TimeRange,
+        count: u32,
+        /// As of `chunk::encode_histograms`.
+        data: &'a [u8],
+    },
 }
 
 /// Decoded entries in columns; reuse one for many series.

@@ -163,16 +163,22 @@ impl RejectReason {
 /// The ingester's side of a write.
 #[async_trait]
 pub trait Ingest: Send + Sync {
-    /// Appends the entries of those series of `batch` that `known` selects and returns when
-    /// they are on disk. `None` selects all series, by key; the indexes of those whose key is
-    /// not known come back in the outcome and nothing of them is kept. `Some` selects the
-    /// named series, and gives their checked, sorted labels.
-    async fn append(
-        &self,
-        tenant: &TenantId,
-        batch: Arc<WriteBatch>,
-        named: Option<Vec<(u32, Labels)>>,
-    ) -> Result<AppendOutcome>;
+    /// Appends the entries of those series of `batch` that `which` selects and returns when
+    /// they are on disk. Of series selected by key the indexes of those whose key is not known
+    /// come back in the outcome and nothing of them is kept.
+    async fn append(&self, tenant: &TenantId, batch: Arc<WriteBatch>, which: Wanted)
+    -> Result<AppendOutcome>;
+}
+
+/// The series or streams of a batch that an append takes, by their indexes in the batch.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Wanted {
+    /// All, by key; and the batch's metadata.
+    All,
+    /// These, ascending, by key; and the batch's metadata.
+    Keys(Arc<[u32]>),
+    /// These, with their checked, sorted labels; no metadata.
+    Named(Vec<(u32, Labels)>),
 }
 
 /// What became of an append.
@@ -181,4 +187,16 @@ pub struct AppendOutcome {
     pub pushed: PushOutcome,
     /// Series (indexes into the batch) whose labels are wanted.
     pub unknown: Vec<u32>,
+    /// Wanted entries `pushed.rejected` counts, by series or stream, in no order; an index may come
+    /// more than once. With several replicas they tell which entries are stored often enough.
+    pub refused: Vec<Refused>,
+}
+
+/// Entries of one series or stream that were refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// The index in the batch.
+    pub index: u32,
+    /// Samples, histograms and exemplars, or lines.
+    pub entries: u32,
 }

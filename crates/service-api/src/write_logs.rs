@@ -1,8 +1,8 @@
 //! The way of a write of log lines. Streams are named by keys, as series are.
 
-use crate::{AppendOutcome, LabelSource, PushOutcome, Result, SeriesKey};
+use crate::{AppendOutcome, LabelSource, PushOutcome, Result, SeriesKey, Wanted};
 use async_trait::async_trait;
-use model::{Labels, Nanos, TenantId};
+use model::{Nanos, TenantId};
 use std::{ops::Range, sync::Arc};
 
 /// The lines of one request for one tenant.
@@ -70,6 +70,11 @@ pub trait PushLogs: Send + Sync {
     async fn push_logs(&self, tenant: &TenantId, batch: LogBatch) -> Result<PushOutcome>;
 }
 
+/// An ingester as a distributor sees it.
+pub trait IngestAll: crate::Ingest + IngestLogs {}
+
+impl<T: crate::Ingest + IngestLogs + ?Sized> IngestAll for T {}
+
 /// The ingester's side of a write of logs.
 #[async_trait]
 pub trait IngestLogs: Send + Sync {
@@ -78,6 +83,6 @@ pub trait IngestLogs: Send + Sync {
         &self,
         tenant: &TenantId,
         batch: Arc<LogBatch>,
-        named: Option<Vec<(u32, Labels)>>,
+        which: Wanted,
     ) -> Result<AppendOutcome>;
 }

@@ -169,5 +169,5 @@ fn coalesce(places: &[usize], range_of: impl Fn(&usize) -> Range<u64>) -> Vec<(R
 
 /// Runs CPU work off the async threads.
 pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
-    tokio::task::spawn_blocking(work).await.map_err(|e| Error::internal(format!("a task was lost: {e}")))
+    runtime::blocking(work).await.map_err(|e| Error::internal(format!("a task was lost: {e}")))
 }

@@ -24,6 +24,8 @@ pub struct Counts {
     pub histograms: u64,
     pub exemplars: u64,
     pub conflicts: u64,
+    /// Of each conflict the series; one that came back meanwhile under a new reference is not found by it.
+    pub conflicting: Vec<u32>,
     pub late_exemplars: u64,
     /// The first few of the refused.
     pub refusals: Vec<Refusal>,
@@ -163,6 +165,7 @@ impl Counts {
             Applied::Stored | Applied::Present => self.samples += 1,
             Applied::Conflict | Applied::Condemned => {
                 self.conflicts += 1;
+                self.conflicting.push(series);
                 self.keep(series, timestamp, RejectReason::Duplicate);
             }
         }

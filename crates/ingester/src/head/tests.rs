@@ -45,7 +45,7 @@ fn a_condemned_series_gives_its_sample_to_the_one_that_has_its_labels_now() {
     head.sweep();
     head.sweep();
     let mut unknown = Vec::new();
-    assert!(head.resolve([SeriesKey(1)].into_iter(), &mut unknown).series.is_empty());
+    assert!(head.resolve([(0, SeriesKey(1))].into_iter(), &mut unknown).series.is_empty());
     let successor = name(&head, "a=1", 1);
     assert_ne!(successor.series, in_flight.series);
     assert_eq!((append(&head, &successor, 5), append(&head, &in_flight, 6)), (1, 1));
@@ -88,7 +88,7 @@ fn a_series_does_not_grow_the_head_by_ever_new_names() {
     for key in 0..200_000u128 {
         assert_eq!(name(&head, "a=1", key).series.len(), 1);
     }
-    head.resolve((0..200_000u128).map(SeriesKey).collect::<Vec<_>>().into_iter(), &mut unknown);
+    head.resolve((0..).zip((0..200_000u128).map(SeriesKey)), &mut unknown);
     assert!(unknown.len() > 130_000, "{}", unknown.len());
     assert!(!unknown.contains(&199_999));
 }

@@ -8,7 +8,8 @@ use crate::{
 use async_trait::async_trait;
 use model::{Labels, Matcher, NANOS_A_MILLI, Nanos, TenantId};
 use service_api::{
-    AppendOutcome, Code, Error, IngestLogs, Limits, LogBatch, LogsTail, Rejection, Result, TailItem,
+    AppendOutcome, Code, Error, IngestLogs, Limits, LogBatch, LogsTail, Refused, Rejection, Result, TailItem,
+    Wanted,
 };
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
@@ -22,7 +23,7 @@ impl IngestLogs for Ingester {
         &self,
         tenant: &TenantId,
         batch: Arc<LogBatch>,
-        named: Option<Vec<(u32, Labels)>>,
+        which: Wanted,
     ) -> Result<AppendOutcome> {
         let Some(bytes) = bytes_to_pack(&batch) else {
             return Err(Error::new(Code::TooLarge, "the request has more lines or text than one may have"));
@@ -34,9 +35,15 @@ impl IngestLogs for Ingester {
         let limits = self.limits.limits(tenant);
         let head = self.log_heads.get_or_create(tenant);
         let mut outcome = AppendOutcome::default();
-        let resolved = match named {
-            None => head.resolve(batch.streams.iter().map(|s| s.key), &mut outcome.unknown),
-            Some(named) => self.resolve_streams(&head, &batch, named, limits.max_streams, &mut outcome),
+        let keyed = |index: u32| Some((index, batch.streams.get(index as usize)?.key));
+        let resolved = match which {
+            Wanted::All => head.resolve((0..).zip(batch.streams.iter().map(|s| s.key)), &mut outcome.unknown),
+            Wanted::Keys(indexes) => {
+                head.resolve(indexes.iter().copied().filter_map(keyed), &mut outcome.unknown)
+            }
+            Wanted::Named(named) => {
+                self.resolve_streams(&head, &batch, named, limits.max_streams, &mut outcome)
+            }
         };
         if resolved.series.is_empty() {
             return Ok(outcome);
@@ -49,7 +56,7 @@ impl IngestLogs for Ingester {
         let mut append = if few {
             new()?
         } else {
-            let packing = tokio::task::spawn_blocking(new);
+            let packing = runtime::blocking(new);
             packing.await.map_err(|_| Error::internal("packing lines failed"))??
         };
         if append.is_empty() {
@@ -82,6 +89,7 @@ impl Ingester {
         head.resolve_named(keyed.collect(), limit, |index, labels, reason| {
             let lines = batch.streams[index as usize].entries.len() as u64;
             self.traces.metrics.reject("stream_limit", lines);
+            outcome.refused.push(Refused { index, entries: lines as u32 });
             outcome.pushed.reject(lines, || Rejection { reason, labels, timestamp: None });
         })
     }

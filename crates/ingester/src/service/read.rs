@@ -23,7 +23,7 @@ where
 {
     let Some(head) = heads.get(&ctx.tenant) else { return Ok(T::default()) };
     let ctx = ctx.clone();
-    let reading = tokio::task::spawn_blocking(move || f(&head, &ctx));
+    let reading = runtime::blocking(move || f(&head, &ctx));
     reading.await.map_err(|_| Error::internal("reading the head failed"))?
 }
 

@@ -14,6 +14,7 @@ use crate::{
 use model::{Matcher, Metadata, MetricType, Signal, TimeRange};
 use service_api::{
     LabelQuery, LabelsReader, Limits, MetadataEntry, MetricsReader, ReadContext, RejectReason, SelectRequest,
+    Wanted,
 };
 
 struct Setup {
@@ -105,7 +106,7 @@ async fn names_values_series_and_metadata_are_listed() {
     let metadata = Metadata { metric_type: MetricType::Counter, help: "h".into(), unit: "s".into() };
     let entry = MetadataEntry { metric: "up".into(), metadata: metadata.clone() };
     batch.metadata.push(entry);
-    ingester.append(&tenant(), Arc::new(batch), None).await.unwrap();
+    ingester.append(&tenant(), Arc::new(batch), Wanted::All).await.unwrap();
     drop(ingester);
     let listed = setup.start().metadata(&ctx, None).await.unwrap();
     assert_eq!((listed.len(), &listed[0].metadata), (1, &vec![metadata]));

@@ -6,7 +6,7 @@ use block_store::{BlockCacheConfig, BlocksReader};
 use model::{Labels, Lines, Matcher, NanoRange, Nanos, Signal, TimeRange};
 use service_api::{
     AppendOutcome, BatchStream, IngestLogs, LabelQuery, LogBatch, LogEntry, LogStream, LogsReader, Needles,
-    Result, SeriesKey, StreamsRequest, TextSpan, fetch_pages, merge_stream_sets,
+    Result, SeriesKey, StreamsRequest, TextSpan, Wanted, fetch_pages, merge_stream_sets,
 };
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -53,11 +53,11 @@ pub async fn push_logs(
     named: Vec<(u32, Labels)>,
 ) -> Result<AppendOutcome> {
     let batch = Arc::new(batch);
-    let first = ingester.append_logs(&tenant(), Arc::clone(&batch), None).await?;
+    let first = ingester.append_logs(&tenant(), Arc::clone(&batch), Wanted::All).await?;
     let unknown: Vec<_> = named.into_iter().filter(|(at, _)| first.unknown.contains(at)).collect();
-    let mut outcome = AppendOutcome { pushed: first.pushed, unknown: Vec::new() };
+    let mut outcome = AppendOutcome { unknown: Vec::new(), ..first };
     if !unknown.is_empty() {
-        outcome.pushed.merge(ingester.append_logs(&tenant(), batch, Some(unknown)).await?.pushed);
+        outcome.pushed.merge(ingester.append_logs(&tenant(), batch, Wanted::Named(unknown)).await?.pushed);
     }
     Ok(outcome)
 }

@@ -9,6 +9,7 @@ use crate::{
     },
 };
 use async_trait::async_trait;
+use bytes::Bytes;
 use chunk::Corrupt;
 use model::{Lines, Matcher, NanoRange};
 use service_api::{
@@ -117,5 +118,9 @@ struct FetchedPage {
 impl LineSource for FetchedPage {
     fn read(&self, needles: &Needles, out: &mut Lines) -> Result<bool> {
         self.page.read_lines(needles, out).map_err(|e| self.block.corrupt(e))
+    }
+
+    fn encoded(&self) -> Option<Bytes> {
+        Some(self.page.bytes().clone())
     }
 }

@@ -2,6 +2,7 @@
 
 use super::{HeadPage, Piece};
 use block_store::EncodedPage;
+use bytes::Bytes;
 use model::Lines;
 use service_api::{LineSource, LogPage, Needles, PageData, Reservation, Result};
 use std::sync::Arc;
@@ -42,6 +43,10 @@ struct Held<P> {
 impl LineSource for Held<EncodedPage> {
     fn read(&self, needles: &Needles, out: &mut Lines) -> Result<bool> {
         self.source.read(needles, out)
+    }
+
+    fn encoded(&self) -> Option<Bytes> {
+        Some(self.source.bytes().clone())
     }
 }
 
