@@ -8,7 +8,7 @@ use crate::{
     wal::{Position, Record, WalError},
 };
 use model::{Lines, Nanos, Signal};
-use service_api::{AppendOutcome, Error, LogBatch, LogEntry, PushOutcome, RejectReason, Result};
+use service_api::{AppendOutcome, Error, LogBatch, LogEntry, PushOutcome, Refused, RejectReason, Result};
 use std::{ops::Range, sync::Arc};
 use tokio::sync::oneshot;
 
@@ -80,6 +80,7 @@ impl AppendLines {
         for &(index, stream) in &resolved.series {
             let Some(entry) = batch.streams.get(index as usize) else { continue };
             let end = entry.entries.end.min(batch.entries.len() as u32);
+            let before = late.count + oversized.count;
             let mut admit = |lines: Range<u32>| {
                 let late = |t| late.keep(stream, t, RejectReason::TooOld);
                 log.admit(&Run { stream, lines }, out_of_order, time, (&mut *runs, &mut *raised), late);
@@ -94,6 +95,10 @@ impl AppendLines {
                 }
             }
             admit(from..end);
+            let entries = (late.count + oversized.count - before) as u32;
+            if entries > 0 {
+                outcome.refused.push(Refused { index, entries });
+            }
         }
         drop(log);
         for (reason, refused) in [("too_old", late), ("line_too_large", oversized)] {
@@ -120,6 +125,12 @@ impl AppendLines {
         }
         self.packed = record::pack_lines(&streams, &lines)?;
         Ok(())
+    }
+
+    fn take_back(&mut self) {
+        if !self.raised.is_empty() {
+            self.head.log.lock().take_back(&std::mem::take(&mut self.raised));
+        }
     }
 
     fn apply(&mut self, position: Position) -> AppendOutcome {
@@ -153,7 +164,11 @@ impl Record for AppendLines {
                 self.raised.clear();
                 Ok(self.apply(position))
             }
-            Err(error) => Err(log_error(&error)),
+            Err(error) => {
+                // Before the answer: whoever has it may send an older line at once.
+                self.take_back();
+                Err(log_error(&error))
+            }
         };
         if let Some(sender) = self.answer.take() {
             // Whoever asked may have gone away; what is stored stays stored.
@@ -165,9 +180,7 @@ impl Record for AppendLines {
 /// Whatever became of it, what did not get into the log makes no later line late.
 impl Drop for AppendLines {
     fn drop(&mut self) {
-        if !self.raised.is_empty() {
-            self.head.log.lock().take_back(&self.raised);
-        }
+        self.take_back();
     }
 }
 
