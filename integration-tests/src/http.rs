@@ -1,6 +1,9 @@
 //! A client that reports every answer as it is.
 
-use reqwest::{Client, Method, header::HeaderMap};
+use reqwest::{
+    Client, Method,
+    header::{AUTHORIZATION, HeaderMap},
+};
 use std::{fmt::Write, time::Duration};
 
 #[derive(Clone, Debug)]
@@ -17,14 +20,23 @@ pub struct Answer {
 
 impl Default for Http {
     fn default() -> Self {
-        // A second installation is refused, which is as good.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = Client::builder().timeout(Duration::from_secs(60)).no_proxy().build().unwrap();
-        Self { client }
+        Self::built(HeaderMap::new())
     }
 }
 
 impl Http {
+    /// A client that shows a token with every request.
+    pub fn with_token(token: &str) -> Self {
+        Self::built(HeaderMap::from_iter([(AUTHORIZATION, format!("Bearer {token}").parse().unwrap())]))
+    }
+
+    fn built(headers: HeaderMap) -> Self {
+        // A second installation is refused, which is as good.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let builder = Client::builder().timeout(Duration::from_secs(60)).no_proxy().default_headers(headers);
+        Self { client: builder.build().unwrap() }
+    }
+
     /// `Err` when there was no answer: what became of the request is then unknown.
     pub async fn send(
         &self,

@@ -8,7 +8,13 @@ use crate::{
     wire::Wire,
     yagura::Yagura,
 };
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 /// The metric that all ledgers write.
 pub const METRIC: &str = "ledger_total";
@@ -27,6 +33,41 @@ pub struct Ledger {
     value: f64,
     pending: Option<Batch>,
     fates: BTreeMap<i64, (f64, Fate)>,
+    replicated: bool,
+    turn: usize,
+    progress: Arc<Progress>,
+    failures: usize,
+    first_failure: Option<String>,
+}
+
+/// How far a ledger is, for those who look on. Counted in batches, which is in entries a series.
+#[derive(Debug, Default)]
+pub struct Progress {
+    sent: AtomicU64,
+    acknowledged: AtomicU64,
+}
+
+impl Progress {
+    /// Batches of which every entry must be there.
+    pub fn acknowledged(&self) -> u64 {
+        self.acknowledged.load(Ordering::SeqCst)
+    }
+
+    /// Batches that were sent at least once. There can be no more than these.
+    pub fn sent(&self) -> u64 {
+        self.sent.load(Ordering::SeqCst)
+    }
+}
+
+/// A ledger as others see it while it sends.
+#[derive(Clone, Debug)]
+pub struct Watch {
+    pub writer: String,
+    pub series: u64,
+    pub wire: Wire,
+    /// The time of its first entry at the earliest (milliseconds).
+    pub first: i64,
+    pub progress: Arc<Progress>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -60,6 +101,11 @@ impl Ledger {
             value: 0.0,
             pending: None,
             fates: BTreeMap::new(),
+            replicated: false,
+            turn: 0,
+            progress: Arc::default(),
+            failures: 0,
+            first_failure: None,
         }
     }
 
@@ -69,39 +115,85 @@ impl Ledger {
         self
     }
 
+    /// A sender to a cluster. There a refusal says only that too few replicas have the entries.
+    pub fn replicated(mut self) -> Self {
+        self.replicated = true;
+        self
+    }
+
+    /// What it takes to ask a server how much it has of this ledger.
+    pub fn watch(&self) -> Watch {
+        Watch {
+            writer: self.name.clone(),
+            series: self.series as u64,
+            wire: self.wire,
+            first: self.next,
+            progress: Arc::clone(&self.progress),
+        }
+    }
+
+    /// Sends that did not end with an acknowledgement, and what the first of them ended with.
+    pub fn failures(&self) -> (usize, Option<&str>) {
+        (self.failures, self.first_failure.as_deref())
+    }
+
     /// Sends one batch and writes down its fate. An answer that is neither success nor a
     /// plea to come again ends the test. `base` is the server's address.
     pub async fn send(&mut self, http: &Http, base: &str) -> Fate {
+        self.send_to_one_of(http, &[base.to_owned()]).await
+    }
+
+    /// As [`Self::send`], to the next of several servers in turn, and on to the others as long as there
+    /// is no answer, as a load balancer would.
+    pub async fn send_to_one_of(&mut self, http: &Http, bases: &[String]) -> Fate {
         let batch = match self.pending.take() {
             Some(batch) if self.random.below(2) == 0 => batch,
             _ => self.next_batch(),
         };
         let body = self.wire.body(&self.request(batch));
+        self.turn += 1;
+        let (mut fate, mut said) = (Fate::Unknown, String::new());
+        for n in 0..bases.len() {
+            let base = &bases[(self.turn + n) % bases.len()];
+            (fate, said) = self.attempt(http, base, batch, body.clone()).await;
+            if fate != Fate::Unknown {
+                break;
+            }
+        }
+        if fate == Fate::Acknowledged {
+            self.progress.acknowledged.fetch_add(1, Ordering::SeqCst);
+        } else {
+            self.pending = Some(batch);
+            self.failures += 1;
+            self.first_failure.get_or_insert(said);
+        }
+        fate
+    }
+
+    async fn attempt(&mut self, http: &Http, base: &str, batch: Batch, body: Vec<u8>) -> (Fate, String) {
         let url = format!("{base}{}", self.wire.path());
-        let fate = match http.send("POST", &url, self.wire.headers(), body).await {
-            Err(_) => Fate::Unknown,
-            Ok(answer) if answer.status / 100 == 2 => Fate::Acknowledged,
+        let (fate, said) = match http.send("POST", &url, self.wire.headers(), body).await {
+            Err(error) => (Fate::Unknown, format!("{error:?}")),
+            Ok(answer) if answer.status / 100 == 2 => (Fate::Acknowledged, String::new()),
             Ok(answer) if answer.status == 503 => {
                 assert!(
                     answer.headers.contains_key("retry-after"),
                     "503 without Retry-After: {}",
                     answer.body
                 );
-                Fate::Refused
+                (Fate::Refused, answer.body)
             }
             Ok(answer) => panic!("a good write was answered with {} {}", answer.status, answer.body),
         };
-        if fate != Fate::Acknowledged {
-            self.pending = Some(batch);
-        }
         // A batch that was sent before without an answer may be there whatever is said now.
         let before = self.fates.get(&batch.timestamp).map(|(_, fate)| *fate);
         let fate_now = match (before, fate) {
             (Some(Fate::Unknown), Fate::Refused) => Fate::Unknown,
+            (_, Fate::Refused) if self.replicated => Fate::Unknown,
             _ => fate,
         };
         self.fates.insert(batch.timestamp, (batch.value, fate_now));
-        fate
+        (fate, said)
     }
 
     fn next_batch(&mut self) -> Batch {
@@ -111,6 +203,7 @@ impl Ledger {
         };
         self.next = timestamp + self.step.unwrap_or(1);
         self.value += 1.0;
+        self.progress.sent.fetch_add(1, Ordering::SeqCst);
         Batch { timestamp, value: self.value }
     }
 
@@ -123,6 +216,7 @@ impl Ledger {
         (0..self.series).map(one).collect()
     }
 
+    /// Entries that were acknowledged.
     pub fn acknowledged(&self) -> usize {
         self.fates.values().filter(|(_, fate)| *fate == Fate::Acknowledged).count() * self.series
     }
@@ -130,8 +224,14 @@ impl Ledger {
     /// Reads everything back and ends the test if a sample is missing, double, wrong or
     /// there though it was refused.
     pub async fn check(&self, yagura: &Yagura) {
+        self.check_at(&yagura.http, yagura.base()).await;
+    }
+
+    /// As [`Self::check`], of the server at `base`.
+    pub async fn check_at(&self, http: &Http, base: &str) {
         let Some((&first, _)) = self.fates.first_key_value() else { return };
-        let found = self.wire.read(yagura, METRIC, &self.name, first, self.next + 1000).await;
+        let (range, entries) = ((first, self.next + 1000), self.fates.len() * self.series);
+        let found = self.wire.read(http, base, METRIC, &self.name, range, entries).await;
         let problems = self.problems(&found);
         assert!(
             problems.is_empty(),

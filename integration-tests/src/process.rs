@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File},
-    net::TcpListener,
+    net::{IpAddr, TcpListener},
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     time::Duration,
@@ -78,4 +78,30 @@ impl Drop for Process {
 /// A port of the loopback interface that nobody had a moment ago.
 pub fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// Ports that a process can have again after a restart: below those that the system gives to outgoing
+/// connections.
+#[derive(Debug)]
+pub struct Ports(u16);
+
+impl Default for Ports {
+    fn default() -> Self {
+        Self(10_000 + (std::process::id() % 18_000) as u16)
+    }
+}
+
+impl Ports {
+    const END: u16 = 32_000;
+
+    /// A port that nobody has at `ip`; another one each time.
+    pub fn take(&mut self, ip: IpAddr) -> u16 {
+        loop {
+            self.0 += 1;
+            assert!(self.0 < Self::END, "no port is free below {}", Self::END);
+            if TcpListener::bind((ip, self.0)).is_ok() {
+                return self.0;
+            }
+        }
+    }
 }

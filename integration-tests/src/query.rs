@@ -57,6 +57,21 @@ impl Query {
     }
 }
 
+/// The queries of a text, one a line, with `$T` replaced by a time; each with whether it is a range
+/// query. Lines that start with `instant ` are asked as instant queries only, the others as both.
+pub fn queries(text: &str, time_ms: i64) -> Vec<(String, bool)> {
+    let lines = text.lines().map(str::trim).filter(|l| !l.is_empty() && !l.starts_with('#'));
+    let time = seconds(time_ms);
+    let each = lines.flat_map(|line| {
+        let expr = line.replace("$T", &time);
+        match expr.strip_prefix("instant ") {
+            Some(expr) => vec![(expr.to_owned(), false)],
+            None => vec![(expr.clone(), false), (expr, true)],
+        }
+    });
+    each.collect()
+}
+
 fn seconds(ms: i64) -> String {
     format!("{}.{:03}", ms / 1000, ms % 1000)
 }

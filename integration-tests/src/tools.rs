@@ -2,6 +2,7 @@
 
 use std::{
     env,
+    io::Write,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -10,6 +11,8 @@ use std::{
 pub enum Tool {
     Prometheus,
     NodeExporter,
+    Etcd,
+    Etcdctl,
 }
 
 /// Where the program is: on the PATH or in `target/tools`. Without it the test fails, for
@@ -19,6 +22,8 @@ pub fn tool(tool: Tool) -> PathBuf {
     let names: &[&str] = match tool {
         Tool::Prometheus => &["prometheus"],
         Tool::NodeExporter => &["prometheus-node-exporter", "node_exporter"],
+        Tool::Etcd => &["etcd"],
+        Tool::Etcdctl => &["etcdctl"],
     };
     let brought = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/tools/root/usr/bin");
     let path = env::var_os("PATH").unwrap_or_default();
@@ -36,4 +41,15 @@ pub fn client(name: &str) -> Command {
     let mut command = Command::new("python3");
     command.env("PYTHONPATH", packages).arg(here.join("clients").join(name));
     command
+}
+
+/// Says something past the test runner, which keeps what a test that passes prints to itself.
+pub fn tell(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
+/// Whether tests run as long as `docs/reliability.md` says, and not only as long as a developer
+/// waits for them.
+pub fn soak() -> bool {
+    env::var_os("YAGURA_SOAK").is_some()
 }

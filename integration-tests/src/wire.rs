@@ -1,10 +1,10 @@
 //! The protocols that a ledger can speak.
 
 use crate::{
-    loki::{JSON, LogStream, PROTOBUF, PUSH, push_json, push_protobuf},
-    query::Series,
+    http::Http,
+    loki::{JSON, LogQuery, LogStream, PROTOBUF, PUSH, push_json, push_protobuf},
+    query::{Query, Series},
     remote_write::{TimeSeries, Version},
-    yagura::Yagura,
 };
 
 /// How entries travel.
@@ -46,26 +46,31 @@ impl Wire {
         }
     }
 
-    /// What the server has of one writer from `first` to before `last` (milliseconds).
+    /// What the server at `base` has of one writer from `first` to before `last` (milliseconds), which
+    /// is about so many `entries`.
     pub async fn read(
         self,
-        yagura: &Yagura,
+        http: &Http,
+        base: &str,
         metric: &str,
         writer: &str,
-        first: i64,
-        last: i64,
+        (first, last): (i64, i64),
+        entries: usize,
     ) -> Vec<Series> {
         if let Self::RemoteWrite(_) = self {
             let range = (last - first) / 1000 + 2;
-            return yagura.query().series(&format!("{metric}{{writer=\"{writer}\"}}[{range}s]"), last).await;
+            let query = Query::new(http.clone(), base);
+            return query.series(&format!("{metric}{{writer=\"{writer}\"}}[{range}s]"), last).await;
         }
         let selector = format!("{{writer=\"{writer}\"}}");
+        let query = LogQuery::new(http.clone(), base);
         let mut found: Vec<Series> = Vec::new();
         // A query has at most so many lines, so time goes in steps.
-        let step = ((last - first) / 20).max(1);
+        let steps = (entries / 1000).max(20) as i64;
+        let step = ((last - first) / steps).max(1);
         for from in (first..last).step_by(step as usize) {
             let to = (from + step).min(last);
-            for stream in yagura.logs().lines(&selector, from * 1_000_000, to * 1_000_000).await {
+            for stream in query.lines(&selector, from * 1_000_000, to * 1_000_000).await {
                 let points = stream.lines.iter().map(|line| (line.nanos / 1_000_000, value(&line.text)));
                 match found.iter_mut().find(|series| series.labels == stream.labels) {
                     Some(series) => series.points.extend(points),

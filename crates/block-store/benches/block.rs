@@ -101,7 +101,7 @@ fn stored() -> Stored {
     let bucket: Bucket = BucketConfig { url }.open(&S3Config::default()).expect("a bucket");
     let manifests =
         Arc::new(Manifests::new(bucket.clone(), Arc::new(SystemClock::new()), Duration::from_secs(600)));
-    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
     runtime.block_on(async {
         let block = write(&data());
         let tenant = TenantId::anonymous();

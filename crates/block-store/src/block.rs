@@ -1,12 +1,15 @@
 //! A block: many series or streams of one tenant in one immutable object.
 
 mod caches;
+mod fetch;
+mod flights;
 mod footer;
 mod groups;
 mod index;
 mod labels;
 mod logs;
 mod matching;
+mod pages;
 mod postings;
 mod questions;
 mod reader;

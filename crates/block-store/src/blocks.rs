@@ -1,35 +1,42 @@
-//! Answers from all blocks that a tenant's manifest lists.
+//! Answers from all blocks that a tenant's manifest lists, or from some.
 
 use crate::{
     BlockMeta, Manifests,
+    attempts::{attempts, within},
     block::{BlockCaches, BlockReader, Counted, blocking},
+    disk::{DiskCache, DiskMetrics, RealIo},
 };
 use async_trait::async_trait;
 use futures::{StreamExt, TryStreamExt, stream};
-use model::{Labels, Signal, TenantId, TimeRange};
+use model::{Labels, Signal, TimeRange};
+use prometheus_client::registry::Registry;
 use serde::{Deserialize, Serialize};
 use service_api::{
     ExemplarSeries, LabelQuery, LabelsReader, LogsReader, MetricMetadata, MetricsReader, ReadContext,
-    Reservation, Result, SelectRequest, SeriesSet, StreamSet, StreamsRequest, Warned, merge_series_sets,
-    merge_stream_sets,
+    Reservation, Result, SelectRequest, SeriesSet, Source, StreamSet, StreamsRequest, Warned,
+    merge_series_sets, merge_stream_sets,
 };
-use std::{collections::BTreeSet, future::Future, sync::Arc};
+use std::{collections::BTreeSet, future::Future, path::Path, sync::Arc};
 
 const CONCURRENT_BLOCKS: usize = 8;
 
-/// What may be kept in memory of blocks.
+/// What may be kept of blocks.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct BlockCacheConfig {
-    /// Bytes of indexes.
+    /// Bytes of indexes in memory.
     pub index_bytes: u64,
-    /// Bytes of pages, as they are in the bucket.
+    /// Bytes of pages in memory, as they are in the bucket.
     pub page_bytes: u64,
+    /// The folder for what is kept on disk, which no other process may use; none if empty.
+    pub disk_dir: String,
+    /// Bytes of indexes and pages on disk, as they are in the bucket; 0 for none.
+    pub disk_bytes: u64,
 }
 
 impl Default for BlockCacheConfig {
     fn default() -> Self {
-        Self { index_bytes: 256 << 20, page_bytes: 256 << 20 }
+        Self { index_bytes: 256 << 20, page_bytes: 256 << 20, disk_dir: String::new(), disk_bytes: 0 }
     }
 }
 
@@ -37,21 +44,64 @@ impl Default for BlockCacheConfig {
 pub struct BlocksReader {
     manifests: Arc<Manifests>,
     caches: Arc<BlockCaches>,
+    /// If not all that the manifest lists.
+    only: Option<Vec<BlockMeta>>,
 }
 
 impl BlocksReader {
+    /// Keeps what it reads in memory alone.
     pub fn new(manifests: Arc<Manifests>, cache: &BlockCacheConfig) -> Self {
-        Self { manifests, caches: Arc::new(BlockCaches::new(cache.index_bytes, cache.page_bytes)) }
+        let caches = Arc::new(BlockCaches::new(cache.index_bytes, cache.page_bytes, None));
+        Self { manifests, caches, only: None }
     }
 
-    /// The blocks that overlap the range, in time order.
-    async fn blocks(&self, tenant: &TenantId, signal: Signal, range: TimeRange) -> Result<Vec<BlockReader>> {
-        let manifest = self.manifests.latest(tenant, signal).await?;
-        let overlaps = |b: &&BlockMeta| !range.is_empty() && b.time_range().overlaps(&range);
-        let mut blocks: Vec<_> = manifest.blocks.iter().filter(overlaps).collect();
-        blocks.sort_by_key(|b| (b.min_time, b.id));
+    /// Keeps what it reads on disk, too, if that is configured. If the disk does not let it, it goes without.
+    pub fn open(manifests: Arc<Manifests>, cache: &BlockCacheConfig, registry: &mut Registry) -> Self {
+        let disk = open_disk(&manifests, cache, registry);
+        let caches = BlockCaches::new(cache.index_bytes, cache.page_bytes, disk);
+        registry.sub_registry_with_prefix("yagura_block_store").register(
+            "repeated_reads",
+            "Reads of blocks in the bucket that failed or gave what cannot be right, and were made again",
+            caches.repeated.clone(),
+        );
+        Self { manifests, caches: Arc::new(caches), only: None }
+    }
+
+    /// Reads just these blocks of the tenant and of the signal that it is asked for, without a look at what is
+    /// listed. They may be anybody's invention: what is not a block of that tenant is an error.
+    pub fn only(&self, mut blocks: Vec<BlockMeta>) -> Arc<dyn Source> {
+        in_merge_order(&mut blocks);
+        let (manifests, caches) = (Arc::clone(&self.manifests), Arc::clone(&self.caches));
+        Arc::new(Self { manifests, caches, only: Some(blocks) })
+    }
+
+    /// The blocks that may have something of a range, in the order in which their answers are merged: by time.
+    /// Their list is no older than the newest that the query has heard of.
+    pub async fn in_range(
+        &self,
+        ctx: &ReadContext,
+        signal: Signal,
+        range: TimeRange,
+    ) -> Result<Vec<BlockMeta>> {
+        if range.is_empty() {
+            return Ok(Vec::new());
+        }
+        let at_least = || self.manifests.at_least(&ctx.tenant, signal, ctx.listed.get(signal));
+        let manifest = within(ctx, attempts(0, |_| {}, at_least)).await?;
+        let overlaps = |b: &&BlockMeta| b.time_range().overlaps(&range);
+        let mut blocks: Vec<_> = manifest.blocks.iter().filter(overlaps).cloned().collect();
+        in_merge_order(&mut blocks);
+        Ok(blocks)
+    }
+
+    async fn blocks(&self, ctx: &ReadContext, signal: Signal, range: TimeRange) -> Result<Vec<BlockReader>> {
+        let blocks = match &self.only {
+            Some(only) => only.clone(),
+            None => self.in_range(ctx, signal, range).await?,
+        };
         let bucket = self.manifests.bucket();
-        Ok(blocks.iter().map(|meta| BlockReader::new(bucket, &self.caches, tenant, signal, meta)).collect())
+        let reader = |meta: &BlockMeta| BlockReader::new(bucket, &self.caches, &ctx.tenant, signal, meta);
+        Ok(blocks.iter().map(reader).collect())
     }
 
     /// Asks every block in the range, some at a time; answers in the blocks' order.
@@ -62,10 +112,31 @@ impl BlocksReader {
         range: TimeRange,
         ask: impl Fn(BlockReader) -> F + Send,
     ) -> Result<Vec<T>> {
-        let blocks = self.blocks(&ctx.tenant, signal, range).await?;
+        let blocks = self.blocks(ctx, signal, range).await?;
         let asked: Vec<F> = blocks.into_iter().map(ask).collect();
-        stream::iter(asked).buffered(CONCURRENT_BLOCKS).try_collect().await
+        within(ctx, stream::iter(asked).buffered(CONCURRENT_BLOCKS).try_collect()).await
     }
+}
+
+fn in_merge_order(blocks: &mut Vec<BlockMeta>) {
+    blocks.sort_by_key(|b| (b.min_time, b.id));
+    blocks.dedup_by_key(|b| b.id);
+}
+
+fn open_disk(manifests: &Manifests, cache: &BlockCacheConfig, registry: &mut Registry) -> Option<DiskCache> {
+    if cache.disk_dir.is_empty() || cache.disk_bytes == 0 {
+        return None;
+    }
+    let metrics = DiskMetrics::default();
+    metrics.register(registry);
+    let (folder, clock) = (Path::new(&cache.disk_dir), Arc::clone(manifests.clock()));
+    let opened = DiskCache::open(folder, cache.disk_bytes, clock, Box::new(RealIo), metrics);
+    opened
+        .inspect_err(|error| {
+            let folder = &cache.disk_dir;
+            tracing::warn!(folder, %error, "the cache on disk (cache.disk_dir) is off: the folder cannot be used, or another process uses it");
+        })
+        .ok()
 }
 
 #[async_trait]
@@ -156,3 +227,6 @@ fn in_order(found: Vec<Counted<BTreeSet<String>>>) -> Vec<String> {
     let all: BTreeSet<String> = found.into_iter().flatten().collect();
     all.into_iter().collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,8 +11,11 @@ use object_store::{
     GetOptions, GetRange, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload,
     path::Path,
 };
-use service_api::Result;
-use std::{ops::Range, sync::Arc};
+use service_api::{Error, Result};
+use std::{future::Future, ops::Range, sync::Arc, time::Duration};
+
+/// A write that has not ended by then has failed: whoever writes still has what it wrote.
+const WRITE_LIMIT: Duration = Duration::from_secs(300);
 
 /// Where objects are kept. Cloning it counts a reference. Names are paths below the prefix, with `/`
 /// between segments.
@@ -44,7 +47,7 @@ impl Bucket {
     /// Writes an object or replaces it. When this returns it is durable.
     pub async fn put(&self, name: &str, parts: Vec<Bytes>) -> Result<()> {
         let payload = PutPayload::from_iter(parts);
-        self.store.put(&self.path(name), payload).await.map_err(|e| from_store(&e))?;
+        in_time(self.store.put(&self.path(name), payload)).await?.map_err(|e| from_store(&e))?;
         Ok(())
     }
 
@@ -52,7 +55,7 @@ impl Bucket {
     /// who try at once, one gets true.
     pub async fn put_new(&self, name: &str, data: Bytes) -> Result<bool> {
         let options = PutOptions::from(PutMode::Create);
-        match self.store.put_opts(&self.path(name), data.into(), options).await {
+        match in_time(self.store.put_opts(&self.path(name), data.into(), options)).await? {
             Ok(_) => Ok(true),
             Err(object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. }) => {
                 Ok(false)
@@ -69,8 +72,17 @@ impl Bucket {
 
     /// A part of an object. It is an error if the object does not reach that far.
     pub async fn get_range(&self, name: &str, range: Range<u64>) -> Result<Bytes> {
+        self.get_part(name, range, None).await
+    }
+
+    /// A part of an object, which must be `size` bytes long if that is given.
+    pub(crate) async fn get_part(&self, name: &str, range: Range<u64>, size: Option<u64>) -> Result<Bytes> {
         let options = GetOptions { range: Some(GetRange::Bounded(range.clone())), ..GetOptions::default() };
         let found = self.store.get_opts(&self.path(name), options).await.map_err(|e| from_store(&e))?;
+        if let Some(size) = size.filter(|size| *size != found.meta.size) {
+            let why = format!("the object has {} bytes and not {size}", found.meta.size);
+            return Err(crate::error::corrupt(name, why));
+        }
         let bytes = found.bytes().await.map_err(|e| from_store(&e))?;
         if bytes.len() as u64 != range.end - range.start {
             return Err(crate::error::corrupt(name, "the object is shorter than it should be"));
@@ -127,6 +139,11 @@ impl Bucket {
             Err(e) => Err(from_store(&e)),
         }
     }
+}
+
+async fn in_time<T>(write: impl Future<Output = T>) -> Result<T> {
+    let late = |_| Error::unavailable(format!("object storage: not written in {WRITE_LIMIT:?}"));
+    tokio::time::timeout(WRITE_LIMIT, write).await.map_err(late)
 }
 
 /// `object_store` writes characters that some stores do not take as `%` and two digits.

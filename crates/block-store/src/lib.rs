@@ -4,9 +4,11 @@
 //! it exists, and [`BlocksReader`] answers from all blocks that a tenant's newest manifests list.
 //! `docs/block-format.md` describes every byte.
 
+mod attempts;
 mod block;
 mod blocks;
 mod bucket;
+mod disk;
 mod error;
 mod manifest;
 mod page;

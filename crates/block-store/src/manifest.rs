@@ -16,6 +16,9 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 /// Each conflict means that another writer got through, so this is far from ever reached.
 const MAX_ATTEMPTS: usize = 1_000;
 
+/// A block is listed before it is this old, or not at all: what is older and in no list may be removed.
+pub(crate) const LISTING_LIMIT: Duration = Duration::from_secs(30 * 60);
+
 /// Reads and writes the manifests of all tenants.
 pub struct Manifests {
     bucket: Bucket,
@@ -54,6 +57,28 @@ impl Manifests {
             Some(manifest) => Ok(manifest),
             None => self.refresh(tenant, signal).await,
         }
+    }
+
+    /// As `latest`, but of version `sequence` or newer: never an older one.
+    pub async fn at_least(&self, tenant: &TenantId, signal: Signal, sequence: u64) -> Result<Arc<Manifest>> {
+        let manifest = self.latest(tenant, signal).await?;
+        if manifest.sequence >= sequence {
+            return Ok(manifest);
+        }
+        let manifest = self.refresh(tenant, signal).await?;
+        if manifest.sequence >= sequence {
+            return Ok(manifest);
+        }
+        let found = manifest.sequence;
+        Err(Error::unavailable(format!(
+            "version {sequence} of the list of {signal} blocks of tenant {tenant} is known to exist, but the newest \
+             in the bucket is {found}"
+        )))
+    }
+
+    /// The newest version that this process has heard of; 0 if none. Nothing is asked for it.
+    pub fn known_sequence(&self, tenant: &TenantId, signal: Signal) -> u64 {
+        self.known(signal).lock().get(tenant).map_or(0, |known| known.manifest.sequence)
     }
 
     /// The newest manifest at this moment.
@@ -102,17 +127,47 @@ impl Manifests {
     }
 
     /// Lists a block that is in the bucket. Listing it again changes nothing.
+    ///
+    /// # Errors
+    /// `Code::Unavailable` also if so much time has passed since the block was made that it may be
+    /// taken for garbage; the list is then without it, and it is to be made anew.
     pub async fn add_block(
         &self,
         tenant: &TenantId,
         signal: Signal,
         block: &BlockMeta,
     ) -> Result<Arc<Manifest>> {
+        let mut added = false;
         let add = |current: &Manifest| {
             let listed = current.blocks.iter().any(|b| b.id == block.id);
+            added |= !listed;
             (!listed).then(|| current.blocks.iter().chain([block]).cloned().collect())
         };
-        self.update(tenant, signal, add).await
+        self.in_time(block)?;
+        let listed = self.update(tenant, signal, add).await;
+        match self.in_time(block) {
+            // The process stood still: a collector may have looked at the list before we wrote it.
+            Err(late) if added => {
+                let remove = |current: &Manifest| {
+                    let kept: Vec<_> = current.blocks.iter().filter(|b| b.id != block.id).cloned().collect();
+                    (kept.len() < current.blocks.len()).then_some(kept)
+                };
+                self.update(tenant, signal, remove).await?;
+                Err(late)
+            }
+            _ => listed,
+        }
+    }
+
+    fn in_time(&self, block: &BlockMeta) -> Result<()> {
+        let age = self.clock.now_ms().saturating_sub_unsigned(block.id.timestamp_ms());
+        if age <= LISTING_LIMIT.as_millis() as i64 {
+            return Ok(());
+        }
+        Err(Error::unavailable(format!(
+            "block {} was not listed within {LISTING_LIMIT:?} of its making",
+            block.id
+        )))
     }
 
     /// One version; `Code::NotFound` if there is none.

@@ -94,6 +94,7 @@ impl EncodedPage {
             lines: self.lines,
             text_bytes: self.text_bytes(),
             stored_bytes: 0,
+            origin: 0,
             data: PageData::Here(Arc::new(self.clone())),
         }
     }

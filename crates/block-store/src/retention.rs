@@ -1,6 +1,6 @@
 //! Forgetting: blocks past their retention, and objects that no manifest lists.
 
-use crate::{BlockMeta, Manifests, Ulid, manifest};
+use crate::{BlockMeta, Manifests, Ulid, manifest, manifest::LISTING_LIMIT};
 use model::{Signal, TenantId};
 use service_api::{Code, Result};
 use std::{collections::HashSet, time::Duration};
@@ -38,7 +38,8 @@ pub async fn apply_retention(
 
 /// Removes what is older than `grace` and no longer used: versions of the manifest but for
 /// the newest few, and blocks that no remaining version lists. `grace` must be longer than
-/// any query, and than any time between the upload of a block and its listing.
+/// any query; if it is shorter than twice the time in which a block must be listed, that is
+/// taken. Several processes may do this at once, and beside any that write.
 pub async fn collect_garbage(
     manifests: &Manifests,
     tenant: &TenantId,
@@ -46,9 +47,11 @@ pub async fn collect_garbage(
     now: i64,
     grace: Duration,
 ) -> Result<Collected> {
+    // Twice, so that clocks may differ by as much as a writer may take.
+    let grace = grace.max(2 * LISTING_LIMIT);
     let oldest = now.saturating_sub_unsigned(grace.as_millis().try_into().unwrap_or(u64::MAX));
     let bucket = manifests.bucket();
-    // Blocks first: one that is listed by then but not in the versions read below is too young.
+    // Blocks first: one that is here but not yet in the versions read below is too young to go.
     let blocks_folder = manifest::blocks_folder(tenant, signal);
     let blocks = bucket.list(&blocks_folder).await?;
     let (kept, old_versions) = versions(manifests, tenant, signal, oldest).await?;
@@ -68,8 +71,8 @@ pub async fn collect_garbage(
     Ok(collected)
 }
 
-/// The versions to keep and those to remove. Young ones are kept even if they are many: a
-/// writer that slept since it read the newest one must find the next number taken.
+/// The versions to keep and those to remove. Those that were the newest at any time since `oldest`
+/// are kept even if they are many: a query may still read what they list.
 async fn versions(
     manifests: &Manifests,
     tenant: &TenantId,
@@ -81,7 +84,7 @@ async fn versions(
     let (mut kept, mut old) = (Vec::new(), Vec::new());
     for (at, object) in objects.iter().enumerate() {
         let Ok(sequence) = object.name.parse() else { continue };
-        let keep = at >= newest || object.modified >= oldest;
+        let keep = at >= newest || objects.get(at + 1).is_none_or(|next| next.modified >= oldest);
         if keep { &mut kept } else { &mut old }.push(sequence);
     }
     Ok((kept, old))
@@ -97,7 +100,7 @@ async fn listed_blocks(
     for sequence in kept {
         match manifests.read(tenant, signal, *sequence).await {
             Ok(manifest) => listed.extend(manifest.blocks.iter().map(|b| b.id)),
-            // Another collector was faster.
+            // Another collector was faster: it has not been the newest for long.
             Err(e) if e.code == Code::NotFound => {}
             Err(e) => return Err(e),
         }

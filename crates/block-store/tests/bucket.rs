@@ -183,6 +183,37 @@ fn a_manifest_is_believed_for_the_poll_interval() {
 }
 
 #[test]
+fn a_query_reads_no_list_that_is_older_than_what_it_has_heard_of() {
+    on_both(|bucket| async move {
+        let clock = Arc::new(ManualClock::at(0));
+        let (ours, theirs) = (manifests(&bucket, &clock), manifests(&bucket, &clock));
+        assert_eq!(ours.known_sequence(&tenant(), Signal::Metrics), 0);
+        assert_eq!(ours.at_least(&tenant(), Signal::Metrics, 0).await.unwrap().sequence, 0);
+        let block = put_block(&bucket, 1, &["up"], &[10]).await;
+        theirs.add_block(&tenant(), Signal::Metrics, &block).await.unwrap();
+        theirs.add_block(&tenant(), Signal::Metrics, &meta(2, 50, 60)).await.unwrap();
+        assert_eq!(theirs.known_sequence(&tenant(), Signal::Metrics), 2);
+        assert_eq!(theirs.known_sequence(&tenant(), Signal::Logs), 0);
+        // What we know is believed for a while, unless somebody knows better.
+        assert_eq!(ours.at_least(&tenant(), Signal::Metrics, 0).await.unwrap().sequence, 0);
+        let reader = BlocksReader::new(ours.clone(), &BlockCacheConfig::default());
+        let ctx = ReadContext::new(tenant(), 1 << 30);
+        let range = TimeRange::new(0, 20);
+        assert!(reader.in_range(&ctx, Signal::Metrics, range).await.unwrap().is_empty());
+        ctx.listed.raise(Signal::Metrics, 1);
+        assert_eq!(reader.in_range(&ctx, Signal::Metrics, range).await.unwrap(), [block]);
+        assert_eq!(ours.known_sequence(&tenant(), Signal::Metrics), 2);
+        assert!(reader.in_range(&ctx, Signal::Metrics, TimeRange::new(70, 80)).await.unwrap().is_empty());
+
+        ctx.listed.raise(Signal::Metrics, 3);
+        let error = ours.at_least(&tenant(), Signal::Metrics, 3).await.unwrap_err();
+        assert!(error.code == Code::Unavailable && error.message.contains("version 3"), "{error}");
+        let request = SelectRequest { matchers: vec![], range };
+        assert_eq!(reader.select(&ctx, &request).await.err().unwrap().code, Code::Unavailable);
+    });
+}
+
+#[test]
 fn blocks_are_read_back_and_merged() {
     on_both(|bucket| async move {
         let clock = Arc::new(ManualClock::at(0));
@@ -281,6 +312,62 @@ fn what_is_past_its_retention_goes_and_the_rest_stays() {
             bucket.get(&block.object(&tenant(), Signal::Metrics)).await.unwrap();
         }
         assert_eq!(manifests.refresh(&tenant(), Signal::Metrics).await.unwrap().sequence, 23);
+    });
+}
+
+#[test]
+fn a_block_that_may_be_garbage_by_now_is_not_listed() {
+    on_both(|bucket| async move {
+        let clock = Arc::new(ManualClock::at(10_000_000));
+        let manifests = manifests(&bucket, &clock);
+        let old = meta(10_000_000 - 1_800_001, 0, 10);
+        let error = manifests.add_block(&tenant(), Signal::Metrics, &old).await.unwrap_err();
+        assert!(error.code == Code::Unavailable && error.message.contains(&old.id.to_string()), "{error}");
+        let young = meta(10_000_000 - 1_800_000, 0, 10);
+        manifests.add_block(&tenant(), Signal::Metrics, &young).await.unwrap();
+        assert_eq!(manifests.refresh(&tenant(), Signal::Metrics).await.unwrap().blocks, [young]);
+    });
+}
+
+#[test]
+fn what_was_the_newest_list_a_moment_ago_is_kept_with_its_blocks() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let folder = TempDir::new().unwrap();
+        let url = format!("file:{}", folder.path().display());
+        let bucket = BucketConfig { url }.open(&S3Config::default()).unwrap();
+        let clock = Arc::new(ManualClock::at(0));
+        let manifests = manifests(&bucket, &clock);
+        let block = put_block(&bucket, 1, &["up"], &[10]).await;
+        manifests.add_block(&tenant(), Signal::Metrics, &block).await.unwrap();
+        manifests.add_block(&tenant(), Signal::Metrics, &meta(2, 0, 10)).await.unwrap();
+        manifests.update(&tenant(), Signal::Metrics, |_| Some(Vec::new())).await.unwrap();
+        for number in 0..20 {
+            manifests.add_block(&tenant(), Signal::Metrics, &meta(100 + number, 0, 10)).await.unwrap();
+        }
+        // The first two are a day older than the others, which came all at once.
+        let owner = std::fs::read_dir(folder.path()).unwrap().next().unwrap().unwrap();
+        let lists = owner.path().join("metrics/manifest");
+        for sequence in 1..=2 {
+            let list =
+                std::fs::File::options().write(true).open(lists.join(format!("{sequence:020}"))).unwrap();
+            let modified = list.metadata().unwrap().modified().unwrap();
+            list.set_modified(modified - Duration::from_secs(86_400)).unwrap();
+        }
+        let newest = std::fs::metadata(lists.join(format!("{:020}", 23))).unwrap().modified().unwrap();
+        let now = newest.duration_since(std::time::UNIX_EPOCH).unwrap().as_millis() as i64;
+        let owner = tenant();
+        let collect = |now| collect_garbage(&manifests, &owner, Signal::Metrics, now, Duration::ZERO);
+        // Version 2 was the newest until version 3 came.
+        let gone = collect(now).await.unwrap();
+        assert_eq!((gone.blocks, gone.manifests), (0, 1));
+        bucket.get(&block.object(&tenant(), Signal::Metrics)).await.unwrap();
+        // Two processes at once get in nobody's way.
+        let later = now + 2 * 3_600_000;
+        let (one, other) = tokio::join!(collect(later), collect(later));
+        assert!(one.unwrap().blocks + other.unwrap().blocks >= 1);
+        assert!(bucket.get(&block.object(&tenant(), Signal::Metrics)).await.is_err());
+        assert_eq!(manifests.refresh(&tenant(), Signal::Metrics).await.unwrap().blocks.len(), 20);
     });
 }
 

@@ -52,6 +52,11 @@ impl SealedChunk {
         self.data.len() + 2 * size_of::<usize>()
     }
 
+    /// The page of timestamps and that of values.
+    pub fn pages(&self) -> (&[u8], &[u8]) {
+        self.data.split_at(self.values_at as usize)
+    }
+
     /// Appends the samples in `range` to both vectors.
     pub fn decode(
         &self,
@@ -62,7 +67,7 @@ impl SealedChunk {
         if range.is_empty() || !range.overlaps(&self.time_range()) {
             return Ok(());
         }
-        let (times_page, values_page) = self.data.split_at(self.values_at as usize);
+        let (times_page, values_page) = self.pages();
         let (first_time, first_value) = (timestamps.len(), values.len());
         decode_timestamps(times_page, self.len(), timestamps)?;
         decode_values(values_page, self.len(), values)?;

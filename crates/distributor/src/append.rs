@@ -1,59 +1,25 @@
 //! The two steps of an append, which both signals take: by key, and by labels what was not known by its key.
 
-use crate::{labels, metrics::Metrics};
-use model::{Labels, LabelsBuilder, Signal};
-use service_api::{AppendOutcome, LabelSource, Limits, LogBatch, PushOutcome, Result, Wanted, WriteBatch};
+use crate::{batch::Batch, labels, metrics::Metrics};
+use hashbrown::HashMap;
+use model::{Labels, LabelsBuilder, Signal, TenantId};
+use service_api::{IngestAll, Limits, PushOutcome, Rejection, Result, Wanted};
 use std::sync::Arc;
 
-/// What a batch of either signal says of its series or streams.
-pub trait Batch {
-    const SIGNAL: Signal;
-
-    fn labels(&self) -> &dyn LabelSource;
-
-    /// How many entries series or stream `index` has.
-    fn entries_of(&self, index: usize) -> usize;
-}
-
-impl Batch for WriteBatch {
-    const SIGNAL: Signal = Signal::Metrics;
-
-    fn labels(&self) -> &dyn LabelSource {
-        &*self.labels
-    }
-
-    fn entries_of(&self, index: usize) -> usize {
-        let series = &self.series[index];
-        series.samples.len() + series.histograms.len() + series.exemplars.len()
-    }
-}
-
-impl Batch for LogBatch {
-    const SIGNAL: Signal = Signal::Logs;
-
-    fn labels(&self) -> &dyn LabelSource {
-        &*self.labels
-    }
-
-    fn entries_of(&self, index: usize) -> usize {
-        self.streams[index].entries.len()
-    }
-}
-
-/// Hands a batch on through `append` and adds to `outcome` what became of it.
-pub async fn append<B: Batch, F: Future<Output = Result<AppendOutcome>>>(
+/// Hands a batch on to the one ingester that there is, and adds to `outcome` what became of it.
+pub async fn append<B: Batch>(
     batch: B,
-    limits: &Limits,
+    (tenant, limits): (&TenantId, &Limits),
+    ingester: &dyn IngestAll,
     metrics: &Metrics,
     outcome: &mut PushOutcome,
-    append: impl Fn(Arc<B>, Wanted) -> F,
 ) -> Result<()> {
     let batch = Arc::new(batch);
-    let appended = append(Arc::clone(&batch), Wanted::All).await?;
+    let appended = Arc::clone(&batch).append(ingester, tenant, Wanted::All).await?;
     outcome.merge(appended.pushed);
     let named = name(&*batch, &appended.unknown, limits, metrics, outcome)?;
     if !named.is_empty() {
-        outcome.merge(append(batch, Wanted::Named(named)).await?.pushed);
+        outcome.merge(batch.append(ingester, tenant, Wanted::Named(named)).await?.pushed);
     }
     Ok(())
 }
@@ -84,4 +50,35 @@ fn name<B: Batch>(
         }
     }
     Ok(named)
+}
+
+/// The checked labels of the series of a batch that several ingesters ask for: read once.
+#[derive(Default)]
+pub struct Names {
+    read: HashMap<u32, Result<Labels, Rejection>>,
+    builder: LabelsBuilder,
+}
+
+impl Names {
+    /// The labels of series or stream `index`. The outer error is a fault of ours, the inner one a label set
+    /// that is refused.
+    pub fn get<B: Batch>(
+        &mut self,
+        batch: &B,
+        index: u32,
+        limits: &Limits,
+    ) -> Result<&Result<Labels, Rejection>> {
+        let Self { read, builder } = self;
+        match read.entry(index) {
+            hashbrown::hash_map::Entry::Occupied(known) => Ok(known.into_mut()),
+            hashbrown::hash_map::Entry::Vacant(free) => {
+                Ok(free.insert(labels::read(batch.labels(), index as usize, B::SIGNAL, limits, builder)?))
+            }
+        }
+    }
+
+    /// Why the labels of series or stream `index` were refused, if they were.
+    pub fn refused(&self, index: u32) -> Option<&Rejection> {
+        self.read.get(&index)?.as_ref().err()
+    }
 }

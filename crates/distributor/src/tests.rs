@@ -1,12 +1,18 @@
 //! The distributor before an ingester that remembers what reached it.
 
+mod fakes;
+mod ha;
 mod logs;
+mod replication;
 
 use super::*;
+use hash_ring::{Member, MemoryKv, RingView};
 use model::{Labels, Sample, TenantId};
 use parking_lot::Mutex;
 use runtime::ManualClock;
-use service_api::{AppendOutcome, BatchSeries, LabelSource, SeriesKey, Wanted};
+use service_api::{
+    AppendOutcome, BatchSeries, Ingest, IngestAll, IngestLogs, LabelSource, SeriesKey, Wanted,
+};
 use std::time::Duration;
 
 const NOW: i64 = 1_700_000_000_000;
@@ -109,14 +115,28 @@ fn setup_counted(
     registry: &mut Registry,
 ) -> (Arc<FakeIngester>, Arc<ManualClock>, Distributor) {
     let (ingester, clock) = (Arc::new(FakeIngester::default()), Arc::new(ManualClock::at(NOW)));
-    let distributor = Distributor::new(
-        ingester.clone(),
-        ingester.clone(),
-        Arc::new(Arc::new(limits)),
-        clock.clone(),
-        registry,
-    );
+    let only: Arc<dyn IngestAll> = ingester.clone();
+    let dependencies = Dependencies {
+        ring: Ring::fixed(RingView::new(vec![Member::new("only", "")], 1)),
+        connect: Arc::new(move |_| Arc::clone(&only)),
+        ..dependencies(limits, clock.clone())
+    };
+    let distributor = Distributor::new(DistributorConfig::default(), dependencies, registry);
     (ingester, clock, distributor)
+}
+
+/// Of a distributor that has no ingesters.
+fn dependencies(limits: Limits, clock: Arc<ManualClock>) -> Dependencies {
+    Dependencies {
+        ring: Ring::fixed(RingView::new(vec![], 1)),
+        connect: Arc::new(|member| panic!("{} is not there", member.id)),
+        distributors: Arc::new(|| 1),
+        kv: Arc::new(MemoryKv::new(clock.clone())),
+        kv_prefix: "test".to_owned(),
+        limits: Arc::new(Arc::new(limits)),
+        clock,
+        instance: "distributor-1".into(),
+    }
 }
 
 async fn push(distributor: &Distributor, series: &[TestSeries<'_>]) -> Result<PushOutcome> {
@@ -186,6 +206,35 @@ async fn a_rate_refills_with_time() {
     assert_eq!(refused.code, Code::RateLimited);
     clock.advance(Duration::from_secs(2));
     assert!(push(&distributor, &[(&[("__name__", "a")], &two)]).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_rate_is_shared_by_all_distributors() {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    let limits = Limits { ingestion_rate: 10.0, ingestion_burst: 8, log_rate: 10, ..Limits::default() };
+    let (clock, count) = (Arc::new(ManualClock::at(NOW)), Arc::new(AtomicUsize::new(4)));
+    let (ingester, counted) = (Arc::new(FakeIngester::default()), count.clone());
+    let dependencies = Dependencies {
+        ring: Ring::fixed(RingView::new(vec![Member::new("only", "")], 1)),
+        connect: Arc::new(move |_| ingester.clone()),
+        distributors: Arc::new(move || counted.load(Ordering::Relaxed)),
+        ..dependencies(limits, clock.clone())
+    };
+    let distributor = Distributor::new(DistributorConfig::default(), dependencies, &mut Registry::default());
+    let sends = async |samples: i64| {
+        let times: Vec<i64> = (NOW..NOW + samples).collect();
+        push(&distributor, &[(&[("__name__", "a")], &times)]).await.is_ok()
+    };
+    assert!(sends(2).await && !sends(1).await, "a quarter of the burst");
+    clock.advance(Duration::from_secs(1));
+    assert!(sends(2).await && !sends(1).await, "and then 2.5 a second, of which 2 are kept");
+    clock.advance(Duration::from_secs(1));
+    assert!(sends(8).await && !sends(1).await, "a request as large as the whole burst");
+    clock.advance(Duration::from_secs(2));
+    assert!(!sends(1).await, "that is paid for");
+    count.store(0, Ordering::Relaxed);
+    clock.advance(Duration::from_secs(1));
+    assert!(sends(8).await, "one alone grants all of it");
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use crate::{
     params::Params,
     query::{selectors, slots},
     state::ApiState,
-    tenant::Tenant,
+    tenant::Tenants,
 };
 use axum::{
     extract::State,
@@ -25,10 +25,10 @@ const MAX_LIMIT: usize = 500;
 /// Labels that one request may ask about. Each is a walk over all series.
 const MAX_LABELS: usize = 100;
 
-/// What `figures` makes of the tenant's recent series, as long as they fit its memory budget.
+/// What `figures` makes of the tenants' recent series, as long as they fit their memory budget.
 async fn count_recent<T: Send + 'static>(
     state: &ApiState,
-    Tenant(tenant): &Tenant,
+    tenants: &Tenants,
     matchers: Option<Vec<Matcher>>,
     figures: impl FnOnce(&[Labels], TimeRange) -> T + Send + 'static,
 ) -> Result<T> {
@@ -36,7 +36,7 @@ async fn count_recent<T: Send + 'static>(
     let range = TimeRange::new(now.saturating_sub(WINDOW_MS), now);
     let query = LabelQuery { signal: Signal::Metrics, matcher_sets: matchers.into_iter().collect(), range };
     let reader = &state.deps.reader;
-    slots::run(state, tenant, None, async |ctx| {
+    slots::run(state, tenants, None, async |ctx| {
         let series = reader.series(ctx, &query).await?.value;
         // The labels themselves, and the tables that count them.
         let bytes: usize = series.iter().map(Labels::heap_bytes).sum();
@@ -63,7 +63,7 @@ fn count<K: Eq + Hash>(keys: impl IntoIterator<Item = K>) -> HashMap<K, usize> {
 }
 
 pub async fn tsdb(
-    tenant: Tenant,
+    tenants: Tenants,
     State(state): State<ApiState>,
     params: Params,
 ) -> Result<Response, ApiError> {
@@ -76,7 +76,7 @@ pub async fn tsdb(
         },
     };
     let body =
-        count_recent(&state, &tenant, None, move |series, range| tsdb_figures(series, range, limit)).await?;
+        count_recent(&state, &tenants, None, move |series, range| tsdb_figures(series, range, limit)).await?;
     Ok(answer::data(|out| out.extend_from_slice(&body), &Notes::default()))
 }
 
@@ -132,12 +132,12 @@ fn options(params: &Params) -> Result<(usize, Option<Vec<Matcher>>)> {
 }
 
 pub async fn label_names(
-    tenant: Tenant,
+    tenants: Tenants,
     State(state): State<ApiState>,
     params: Params,
 ) -> Result<Response, ApiError> {
     let (limit, selector) = options(&params)?;
-    Ok(bare(count_recent(&state, &tenant, selector, move |series, _| name_figures(series, limit)).await?))
+    Ok(bare(count_recent(&state, &tenants, selector, move |series, _| name_figures(series, limit)).await?))
 }
 
 fn name_figures(series: &[Labels], limit: usize) -> Vec<u8> {
@@ -157,7 +157,7 @@ fn name_figures(series: &[Labels], limit: usize) -> Vec<u8> {
 }
 
 pub async fn label_values(
-    tenant: Tenant,
+    tenants: Tenants,
     State(state): State<ApiState>,
     params: Params,
 ) -> Result<Response, ApiError> {
@@ -170,7 +170,7 @@ pub async fn label_values(
         return Err(Error::bad_request(format!("more than {MAX_LABELS} label_names[] parameters")).into());
     }
     Ok(bare(
-        count_recent(&state, &tenant, selector, move |series, _| value_figures(series, wanted, limit))
+        count_recent(&state, &tenants, selector, move |series, _| value_figures(series, wanted, limit))
             .await?,
     ))
 }
@@ -194,13 +194,13 @@ fn value_figures(series: &[Labels], wanted: Vec<String>, limit: usize) -> Vec<u8
     out
 }
 
-/// Cortex's figures of one tenant; the rates are not known here.
-pub async fn user_stats(tenant: Tenant, State(state): State<ApiState>) -> Result<Response, ApiError> {
+/// Cortex's figures of a tenant; the rates are not known here.
+pub async fn user_stats(tenants: Tenants, State(state): State<ApiState>) -> Result<Response, ApiError> {
     let figures = |series: &[Labels], _| {
         let metrics = count(series.iter().filter_map(|s| s.get(METRIC_NAME))).len();
         format!(r#"{{"numSeries":{},"numMetrics":{metrics}}}"#, series.len()).into_bytes()
     };
-    Ok(bare(count_recent(&state, &tenant, None, figures).await?))
+    Ok(bare(count_recent(&state, &tenants, None, figures).await?))
 }
 
 /// Mimir answers these without Prometheus's envelope.

@@ -7,7 +7,7 @@ use crate::{
     params::Params,
     query::{selectors, slots},
     state::ApiState,
-    tenant::Tenant,
+    tenant::Tenants,
 };
 use axum::{
     extract::State,
@@ -18,7 +18,7 @@ use model::{Exemplar, Signal};
 use service_api::{Error, ExemplarSeries, LabelQuery};
 
 pub async fn exemplars(
-    Tenant(tenant): Tenant,
+    tenants: Tenants,
     State(state): State<ApiState>,
     params: Params,
 ) -> Result<Response, ApiError> {
@@ -34,7 +34,7 @@ pub async fn exemplars(
     }
     let query = LabelQuery { signal: Signal::Metrics, matcher_sets, range };
     let reader = &state.deps.reader;
-    let found = slots::run(&state, &tenant, None, async |ctx| reader.exemplars(ctx, &query).await).await?;
+    let found = slots::run(&state, &tenants, None, async |ctx| reader.exemplars(ctx, &query).await).await?;
     Ok(answer::array("[", found, |out, series| write(out, &series), b"]", &Notes::default()))
 }
 

@@ -7,7 +7,7 @@ use crate::{
     params::Params,
     query::{selectors, slots},
     state::ApiState,
-    tenant::Tenant,
+    tenant::Tenants,
 };
 use axum::{
     extract::State,
@@ -19,7 +19,7 @@ use service_api::{Error, ReadContext, Result, SampleBuffer, SelectRequest, Serie
 use std::collections::BTreeMap;
 
 pub async fn federate(
-    Tenant(tenant): Tenant,
+    tenants: Tenants,
     State(state): State<ApiState>,
     headers: HeaderMap,
     params: Params,
@@ -27,7 +27,7 @@ pub async fn federate(
     let escaping = text::Escaping::accepted_by(&headers);
     let body = async {
         let sets = selectors::any_matcher_sets(&params)?;
-        slots::run(&state, &tenant, None, async |ctx| {
+        slots::run(&state, &tenants, None, async |ctx| {
             let range = range(&state);
             let (selected, ctx) = (select(&state, ctx, sets, range).await?, ctx.clone());
             slots::off_thread(move || Ok(text::write(&newest(&ctx, selected, range)?, escaping))).await?

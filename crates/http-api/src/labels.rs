@@ -7,7 +7,7 @@ use crate::{
     params::{Params, invalid},
     query::{selectors, slots},
     state::ApiState,
-    tenant::Tenant,
+    tenant::Tenants,
 };
 use axum::{
     extract::{Path, State},
@@ -17,7 +17,7 @@ use model::{Signal, quote};
 use service_api::{Error, LabelQuery, Warned};
 
 pub async fn names(
-    Tenant(tenant): Tenant,
+    tenants: Tenants,
     State(state): State<ApiState>,
     params: Params,
 ) -> Result<Response, ApiError> {
@@ -26,12 +26,12 @@ pub async fn names(
     let query =
         LabelQuery { signal: Signal::Metrics, matcher_sets: selectors::matcher_sets(&params)?, range };
     let reader = &state.deps.reader;
-    let names = slots::run(&state, &tenant, None, async |ctx| reader.label_names(ctx, &query).await).await?;
+    let names = slots::run(&state, &tenants, None, async |ctx| reader.label_names(ctx, &query).await).await?;
     Ok(strings(names, limit))
 }
 
 pub async fn values(
-    Tenant(tenant): Tenant,
+    tenants: Tenants,
     State(state): State<ApiState>,
     Path(name): Path<String>,
     params: Params,
@@ -46,12 +46,12 @@ pub async fn values(
         LabelQuery { signal: Signal::Metrics, matcher_sets: selectors::matcher_sets(&params)?, range };
     let reader = &state.deps.reader;
     let values =
-        slots::run(&state, &tenant, None, async |ctx| reader.label_values(ctx, &name, &query).await).await?;
+        slots::run(&state, &tenants, None, async |ctx| reader.label_values(ctx, &name, &query).await).await?;
     Ok(strings(values, limit))
 }
 
 pub async fn series(
-    Tenant(tenant): Tenant,
+    tenants: Tenants,
     State(state): State<ApiState>,
     params: Params,
 ) -> Result<Response, ApiError> {
@@ -63,7 +63,7 @@ pub async fn series(
     let matcher_sets = selectors::matcher_sets(&params).map_err(|e| invalid("match[]", e))?;
     let query = LabelQuery { signal: Signal::Metrics, matcher_sets, range };
     let reader = &state.deps.reader;
-    let mut found = slots::run(&state, &tenant, None, async |ctx| reader.series(ctx, &query).await).await?;
+    let mut found = slots::run(&state, &tenants, None, async |ctx| reader.series(ctx, &query).await).await?;
     let mut notes = Notes::from(found.warnings);
     notes.truncate(&mut found.value, limit);
     Ok(answer::array("[", found.value, |out, labels| json::labels(out, &labels), b"]", &notes))

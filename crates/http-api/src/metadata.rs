@@ -7,13 +7,13 @@ use crate::{
     params::Params,
     query::slots,
     state::ApiState,
-    tenant::Tenant,
+    tenant::Tenants,
 };
 use axum::{extract::State, response::Response};
 use model::Metadata;
 
 pub async fn metadata(
-    Tenant(tenant): Tenant,
+    tenants: Tenants,
     State(state): State<ApiState>,
     params: Params,
 ) -> Result<Response, ApiError> {
@@ -21,7 +21,8 @@ pub async fn metadata(
     let per_metric = params.count("limit_per_metric")?.filter(|n| *n > 0).unwrap_or(usize::MAX);
     let metric = Some(params.get("metric")).filter(|m| !m.is_empty());
     let reader = &state.deps.reader;
-    let mut found = slots::run(&state, &tenant, None, async |ctx| reader.metadata(ctx, metric).await).await?;
+    let mut found =
+        slots::run(&state, &tenants, None, async |ctx| reader.metadata(ctx, metric).await).await?;
     found.truncate(limit);
     Ok(answer::array(
         "{",

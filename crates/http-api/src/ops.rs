@@ -1,25 +1,26 @@
 //! What operators and orchestrators ask: metrics, readiness, reload, flush, the start page.
 
-use crate::{error::plain_text, state::ApiState};
+use crate::{auth::Routes, error::plain_text, ring, state::ApiState};
 use axum::{
-    Router,
     extract::State,
     response::{Html, IntoResponse, Response},
     routing::{get, post},
 };
 use http::{StatusCode, header};
-use service_api::Error;
+use service_api::{Code, Error};
 
-pub fn routes() -> Router<ApiState> {
-    Router::new()
-        .route("/", get(index))
-        .route("/metrics", get(metrics))
-        .route("/ready", get(ready))
-        .route("/-/ready", get(ready))
-        .route("/-/healthy", get(healthy))
-        .route("/-/reload", post(reload).put(reload))
-        .route("/flush", post(flush))
-        .route("/config", get(config))
+pub fn routes() -> Routes<ApiState> {
+    Routes::new()
+        .read("/", get(index))
+        .metrics("/metrics", get(metrics))
+        .open("/ready", get(ready))
+        .open("/-/ready", get(ready))
+        .open("/-/healthy", get(healthy))
+        .admin("/-/reload", post(reload).put(reload))
+        .admin("/flush", post(flush))
+        .admin("/config", get(config))
+        .admin("/ring", get(ring::show).post(ring::forget))
+        .admin("/ingester/shutdown", post(leave))
 }
 
 async fn index() -> Html<&'static str> {
@@ -57,6 +58,17 @@ async fn reload(State(state): State<ApiState>) -> Response {
 
 async fn flush(State(state): State<ApiState>) -> Response {
     match (state.deps.flush)().await {
+        Ok(()) => StatusCode::NO_CONTENT.into_response(),
+        Err(e) => plain_text(&e),
+    }
+}
+
+/// Cortex's and Loki's name for it. Answers when everything is in the bucket; the process ends after that.
+async fn leave(State(state): State<ApiState>) -> Response {
+    let Some(leave) = &state.deps.leave else {
+        return plain_text(&Error::new(Code::NotFound, "this process is no ingester of a cluster"));
+    };
+    match leave().await {
         Ok(()) => StatusCode::NO_CONTENT.into_response(),
         Err(e) => plain_text(&e),
     }

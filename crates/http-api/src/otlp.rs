@@ -13,13 +13,13 @@ mod schema;
 mod tests;
 
 use crate::{
+    auth::Routes,
     push::{Refusals, status},
     tenant::Tenant,
     write::{WriteState, body::Encoding, refusals},
 };
 use answer::{Entries, Format};
 use axum::{
-    Router,
     body::Body,
     extract::{FromRef, State},
     response::Response,
@@ -31,16 +31,16 @@ use schema::Message;
 use service_api::{Code, Error, PushOutcome, Result};
 
 /// The endpoints on Loki's paths and on Prometheus's.
-pub fn routes<S>() -> Router<S>
+pub fn routes<S>() -> Routes<S>
 where
     S: Clone + Send + Sync + 'static,
     WriteState: FromRef<S>,
     Tenant: axum::extract::FromRequestParts<S>,
 {
-    Router::new()
-        .route("/otlp/v1/logs", post(export_logs))
-        .route("/otlp/v1/metrics", post(export_metrics))
-        .route("/api/v1/otlp/v1/metrics", post(export_metrics))
+    Routes::new()
+        .write("/otlp/v1/logs", post(export_logs))
+        .write("/otlp/v1/metrics", post(export_metrics))
+        .write("/api/v1/otlp/v1/metrics", post(export_metrics))
 }
 
 async fn export_logs(

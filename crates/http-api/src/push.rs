@@ -14,6 +14,7 @@ pub use protobuf::parse as parse_push_protobuf;
 pub use refusals::{Refusals, status};
 
 use crate::{
+    auth::Routes,
     error::plain_text,
     tenant::Tenant,
     write::{
@@ -23,7 +24,6 @@ use crate::{
     },
 };
 use axum::{
-    Router,
     body::Body,
     extract::{FromRef, State},
     response::{IntoResponse, Response},
@@ -34,13 +34,13 @@ use model::{Signal, TenantId};
 use service_api::{Error, LogBatch, PushOutcome, Result, WriteBatch};
 
 /// The push endpoint, and the old one that Loki and Cortex both have.
-pub fn routes<S>() -> Router<S>
+pub fn routes<S>() -> Routes<S>
 where
     S: Clone + Send + Sync + 'static,
     WriteState: FromRef<S>,
     Tenant: axum::extract::FromRequestParts<S>,
 {
-    Router::new().route("/loki/api/v1/push", post(push)).route("/api/prom/push", post(push_either))
+    Routes::new().write("/loki/api/v1/push", post(push)).write("/api/prom/push", post(push_either))
 }
 
 /// In which form a body comes.

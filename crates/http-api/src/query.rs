@@ -11,7 +11,7 @@ use crate::{
     json,
     params::{Params, invalid},
     state::ApiState,
-    tenant::Tenant,
+    tenant::Tenants,
 };
 use axum::{extract::State, response::Response};
 use model::{Timestamp, quote};
@@ -35,7 +35,7 @@ struct Options {
 }
 
 pub async fn instant(
-    tenant: Tenant,
+    tenants: Tenants,
     State(state): State<ApiState>,
     params: Params,
 ) -> Result<Response, ApiError> {
@@ -43,24 +43,24 @@ pub async fn instant(
     let time = params.time_or("time", state.deps.clock.now_ms())?;
     let options = options(&params, limit)?;
     let expr = query(&params)?;
-    evaluate(tenant, &state, &expr, &params, Times { start: time, end: time, step: None }, options).await
+    evaluate(tenants, &state, &expr, &params, Times { start: time, end: time, step: None }, options).await
 }
 
 pub async fn range(
-    tenant: Tenant,
+    tenants: Tenants,
     State(state): State<ApiState>,
     params: Params,
 ) -> Result<Response, ApiError> {
     let limit = params.limit()?;
     let times = times(&params)?;
     let options = options(&params, limit)?;
-    let max = state.deps.limits.limits(&tenant.0).max_query_range;
+    let max = state.limits(&tenants).max_query_range;
     if max > 0 && (times.end - times.start) as u64 > max.saturating_mul(1000) {
         let why = format!("the query's range is longer than limits.max_query_range allows ({max} s)");
         return Err(Error::bad_request(why).into());
     }
     let expr = query(&params)?;
-    evaluate(tenant, &state, &expr, &params, times, options).await
+    evaluate(tenants, &state, &expr, &params, times, options).await
 }
 
 /// When an expression is evaluated.
@@ -102,7 +102,7 @@ fn query(params: &Params) -> Result<Expr> {
 }
 
 async fn evaluate(
-    Tenant(tenant): Tenant,
+    tenants: Tenants,
     state: &ApiState,
     expr: &Expr,
     params: &Params,
@@ -112,7 +112,7 @@ async fn evaluate(
     let deps = &state.deps;
     let started = deps.clock.monotonic();
     let query = Query { text: params.get("query"), expr };
-    let (mut found, place) = slots::run_keeping_place(state, &tenant, options.timeout, async |ctx| {
+    let (mut found, place) = slots::run_keeping_place(state, &tenants, options.timeout, async |ctx| {
         result::evaluate(deps, ctx, query, &times, options.lookback).await
     })
     .await?;
@@ -126,12 +126,12 @@ async fn evaluate(
     Ok(found.into_response(options.limit, options.stats, took, place))
 }
 
-pub async fn format(_: Tenant, params: Params) -> Result<Response, ApiError> {
+pub async fn format(_: Tenants, params: Params) -> Result<Response, ApiError> {
     let pretty = promql::pretty(&query(&params)?);
     Ok(answer::data(|out| json::string(out, &pretty), &Notes::default()))
 }
 
-pub async fn parse(_: Tenant, params: Params) -> Result<Response, ApiError> {
+pub async fn parse(_: Tenants, params: Params) -> Result<Response, ApiError> {
     let expr = query(&params)?;
     Ok(answer::data(|out| ast::expr(out, &expr), &Notes::default()))
 }

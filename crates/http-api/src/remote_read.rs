@@ -16,7 +16,7 @@ use crate::{
     params::read_body,
     query::slots::{self, off_thread},
     state::ApiState,
-    tenant::Tenant,
+    tenant::Tenants,
 };
 use axum::{
     body::Body,
@@ -39,11 +39,11 @@ struct Selected {
     series: Vec<Series>,
 }
 
-pub async fn read(tenant: Tenant, State(state): State<ApiState>, request: Request) -> Response {
-    answer(tenant, &state, request).await.unwrap_or_else(|e| plain_text(&e))
+pub async fn read(tenants: Tenants, State(state): State<ApiState>, request: Request) -> Response {
+    answer(tenants, &state, request).await.unwrap_or_else(|e| plain_text(&e))
 }
 
-async fn answer(Tenant(tenant): Tenant, state: &ApiState, request: Request) -> Result<Response> {
+async fn answer(tenants: Tenants, state: &ApiState, request: Request) -> Result<Response> {
     let max = state.deps.config.read.max_form_bytes;
     let body = read_body(request.into_body(), max).await?;
     let request = parse(&body, max)?;
@@ -54,7 +54,7 @@ async fn answer(Tenant(tenant): Tenant, state: &ApiState, request: Request) -> R
     let queries = request.queries.iter().map(select_request).collect::<Result<Vec<_>>>()?;
     match response_type {
         ResponseType::Samples => {
-            let body = slots::run(state, &tenant, None, async |ctx| {
+            let body = slots::run(state, &tenants, None, async |ctx| {
                 let selected = select(state, ctx, &queries).await?;
                 let ctx = ctx.clone();
                 off_thread(move || samples::encode(&ctx, &selected)).await?
@@ -66,7 +66,7 @@ async fn answer(Tenant(tenant): Tenant, state: &ApiState, request: Request) -> R
         }
         ResponseType::StreamedXorChunks => {
             let selected =
-                slots::run(state, &tenant, None, async |ctx| select(state, ctx, &queries).await).await?;
+                slots::run(state, &tenants, None, async |ctx| select(state, ctx, &queries).await).await?;
             let content_type = "application/x-streamed-protobuf; proto=prometheus.ChunkedReadResponse";
             let body = Body::from_stream(frames::stream(selected));
             Ok(([(header::CONTENT_TYPE, content_type)], body).into_response())

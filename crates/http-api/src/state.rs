@@ -1,9 +1,11 @@
 //! What the handlers share, and what the binary passes in.
 
 use crate::{
+    auth::Auth,
     query::slots::QuerySlots,
+    ring::RoleRing,
     telemetry::HttpMetrics,
-    tenant::Multitenancy,
+    tenant::{Multitenancy, Tenants},
     write::{InFlight, WriteConfig, WriteState},
 };
 use axum::extract::FromRef;
@@ -12,7 +14,7 @@ use model::{NANOS_A_MILLI, Nanos};
 use prometheus_client::registry::Registry;
 use runtime::Clock;
 use serde::{Deserialize, Serialize};
-use service_api::{LimitsSource, LogsReader, LogsTail, MetricsReader, Push, PushLogs, Result};
+use service_api::{Limits, LimitsSource, LogsReader, LogsTail, MetricsReader, Push, PushLogs, Result};
 use std::sync::Arc;
 
 /// Settings of the HTTP API.
@@ -56,6 +58,17 @@ pub struct BuildInfo {
 /// An action of the process that a request may start.
 pub type Action = Arc<dyn Fn() -> BoxFuture<'static, Result<()>> + Send + Sync>;
 
+/// The parts of the API beside what operators ask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Serves {
+    pub reads: bool,
+    pub writes: bool,
+}
+
+impl Serves {
+    pub const ALL: Self = Self { reads: true, writes: true };
+}
+
 /// What the API stands on.
 #[derive(Clone)]
 pub struct Deps {
@@ -69,6 +82,8 @@ pub struct Deps {
     pub limits: Arc<dyn LimitsSource>,
     pub clock: Arc<dyn Clock>,
     pub multitenancy: Multitenancy,
+    /// With it every request needs a token; without it everybody may do everything.
+    pub auth: Option<Auth>,
     pub config: ApiConfig,
     pub build: BuildInfo,
     pub metrics: HttpMetrics,
@@ -82,6 +97,13 @@ pub struct Deps {
     pub reload: Action,
     /// Brings everything that is in memory to the bucket.
     pub flush: Action,
+    /// Leaves the cluster for good: brings everything to the bucket, then ends the process. None where there is
+    /// no cluster to leave.
+    pub leave: Option<Action>,
+    /// Which parts of the API this process has.
+    pub serves: Serves,
+    /// What `/ring` shows.
+    pub rings: Vec<RoleRing>,
 }
 
 /// The state of the router.
@@ -96,9 +118,15 @@ pub struct ApiState {
 
 impl ApiState {
     pub fn new(deps: Deps) -> Self {
-        let slots = QuerySlots::new(&deps.config.read, deps.metrics.queries.clone());
+        let slots =
+            QuerySlots::new(&deps.config.read, deps.multitenancy.enabled, deps.metrics.queries.clone());
         let in_flight = InFlight::new(deps.config.write.max_in_flight_bytes);
         Self { slots, in_flight, started_ms: deps.clock.now_ms(), deps: Arc::new(deps) }
+    }
+
+    /// What a query of these tenants may take.
+    pub fn limits(&self, tenants: &Tenants) -> Arc<Limits> {
+        tenants.limits(&*self.deps.limits)
     }
 
     pub fn now_nanos(&self) -> Nanos {

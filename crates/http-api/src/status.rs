@@ -6,12 +6,12 @@ use crate::{
     error::ApiError,
     json,
     state::ApiState,
-    tenant::Tenant,
+    tenant::Tenants,
 };
 use axum::{extract::State, response::Response};
 use service_api::Error;
 
-pub async fn build_info(_: Tenant, State(state): State<ApiState>) -> Response {
+pub async fn build_info(_: Tenants, State(state): State<ApiState>) -> Response {
     let build = &state.deps.build;
     object(&[
         ("version", &build.version),
@@ -23,7 +23,7 @@ pub async fn build_info(_: Tenant, State(state): State<ApiState>) -> Response {
     ])
 }
 
-pub async fn config(_: Tenant, State(state): State<ApiState>) -> Response {
+pub async fn config(_: Tenants, State(state): State<ApiState>) -> Response {
     object(&[("yaml", &(state.deps.config_yaml)())])
 }
 
@@ -46,8 +46,8 @@ fn object(fields: &[(&str, &str)]) -> Response {
 }
 
 /// Prometheus's fields; those that only a Go process has are empty.
-pub async fn runtime_info(Tenant(tenant): Tenant, State(state): State<ApiState>) -> Response {
-    let retention = state.deps.limits.limits(&tenant).retention;
+pub async fn runtime_info(tenants: Tenants, State(state): State<ApiState>) -> Response {
+    let retention = state.limits(&tenants).retention;
     let retention = if retention == 0 { String::new() } else { format!("{retention}s") };
     let (start, now) = (rfc3339(state.started_ms), rfc3339(state.deps.clock.now_ms()));
     answer::data(
@@ -74,39 +74,39 @@ fn rfc3339(ms: i64) -> String {
     jiff::Timestamp::from_millisecond(ms).map(|t| t.to_string()).unwrap_or_default()
 }
 
-pub async fn flags(_: Tenant) -> Response {
+pub async fn flags(_: Tenants) -> Response {
     answer::fixed("{}")
 }
 
-pub async fn wal_replay(_: Tenant) -> Response {
+pub async fn wal_replay(_: Tenants) -> Response {
     answer::fixed(r#"{"min":0,"max":0,"current":0}"#)
 }
 
-pub async fn targets(_: Tenant) -> Response {
+pub async fn targets(_: Tenants) -> Response {
     answer::fixed(r#"{"activeTargets":[],"droppedTargets":[],"droppedTargetCounts":{}}"#)
 }
 
-pub async fn target_metadata(_: Tenant) -> Response {
+pub async fn target_metadata(_: Tenants) -> Response {
     answer::fixed("[]")
 }
 
-pub async fn scrape_pools(_: Tenant) -> Response {
+pub async fn scrape_pools(_: Tenants) -> Response {
     answer::fixed(r#"{"scrapePools":[]}"#)
 }
 
-pub async fn alertmanagers(_: Tenant) -> Response {
+pub async fn alertmanagers(_: Tenants) -> Response {
     answer::fixed(r#"{"activeAlertmanagers":[],"droppedAlertmanagers":[]}"#)
 }
 
-pub async fn rules(_: Tenant) -> Response {
+pub async fn rules(_: Tenants) -> Response {
     answer::fixed(r#"{"groups":[]}"#)
 }
 
-pub async fn alerts(_: Tenant) -> Response {
+pub async fn alerts(_: Tenants) -> Response {
     answer::fixed(r#"{"alerts":[]}"#)
 }
 
 /// What Prometheus answers unless it is started with its admin API on.
-pub async fn admin(_: Tenant) -> ApiError {
+pub async fn admin(_: Tenants) -> ApiError {
     ApiError(Error::unavailable("admin APIs disabled"))
 }

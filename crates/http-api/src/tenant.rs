@@ -1,23 +1,42 @@
-//! Whose request it is: the tenant named by `X-Scope-OrgID`.
+//! Whose request it is: the tenant named by `X-Scope-OrgID`, or several of them to be read together.
 
+use crate::auth::Token;
 use axum::{
     extract::{FromRef, FromRequestParts},
     response::Response,
 };
 use http::request::Parts;
 use model::TenantId;
-use service_api::{Code, Error, Result};
+use serde::{Deserialize, Serialize};
+use service_api::{Code, Error, Limits, LimitsSource, ReadContext, Result};
+use std::{collections::BTreeSet, sync::Arc};
 
 /// The header that names the tenant (Cortex's, Loki's and Mimir's).
 pub const TENANT_HEADER: &str = "x-scope-orgid";
 
-/// The tenant of a request, checked.
+/// Tenants that one query may read.
+const MAX_TENANTS: usize = 100;
+
+/// The tenant of a request that can have only one, checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tenant(pub TenantId);
 
+/// The tenants whose data a request reads: one, or some of them joined by `|` in the header.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tenants {
+    pub first: TenantId,
+    /// The others, sorted, all of them behind the first.
+    pub also: Arc<[TenantId]>,
+}
+
 /// Whether tenants are told apart. If not, everybody is `anonymous` whatever they send.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Multitenancy(pub bool);
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Multitenancy {
+    pub enabled: bool,
+    /// Whether a query may read several tenants.
+    pub federation: bool,
+}
 
 impl<S> FromRequestParts<S> for Tenant
 where
@@ -27,21 +46,108 @@ where
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
-        tenant(parts, Multitenancy::from_ref(state)).map(Tenant).map_err(|e| crate::error::plain_text(&e))
+        let rules = Multitenancy { federation: false, ..Multitenancy::from_ref(state) };
+        tenants(parts, rules).map(|tenants| Self(tenants.first)).map_err(|e| crate::error::plain_text(&e))
     }
 }
 
-fn tenant(parts: &Parts, multitenancy: Multitenancy) -> Result<TenantId> {
-    if !multitenancy.0 {
-        return Ok(TenantId::anonymous());
+impl<S> FromRequestParts<S> for Tenants
+where
+    S: Send + Sync,
+    Multitenancy: FromRef<S>,
+{
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
+        tenants(parts, Multitenancy::from_ref(state)).map_err(|e| crate::error::plain_text(&e))
     }
+}
+
+impl From<TenantId> for Tenants {
+    fn from(first: TenantId) -> Self {
+        Self { first, also: Arc::default() }
+    }
+}
+
+impl Tenants {
+    fn all(&self) -> impl Iterator<Item = &TenantId> {
+        std::iter::once(&self.first).chain(self.also.iter())
+    }
+
+    /// What a query may take: of each limit on reads the strictest that one of the tenants has.
+    pub fn limits(&self, source: &dyn LimitsSource) -> Arc<Limits> {
+        let mut limits = source.limits(&self.first);
+        for tenant in self.also.iter() {
+            tighten(Arc::make_mut(&mut limits), &source.limits(tenant));
+        }
+        limits
+    }
+
+    /// A query of these tenants that may hold `memory_limit` bytes.
+    pub fn context(&self, memory_limit: u64) -> ReadContext {
+        ReadContext { also: Arc::clone(&self.also), ..ReadContext::new(self.first.clone(), memory_limit) }
+    }
+}
+
+fn tighten(limits: &mut Limits, other: &Limits) {
+    limits.query_memory = limits.query_memory.min(other.query_memory);
+    for (limit, other) in [
+        (&mut limits.max_concurrent_queries, other.max_concurrent_queries),
+        (&mut limits.query_timeout, other.query_timeout),
+        (&mut limits.max_query_series, other.max_query_series),
+        (&mut limits.max_query_range, other.max_query_range),
+        (&mut limits.max_query_lines, other.max_query_lines),
+    ] {
+        // 0 is no limit.
+        *limit = [*limit, other].into_iter().filter(|limit| *limit > 0).min().unwrap_or(0);
+    }
+}
+
+fn tenants(parts: &Parts, rules: Multitenancy) -> Result<Tenants> {
+    let token = parts.extensions.get::<Arc<Token>>();
+    let found = if rules.enabled {
+        match named(parts)? {
+            Some(name) if rules.federation => several(name)?,
+            Some(name) => tenant(name)?.into(),
+            // A token of one tenant says whose request it is.
+            None => {
+                let only = token.and_then(|token| token.only_tenant());
+                only.cloned().ok_or_else(|| Error::new(Code::Unauthenticated, "no org id"))?.into()
+            }
+        }
+    } else {
+        TenantId::anonymous().into()
+    };
+    if token.is_some_and(|token| !found.all().all(|tenant| token.is_for(tenant))) {
+        return Err(Error::new(Code::Forbidden, "the token is not for this tenant"));
+    }
+    Ok(found)
+}
+
+/// What the header says.
+fn named(parts: &Parts) -> Result<Option<&str>> {
     let mut named = parts.headers.get_all(TENANT_HEADER).iter();
-    let name = named.next().filter(|name| !name.is_empty());
-    let name = name.ok_or_else(|| Error::new(Code::Unauthenticated, "no org id"))?;
+    let Some(name) = named.next() else { return Ok(None) };
     // Two headers could be read differently by whoever checked them before us.
     if named.next().is_some() {
         return Err(Error::bad_request("more than one X-Scope-OrgID header"));
     }
     let name = name.to_str().map_err(|_| Error::bad_request("tenant ID is not ASCII"))?;
+    Ok(Some(name).filter(|name| !name.is_empty()))
+}
+
+fn tenant(name: &str) -> Result<TenantId> {
     TenantId::new(name).map_err(|e| Error::bad_request(e.to_string()))
 }
+
+fn several(names: &str) -> Result<Tenants> {
+    let mut all = names.split('|').map(tenant).collect::<Result<BTreeSet<_>>>()?;
+    if all.len() > MAX_TENANTS {
+        return Err(Error::bad_request(format!("more than {MAX_TENANTS} tenants in one query")));
+    }
+    let first = all.pop_first().ok_or_else(|| Error::bad_request("no tenant is named"))?;
+    Ok(Tenants { first, also: all.into_iter().collect() })
+}
+
+#[cfg(test)]
+mod tests;

@@ -2,6 +2,7 @@
 
 pub mod fixture;
 mod fuzz;
+mod isolation;
 mod log_fixture;
 mod script;
 

@@ -15,9 +15,8 @@ pub mod tests;
 pub use decode::WriteConfig;
 pub use in_flight::{Held, InFlight};
 
-use crate::tenant::Tenant;
+use crate::{auth::Routes, tenant::Tenant};
 use axum::{
-    Router,
     body::Body,
     extract::{FromRef, State},
     response::{IntoResponse, Response},
@@ -59,13 +58,13 @@ impl WriteState {
 }
 
 /// The write endpoints on Prometheus's path and on Cortex's.
-pub fn routes<S>() -> Router<S>
+pub fn routes<S>() -> Routes<S>
 where
     S: Clone + Send + Sync + 'static,
     WriteState: FromRef<S>,
     Tenant: axum::extract::FromRequestParts<S>,
 {
-    Router::new().route("/api/v1/write", post(remote_write)).route("/api/v1/push", post(remote_write))
+    Routes::new().write("/api/v1/write", post(remote_write)).write("/api/v1/push", post(remote_write))
 }
 
 async fn remote_write(
@@ -97,9 +96,12 @@ async fn write(
     state.push.push(&tenant, batch).await
 }
 
-/// 204, or 400 when entries were refused; the others are kept either way.
+/// 204, or 400 when entries were refused; the others are kept either way. As in Cortex 202 when all of it was
+/// dropped in favour of another sender.
 pub fn answer(protocol: Protocol, outcome: &PushOutcome) -> Response {
-    let mut response = if outcome.rejected == 0 {
+    let mut response = if outcome.ha_duplicate {
+        StatusCode::ACCEPTED.into_response()
+    } else if outcome.rejected == 0 {
         StatusCode::NO_CONTENT.into_response()
     } else {
         (StatusCode::BAD_REQUEST, refusals::text(outcome)).into_response()

@@ -6,7 +6,8 @@
 //! segments of which everything is marked go. A crash between any two of these steps
 //! leaves samples in the log or in a listed block, or in both, which reads merge.
 //!
-//! Readers ask heads before blocks, so they never miss what moves from the one to the other.
+//! Readers ask heads before blocks, and a head says by which version of the manifest it has let go
+//! of something, so they never miss what moves from the one to the other.
 
 mod block;
 mod ledger;
@@ -28,7 +29,10 @@ use block_store::BlockObject;
 use model::Signal;
 use schedule::Due;
 use service_api::{Error, Result};
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 use tokio_util::sync::CancellationToken;
 
 pub use ledger::Ledger;
@@ -110,6 +114,7 @@ impl Ingester {
             blocking(move || S::snapshot(&head, window)).await?
         };
         let (job, object) = self.encode::<S>(job, position).await?;
+        let mut sequence = 0;
         if let Some(BlockObject { parts, meta }) = object {
             let manifests = &self.manifests;
             let list = async {
@@ -117,7 +122,8 @@ impl Ingester {
                 manifests.add_block(tenant, *signal, &meta).await
             };
             tokio::select! {
-                listed = list => listed?,
+                biased;
+                listed = list => sequence = listed?.sequence,
                 () = stop.cancelled() => return Err(Error::unavailable("the ingester is stopping")),
             };
             let IngesterMetrics { blocks, block_samples, block_lines, .. } = &self.traces.metrics;
@@ -130,7 +136,7 @@ impl Ingester {
         }
         let (this, due) = (Arc::clone(self), due.clone());
         blocking(move || {
-            this.finish(&head, &due, position, &job);
+            this.finish(&head, &due, position, (&job, sequence));
             Ok(())
         })
         .await
@@ -150,18 +156,26 @@ impl Ingester {
         .await
     }
 
-    /// The block is listed: from here on everything is tidying up.
-    fn finish<S: Flush>(&self, head: &Head<S>, due: &Due, position: Position, job: &S::Job) {
+    /// The block is listed, in this version of the manifest: from here on everything is tidying up.
+    fn finish<S: Flush>(
+        &self,
+        head: &Head<S>,
+        due: &Due,
+        position: Position,
+        (job, sequence): (&S::Job, u64),
+    ) {
         let Due { tenant, signal, window } = due;
         {
             let mut state = self.marks.lock();
             state.marks.set((tenant, *signal), *window, position);
+            state.marks.list((tenant, *signal), sequence);
             state.unsaved = true;
             if let Err(error) = state.save() {
                 // The log stays as long as this does; a replay would only repeat the block.
                 tracing::warn!(%error, "flush marks could not be written; trying again later");
             }
         }
+        head.listed.fetch_max(sequence, Ordering::AcqRel);
         S::drop_from(job, head);
         let now = self.traces.clock.monotonic();
         let forget = now.saturating_sub(Duration::from_millis(head.block_ms as u64));

@@ -26,7 +26,7 @@ use crate::log_state::LogState;
 use model::{Labels, Signal, TenantId, TimeRange, Timestamp};
 use parking_lot::{Mutex, RwLock};
 use service_api::{RejectReason, SeriesKey};
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 pub use apply::{Counts, Refusal};
 pub use exemplars::Exemplars;
@@ -99,6 +99,8 @@ pub struct Head<S: Slot> {
     /// What the log has of the series.
     pub log: Mutex<LogState>,
     pub beside: S::Beside,
+    /// The newest manifest by which something has been dropped from here.
+    pub listed: AtomicU64,
     graveyard: Mutex<Vec<sweep::Grave>>,
     min_time: AtomicI64,
     max_time: AtomicI64,
@@ -114,6 +116,7 @@ impl<S: Slot> Head<S> {
             slab: Slab::default(),
             log: Mutex::default(),
             beside,
+            listed: AtomicU64::new(0),
             graveyard: Mutex::default(),
             min_time: AtomicI64::new(Timestamp::MAX),
             max_time: AtomicI64::new(Timestamp::MIN),

@@ -2,6 +2,7 @@
 
 mod append;
 mod config;
+mod disk_id;
 mod flush;
 pub mod fs;
 mod head;

@@ -1,5 +1,6 @@
 //! The ingester as a service: start, run, drain; and its side of writes.
 
+mod leave;
 mod logs;
 mod read;
 #[cfg(test)]
@@ -8,6 +9,7 @@ mod tests;
 use crate::{
     append::{Append, Traces, log_error},
     config::IngesterConfig,
+    disk_id,
     flush::{Ledger, MarksFile, MarksState, Which},
     fs::Fs,
     head::{BesideSeries, BesideStreams, LogMemory, MetricHead, Resolved, Series, Stream},
@@ -20,14 +22,18 @@ use crate::{
 };
 use async_trait::async_trait;
 use block_store::{Manifests, Ulid};
-use model::{Labels, TenantId};
+use model::{Labels, Signal, TenantId};
 use parking_lot::Mutex;
 use prometheus_client::registry::Registry;
 use runtime::Clock;
 use service_api::{
     AppendOutcome, Code, Error, Ingest, LimitsSource, Refused, Rejection, Result, Wanted, WriteBatch,
 };
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    path::PathBuf,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
@@ -68,6 +74,10 @@ pub struct Ingester {
     pub(crate) marks: Mutex<MarksState>,
     /// One flush at a time.
     pub(crate) flushing: tokio::sync::Mutex<()>,
+    disk_id: Ulid,
+    holds_data: bool,
+    /// Whether writes are taken; held while one is on its way.
+    open: tokio::sync::RwLock<bool>,
 }
 
 impl Ingester {
@@ -82,6 +92,7 @@ impl Ingester {
         let (mut file, mut marks) = MarksFile::open(Arc::clone(&fs), &dir)?;
         let log_dir = dir.join("wal");
         let segment = wal::newest_segment(&*fs, &log_dir)?;
+        let disk_id = disk_id::open(&*fs, &dir, segment > 0, &new_id).map_err(StartError::DiskId)?;
         let mut foreign = marks.drop_beyond(Position { segment, offset: u64::MAX });
         let metrics = IngesterMetrics::default();
         metrics.register(registry);
@@ -116,6 +127,13 @@ impl Ingester {
             // Before a new record can come to a position that they name.
             file.store(&marks)?;
         }
+        for (tenant, signal, sequence) in marks.listed() {
+            let listed = match signal {
+                Signal::Metrics => &heads.get_or_create(tenant).listed,
+                Signal::Logs => &log_heads.get_or_create(tenant).listed,
+            };
+            listed.store(sequence, Ordering::Release);
+        }
         let took = clock.monotonic().saturating_sub(begun);
         wal.metrics().register(registry);
         traces.metrics.flushed_at(clock.now_ms());
@@ -145,11 +163,24 @@ impl Ingester {
             traces,
             marks,
             flushing,
+            disk_id,
+            holds_data: segment > 0,
+            open: tokio::sync::RwLock::new(true),
         };
         // Series that are all in blocks need not wait for two rounds.
         ingester.sweep();
         ingester.sweep();
         Ok(Arc::new(ingester))
+    }
+
+    /// Names the data in the folder: another id means that what was there is gone.
+    pub fn disk_id(&self) -> Ulid {
+        self.disk_id
+    }
+
+    /// Whether there was a log to read: there may be entries that an earlier run acknowledged.
+    pub fn holds_data(&self) -> bool {
+        self.holds_data
     }
 
     /// Makes blocks when they are ready, until `drain` is cancelled; then finishes what has
@@ -163,11 +194,13 @@ impl Ingester {
         let stop = if self.config.flush_on_shutdown { CancellationToken::new() } else { drain.clone() };
         loop {
             tokio::select! {
+                biased;
                 () = drain.cancelled() => break,
                 error = self.wal.failed() => return Err(error),
                 () = self.pause(failures) => {}
             }
             let flushed = tokio::select! {
+                biased;
                 flushed = self.flush_until(Which::Ready, &stop) => flushed,
                 error = self.wal.failed() => return Err(error),
             };
@@ -190,6 +223,7 @@ impl Ingester {
         let (interval, memory) = (self.config.flush_interval(), &self.traces.memory);
         if failures == 0 {
             return tokio::select! {
+                biased;
                 () = memory.over.notified() => {}
                 () = tokio::time::sleep(interval) => {}
             };
@@ -203,6 +237,7 @@ impl Ingester {
             }
         };
         tokio::select! {
+            biased;
             () = over => {}
             () = tokio::time::sleep(longest.saturating_sub(interval)) => {}
         }
@@ -234,6 +269,8 @@ pub enum StartError {
     Config(String),
     #[error(transparent)]
     Log(#[from] WalError),
+    #[error("the disk's id: {0}")]
+    DiskId(std::io::Error),
     #[error("the flush marks: {0}")]
     Marks(#[from] std::io::Error),
     #[error(
@@ -246,13 +283,19 @@ pub enum StartError {
 
 #[async_trait]
 impl Ingest for Ingester {
-    async fn append(&self, tenant: &TenantId, batch: Arc<WriteBatch>, which: Wanted) -> Result<AppendOutcome> {
+    async fn append(
+        &self,
+        tenant: &TenantId,
+        batch: Arc<WriteBatch>,
+        which: Wanted,
+    ) -> Result<AppendOutcome> {
         if !record::fits(&batch) {
             return Err(Error::new(
                 Code::TooLarge,
                 "the request has more entries or buckets than one may have",
             ));
         }
+        let _open = self.opened().await?;
         let limits = self.limits.limits(tenant);
         let head = self.heads.get_or_create(tenant);
         let mut outcome = AppendOutcome::default();

@@ -26,20 +26,22 @@ use std::{
     thread,
 };
 
+use parking_lot::Mutex;
 use runtime::Clock;
 use tokio::sync::oneshot;
 
-pub use self::{
-    config::{Sync, WalConfig},
-    error::WalError,
-    metrics::WalMetrics,
-    position::Position,
-};
 use self::{
+    applier::Told,
     error::is_no_space,
     queue::{Entry, Queued},
     shared::Shared,
     writer::{LogEnd, Writer},
+};
+pub use self::{
+    config::{Sync, Threads, WalConfig},
+    error::WalError,
+    metrics::WalMetrics,
+    position::Position,
 };
 use crate::fs::Fs;
 
@@ -89,6 +91,8 @@ pub struct ReplayReport {
 pub struct Wal {
     shared: Arc<Shared>,
     queue_bytes: usize,
+    /// The writer, if it has no thread.
+    inline: Option<Mutex<Writer<fn(Vec<Told>) -> bool>>>,
 }
 
 impl Wal {
@@ -103,8 +107,14 @@ impl Wal {
         replay: &mut dyn FnMut(Position, &[u8]),
     ) -> Result<(Self, ReplayReport), WalError> {
         let (shared, end, report) = recover(fs, dir, &config, replay)?;
-        let wal = Self { shared, queue_bytes: config.queue_bytes as usize };
-        wal.start(config, clock, end).map_err(|error| WalError::io(dir, error))?;
+        let mut wal = Self { shared, queue_bytes: config.queue_bytes as usize, inline: None };
+        match config.threads {
+            Threads::Own => wal.start(config, clock, end).map_err(|error| WalError::io(dir, error))?,
+            Threads::Inline => {
+                let tell: fn(Vec<Told>) -> bool = applier::at_once;
+                wal.inline = Some(Mutex::new(Writer::new(wal.shared.clone(), config, clock, end, tell)));
+            }
+        }
         Ok((wal, report))
     }
 
@@ -140,7 +150,7 @@ impl Wal {
         self.shared.measure_queue(self.queue_bytes);
         self.check()?;
         let entry = Entry::Record(Queued { record, approx_bytes, permit });
-        self.shared.queue.push(entry).map_err(|_refused| WalError::Closed)
+        self.push(entry)
     }
 
     /// Ends the segment and starts the next. Returns the greatest segment that holds anything appended before this
@@ -148,7 +158,7 @@ impl Wal {
     pub async fn cut(&self) -> Result<u64, WalError> {
         self.check()?;
         let (reply, answer) = oneshot::channel();
-        self.shared.queue.push(Entry::Cut(reply)).map_err(|_refused| WalError::Closed)?;
+        self.push(Entry::Cut(reply))?;
         answer.await.unwrap_or(Err(WalError::Closed))
     }
 
@@ -182,9 +192,25 @@ impl Wal {
     /// Takes no more records, finishes those it has, syncs and ends the threads.
     pub async fn close(&self) {
         self.shared.close();
+        if let Some(writer) = &self.inline {
+            guard(&self.shared, || {
+                writer.lock().step();
+            });
+            self.shared.finished.send_replace(true);
+        }
         let mut finished = self.shared.finished.subscribe();
         // The sender lives as long as `self`.
         let _ = finished.wait_for(|finished| *finished).await;
+    }
+
+    fn push(&self, entry: Entry) -> Result<(), WalError> {
+        self.shared.queue.push(entry).map_err(|_refused| WalError::Closed)?;
+        if let Some(writer) = &self.inline {
+            guard(&self.shared, || {
+                writer.lock().step();
+            });
+        }
+        Ok(())
     }
 
     fn check(&self) -> Result<(), WalError> {

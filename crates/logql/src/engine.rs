@@ -9,6 +9,7 @@ mod metrics;
 mod pages;
 mod patterns;
 mod range;
+mod seen;
 mod vector;
 
 pub use answer::{Answer, Data, MatrixSeries, ResultStream, Stats, VectorSample};

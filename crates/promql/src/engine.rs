@@ -141,7 +141,7 @@ impl Engine {
             let value = evaluator.root(&plan.root, &steps, is_instant)?;
             Ok((value, evaluator.finish()))
         };
-        let task = tokio::task::spawn_blocking(evaluation);
+        let task = runtime::blocking(evaluation);
         let (value, (notes, statistics)) =
             task.await.map_err(|e| Error::internal(format!("the evaluation of the query failed: {e}")))??;
         let (warnings, infos) = notes.render(text);

@@ -1,11 +1,13 @@
 //! What a service needs to live: clock, lifecycle, signals, telemetry.
 
+mod blocking;
 mod clock;
 mod process;
 mod signals;
 mod supervisor;
 mod telemetry;
 
+pub use blocking::{Lost, blocking};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use process::ProcessMetrics;
 pub use signals::{Signal, Signals};

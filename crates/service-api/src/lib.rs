@@ -18,7 +18,7 @@ pub use error::{Code, Error, Result};
 pub use limits::{Limits, LimitsSource};
 pub use logs::{
     LineSource, LogPage, LogStream, LogsReader, Needles, PageData, PageStore, Source, StreamSet,
-    StreamsRequest, fetch_pages, merge_stream_sets,
+    StreamsRequest, fetch_pages, merge_stream_sets, origin,
 };
 pub use merge::{MergedData, merge_series_sets};
 pub use read::{

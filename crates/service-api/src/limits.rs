@@ -20,6 +20,18 @@ pub struct Limits {
     pub max_label_name_length: usize,
     /// Bytes.
     pub max_label_value_length: usize,
+    /// Ingesters that the tenant's writes go to; 0 is all of them, fewer than the replication factor is as many
+    /// as that. Each holds the data of some tenants only, so that one tenant can harm few others.
+    pub ingestion_shard_size: usize,
+    /// Whether of two senders of the same samples only one is listened to at a time: the elected one of its
+    /// cluster. Both name themselves in labels.
+    pub ha_dedup: bool,
+    /// The label that names the pair of senders.
+    pub ha_cluster_label: String,
+    /// The label that tells the two apart; it is taken off what is kept.
+    pub ha_replica_label: String,
+    /// Pairs of senders that the tenant may have; 0 is no limit.
+    pub ha_max_clusters: usize,
     /// Bytes of lines a second that the tenant may write, on average; 0 is no limit.
     pub log_rate: u64,
     /// Bytes of lines that may come at once above the rate.
@@ -48,6 +60,8 @@ pub struct Limits {
     pub max_sample_future: u64,
     /// Seconds that blocks are kept; 0 is for ever.
     pub retention: u64,
+    /// Queries that may run at once; 0 is no bound but that of everybody's.
+    pub max_concurrent_queries: u64,
     /// Bytes that one query may hold.
     pub query_memory: u64,
     /// Seconds that one query may take; 0 is no limit.
@@ -69,6 +83,11 @@ impl Default for Limits {
             max_label_names_per_series: 64,
             max_label_name_length: 1024,
             max_label_value_length: 4096,
+            ingestion_shard_size: 0,
+            ha_dedup: false,
+            ha_cluster_label: "cluster".to_owned(),
+            ha_replica_label: "__replica__".to_owned(),
+            ha_max_clusters: 100,
             log_rate: 0,
             log_burst: 64 << 20,
             stream_rate: 0,
@@ -83,6 +102,7 @@ impl Default for Limits {
             max_sample_age: 14 * 86_400,
             max_sample_future: 600,
             retention: 0,
+            max_concurrent_queries: 0,
             query_memory: 1 << 30,
             query_timeout: 120,
             max_query_series: 0,

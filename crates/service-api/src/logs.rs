@@ -11,6 +11,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use memchr::memmem::Finder;
 use model::{Labels, Lines, Matcher, NanoRange};
 use std::sync::Arc;
+use xxhash_rust::xxh3::xxh3_64;
 
 /// Log data of some extent: one ingester's head, the bucket's blocks, or everything.
 #[async_trait]
@@ -55,9 +56,19 @@ pub struct LogPage {
     pub lines: u32,
     /// Bytes of all lines' text.
     pub text_bytes: u64,
-    /// Bytes that are to be fetched for it; 0 if it is in memory.
+    /// Bytes that are to be read from storage for it; 0 if it is in the memory of whoever has it, where
+    /// it may have repeats.
     pub stored_bytes: u64,
+    /// The ingester that took the lines in, as of [`origin`]; 0 if that is nobody's alone. Pages of
+    /// several ingesters with lines of the same times are replicas: whoever counts lines without
+    /// reading them counts those of one ingester.
+    pub origin: u64,
     pub data: PageData,
+}
+
+/// Stands for an ingester, by its id on the ring, in [`LogPage::origin`].
+pub fn origin(instance: &str) -> u64 {
+    xxh3_64(instance.as_bytes()).max(1)
 }
 
 /// Where a page is.

@@ -47,6 +47,11 @@ pub trait LabelSource: Send + Sync {
     /// The name and value pairs of series `index` as sent: unsorted, unchecked, repeats and
     /// empty values included. A name or value that is not UTF-8 is an error.
     fn pairs(&self, index: usize, each: &mut dyn FnMut(&str, &str)) -> Result<()>;
+
+    /// About what it holds in memory.
+    fn bytes(&self) -> usize {
+        0
+    }
 }
 
 /// The public side of a write: checks, limits, placement, replication.
@@ -67,6 +72,9 @@ pub struct PushOutcome {
     pub histograms: u64,
     pub exemplars: u64,
     pub lines: u64,
+    /// Nothing was kept, because another sender of the same samples is the elected one. They are counted as
+    /// written above: there is nothing that the sender should do about them.
+    pub ha_duplicate: bool,
     /// How many entries were refused, and the first few of them.
     pub rejected: u64,
     pub rejections: Vec<Rejection>,
@@ -90,6 +98,7 @@ impl PushOutcome {
         self.histograms += other.histograms;
         self.exemplars += other.exemplars;
         self.lines += other.lines;
+        self.ha_duplicate |= other.ha_duplicate;
         self.rejected += other.rejected;
         let room = Self::KEPT_REJECTIONS.saturating_sub(self.rejections.len());
         // Whether anything was over a limit decides how a request is answered, so that much is kept.

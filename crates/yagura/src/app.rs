@@ -1,24 +1,37 @@
 //! The one place that puts the roles together.
 
+mod cluster;
+mod grpc;
+mod local_limits;
+mod membership;
+mod roles;
+
 use crate::{
-    config::Config, data_dir::DataDir, limits::TenantLimits, retention::Retention, server::Server,
+    config::Config,
+    data_dir::DataDir,
+    limits::TenantLimits,
+    reread::Reread,
+    retention::Retention,
+    server::Server,
     starting::Starting,
+    target::Role,
+    tokens,
 };
 use anyhow::Context;
 use axum::Router;
-use block_store::{BlocksReader, Manifests, Ulid};
+use block_store::Manifests;
+use cluster::Cluster;
 use distributor::Distributor;
-use http_api::{Action, ApiConfig, BuildInfo, Deps, HttpMetrics, Multitenancy};
-use ingester::{FlushWhich, Ingester, NewId, fs::RealFs};
+use grpc::GrpcServer;
+use http_api::{Action, ApiConfig, BuildInfo, Deps, HttpMetrics, Serves};
+use ingester::{FlushWhich, Ingester};
+use membership::Memberships;
 use prometheus_client::registry::Registry;
-use querier::Querier;
 use runtime::{Clock, ProcessMetrics, Supervisor, SystemClock};
 use service_api::LimitsSource;
-use std::{
-    sync::Arc,
-    time::{Duration, UNIX_EPOCH},
-};
+use std::{sync::Arc, time::Duration};
 use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 
 /// How long a manifest that was read counts as the newest. Our own changes are seen at once.
 const MANIFEST_POLL: Duration = Duration::from_secs(10);
@@ -26,17 +39,35 @@ const MANIFEST_POLL: Duration = Duration::from_secs(10);
 /// How long the start waits to hear whether the bucket can be read.
 const BUCKET_PATIENCE: Duration = Duration::from_secs(5);
 
-/// The one ingester there is, in what it writes.
-const INSTANCE: &str = "yagura-0";
+/// What all roles use.
+pub struct Shared {
+    pub clock: Arc<dyn Clock>,
+    pub limits: Arc<dyn LimitsSource>,
+    pub manifests: Arc<Manifests>,
+}
 
 /// Everything, made ready and not yet running.
 pub struct App {
     data: DataDir,
-    server: Server,
-    router: Router,
-    ingester: Arc<Ingester>,
-    limits: Arc<TenantLimits>,
-    retention: Retention,
+    reread: Arc<Reread>,
+    cluster: Cluster,
+    memberships: Memberships,
+    ingester: Option<Arc<Ingester>>,
+    distributor: Arc<Distributor>,
+    retention: Option<Retention>,
+    http: (Server, Router),
+    /// None if we are alone.
+    grpc: Option<GrpcServer>,
+    stop: CancellationToken,
+}
+
+/// What runs, for whoever started it.
+pub struct Running {
+    pub services: Supervisor,
+    /// Files that are read again on SIGHUP.
+    pub reread: Arc<Reread>,
+    /// Cancelled when a request has asked the process to end.
+    pub stop: CancellationToken,
 }
 
 impl App {
@@ -45,89 +76,120 @@ impl App {
         let mut registry = Registry::default();
         registry.register_collector(Box::new(ProcessMetrics::new(clock.now_ms())));
         let data = DataDir::open(&config.data_dir)?;
-        let listen = &config.http.listen;
-        let listener = TcpListener::bind(listen)
-            .await
-            .with_context(|| format!("cannot listen on {listen} (http.listen)"))?;
-        let idle = Duration::from_secs(config.http.idle_timeout);
-        let server = Server::new(listener, config.http.max_connections, idle, &mut registry);
-        let starting = Starting::serve(&server);
-        let limits = TenantLimits::open(config, &mut registry)?;
-        let limits_source: Arc<dyn LimitsSource> = limits.clone();
+        let reread = Reread::new(&mut registry);
+        let http = http_server(config, &reread, &mut registry).await?;
+        let starting = Starting::serve(&http);
+        let limits: Arc<dyn LimitsSource> = TenantLimits::open(config, &reread)?;
+        let auth = tokens::open(&config.auth, &reread)?;
+        let targets = config.targets();
+        let cluster = Cluster::new(config, Arc::clone(&clock), &mut registry)?;
+        let grpc = grpc::listen(config, &reread).await?;
 
         let bucket = config.bucket(data.path());
         let opened =
             bucket.open(&config.s3).with_context(|| format!("cannot open the bucket {}", bucket.url))?;
         let manifests = Arc::new(Manifests::new(opened, Arc::clone(&clock), MANIFEST_POLL));
         warn_without_bucket(&manifests, &bucket.url).await;
+        let shared = Shared { clock, limits, manifests };
 
-        let dependencies = ingester::Dependencies {
-            fs: Arc::new(RealFs),
-            dir: data.path().to_owned(),
-            clock: Arc::clone(&clock),
-            limits: Arc::clone(&limits_source),
-            manifests: Arc::clone(&manifests),
-            new_id: block_ids(Arc::clone(&clock)),
-            instance: INSTANCE.to_owned(),
-        };
-        let settings = config.ingester();
-        let (started, mut registry) = tokio::task::spawn_blocking(move || {
-            let started = Ingester::start(settings, dependencies, &mut registry);
-            (started, registry)
-        })
-        .await?;
-        let ingester = started.context("cannot start the ingester")?;
-
-        let push = Arc::new(Distributor::new(
-            ingester.clone(),
-            ingester.clone(),
-            Arc::clone(&limits_source),
-            Arc::clone(&clock),
-            &mut registry,
-        ));
-        let blocks = Arc::new(BlocksReader::new(Arc::clone(&manifests), &config.cache));
-        let retention =
-            Retention::new(manifests, Arc::clone(&limits_source), Arc::clone(&clock), &mut registry);
+        let mut ingester = None;
+        if targets.has(Role::Ingester) {
+            let (started, back) = roles::ingester(config, data.path(), &shared, &cluster, registry).await?;
+            (ingester, registry) = (Some(started), back);
+        }
+        let distributor = roles::distributor(config, &shared, &cluster, ingester.clone(), &mut registry);
+        let reads = roles::reads(config, data.path(), &shared, &cluster, ingester.clone(), &mut registry);
+        let retention = targets.has(Role::Compactor).then(|| {
+            let (manifests, limits) = (Arc::clone(&shared.manifests), Arc::clone(&shared.limits));
+            Retention::new(manifests, limits, Arc::clone(&shared.clock), &mut registry)
+        });
+        let (memberships, stop) =
+            (Memberships::new(&cluster, targets, ingester.as_deref()), CancellationToken::new());
+        let readiness = if config.is_clustered() { memberships.readiness() } else { Arc::new(|| Ok(())) };
+        let own_blocks = targets.has(Role::Querier).then_some(&reads);
+        let grpc = grpc.map(|grpc| grpc.serve(&shared, ingester.as_ref(), own_blocks, &mut registry));
         let yaml = config.to_yaml()?;
-        let querier = Arc::new(Querier::new(ingester.clone(), blocks));
         let router = http_api::router(Deps {
-            reader: querier.clone(),
-            logs: querier,
-            tail: ingester.clone(),
-            push: push.clone(),
-            push_logs: push,
+            reader: reads.reader.clone(),
+            logs: reads.reader,
+            tail: reads.tail,
+            push: distributor.clone(),
+            push_logs: distributor.clone(),
             engine: Arc::new(promql::Engine::new(config.query.engine())),
             log_engine: Arc::default(),
-            limits: limits_source,
-            clock,
-            multitenancy: Multitenancy(config.multitenancy.enabled),
+            limits: shared.limits,
+            clock: shared.clock,
+            multitenancy: config.multitenancy,
+            auth,
             config: ApiConfig { read: config.query.read(), write: config.write.clone() },
             build: build_info(),
             metrics: HttpMetrics::register(&mut registry),
             registry: Arc::new(registry),
-            readiness: Arc::new(|| Ok(())),
+            readiness,
             config_yaml: Arc::new(move || yaml.clone()),
-            reload: reload(Arc::clone(&limits)),
-            flush: flush(Arc::clone(&ingester)),
+            reload: reload(Arc::clone(&reread)),
+            flush: flush(ingester.clone()),
+            leave: memberships.leave(ingester.as_ref(), MANIFEST_POLL + Duration::from_secs(1), &stop),
+            serves: Serves { reads: targets.has(Role::Querier), writes: targets.has(Role::Distributor) },
+            rings: cluster.shown(),
         });
         starting.end().await?;
-        Ok(Self { data, server, router, ingester, limits, retention })
+        let http = (http, router);
+        Ok(Self { data, reread, cluster, memberships, ingester, distributor, retention, http, grpc, stop })
     }
 
-    /// Runs everything. What takes requests comes last, so that it is drained first.
-    pub fn spawn(self) -> (Supervisor, Arc<TenantLimits>) {
-        let Self { data, server, router, ingester, limits, retention } = self;
+    /// Runs everything. What takes requests comes last, so that it is drained first; our places in the rings
+    /// are taken before that and given up after it.
+    pub fn spawn(self) -> Running {
+        let Self { data, reread, cluster, memberships, ingester, distributor, retention, http, grpc, stop } =
+            self;
         let mut services = Supervisor::new();
-        services.spawn("limits", |drain| Arc::clone(&limits).keep_fresh(drain));
-        services.spawn("retention", |drain| retention.run(drain));
+        let files = Arc::clone(&reread);
+        services.spawn("reread", |drain| files.keep_fresh(drain));
+        for (role, ring) in cluster.rings() {
+            let (ring, name) = (ring.clone(), ring_service(role));
+            services.spawn(name, |drain| async move { ring.run(drain).await });
+        }
+        if let Some(retention) = retention {
+            services.spawn("retention", |drain| retention.run(drain));
+        }
         services.spawn("ingester", |drain| async move {
-            let done = ingester.run(drain).await;
+            match ingester {
+                Some(ingester) => ingester.run(drain).await?,
+                None => drain.cancelled().await,
+            }
             drop(data);
-            done
+            Ok::<(), ingester::wal::WalError>(())
         });
+        services.spawn("distributor", |drain| distributor.run(drain));
+        if let Some(grpc) = grpc {
+            services.spawn("grpc", |drain| grpc.run(drain));
+        }
+        memberships.spawn(&cluster, &mut services);
+        let (server, router) = http;
         services.spawn("http", |drain| server.run(router, drain));
-        (services, limits)
+        Running { services, reread, stop }
     }
+}
+
+fn ring_service(role: Role) -> &'static str {
+    match role {
+        Role::Ingester => "ring-ingester",
+        Role::Distributor => "ring-distributor",
+        Role::Querier => "ring-querier",
+        Role::Compactor => "ring-compactor",
+    }
+}
+
+async fn http_server(config: &Config, reread: &Reread, registry: &mut Registry) -> anyhow::Result<Server> {
+    let listener = listen(&config.http.listen, "http.listen").await?;
+    let idle = Duration::from_secs(config.http.idle_timeout);
+    let tls = config.http.tls.open(reread)?;
+    Ok(Server::new("http", listener, tls, config.http.max_connections, idle, registry))
+}
+
+async fn listen(address: &str, setting: &str) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address} ({setting})"))
 }
 
 /// Tells of a bucket that cannot be read. That must not keep us from taking writes, which
@@ -141,14 +203,6 @@ async fn warn_without_bucket(manifests: &Manifests, url: &str) {
     tracing::error!(problem, url, "cannot read the bucket (bucket.url); going on without it");
 }
 
-/// Ids of blocks: random, and in the order of their making.
-fn block_ids(clock: Arc<dyn Clock>) -> NewId {
-    Arc::new(move || {
-        let since = Duration::from_millis(clock.now_ms().try_into().unwrap_or(0));
-        Ulid::from_datetime(UNIX_EPOCH + since)
-    })
-}
-
 fn build_info() -> BuildInfo {
     BuildInfo {
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -158,11 +212,11 @@ fn build_info() -> BuildInfo {
 }
 
 /// `POST /-/reload`.
-fn reload(limits: Arc<TenantLimits>) -> Action {
+fn reload(reread: Arc<Reread>) -> Action {
     Arc::new(move || {
-        let limits = Arc::clone(&limits);
+        let reread = Arc::clone(&reread);
         Box::pin(async move {
-            let done = tokio::task::spawn_blocking(move || limits.reload()).await;
+            let done = tokio::task::spawn_blocking(move || reread.reload()).await;
             match done {
                 Ok(Ok(())) => Ok(()),
                 Ok(Err(error)) => Err(service_api::Error::internal(format!("{error:#}"))),
@@ -173,9 +227,14 @@ fn reload(limits: Arc<TenantLimits>) -> Action {
 }
 
 /// `POST /flush`.
-fn flush(ingester: Arc<Ingester>) -> Action {
+fn flush(ingester: Option<Arc<Ingester>>) -> Action {
     Arc::new(move || {
-        let ingester = Arc::clone(&ingester);
-        Box::pin(async move { ingester.flush(FlushWhich::All).await })
+        let ingester = ingester.clone();
+        Box::pin(async move {
+            match ingester {
+                Some(ingester) => ingester.flush(FlushWhich::All).await,
+                None => Ok(()),
+            }
+        })
     })
 }

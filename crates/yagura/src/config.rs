@@ -10,11 +10,19 @@ pub use load::{Layers, load};
 pub use reference::page as reference_page;
 pub use source::{ConfigError, Merge, parse_yaml};
 
+use crate::{
+    target::Targets,
+    tls::{self, HttpTlsConfig},
+};
 use anyhow::Context;
 use block_store::{BlockCacheConfig, BucketConfig, S3Config};
-use http_api::{ReadConfig, WriteConfig};
+use distributor::DistributorConfig;
+use hash_ring::{RingConfig, RingStore};
+use http_api::{AuthConfig, Multitenancy, ReadConfig, WriteConfig};
 use ingester::{IngesterConfig, wal::WalConfig};
 use promql::engine::EngineConfig;
+use querier::QuerierConfig;
+use rpc::TlsConfig;
 use runtime::{LogConfig, TracingConfig};
 use serde::{Deserialize, Deserializer, Serialize, de};
 use service_api::Limits;
@@ -30,9 +38,13 @@ use std::{
 pub struct Config {
     pub target: String,
     pub data_dir: PathBuf,
-    pub multitenancy: MultitenancyConfig,
+    pub multitenancy: Multitenancy,
+    pub auth: AuthConfig,
     pub http: HttpConfig,
     pub grpc: GrpcConfig,
+    pub ring: RingConfig,
+    pub distributor: DistributorConfig,
+    pub querier: QuerierConfig,
     pub bucket: BucketConfig,
     pub s3: S3Config,
     pub limits: LimitsConfig,
@@ -45,24 +57,20 @@ pub struct Config {
     pub tracing: TracingConfig,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct MultitenancyConfig {
-    pub enabled: bool,
-}
-
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct HttpConfig {
     pub listen: String,
     pub max_connections: usize,
     pub idle_timeout: u64,
+    pub tls: HttpTlsConfig,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct GrpcConfig {
     pub listen: String,
+    pub tls: TlsConfig,
 }
 
 /// Of the queries: how many at once, and how the engine goes about one.
@@ -90,9 +98,13 @@ impl Default for Config {
         Self {
             target: "all".into(),
             data_dir: "./data".into(),
-            multitenancy: MultitenancyConfig::default(),
+            multitenancy: Multitenancy::default(),
+            auth: AuthConfig::default(),
             http: HttpConfig::default(),
             grpc: GrpcConfig::default(),
+            ring: RingConfig::default(),
+            distributor: DistributorConfig::default(),
+            querier: QuerierConfig::default(),
             // Empty for the folder in `data_dir`, wherever that is.
             bucket: BucketConfig { url: String::new() },
             s3: S3Config::default(),
@@ -110,13 +122,18 @@ impl Default for Config {
 
 impl Default for HttpConfig {
     fn default() -> Self {
-        Self { listen: "127.0.0.1:9009".into(), max_connections: 4096, idle_timeout: 90 }
+        Self {
+            listen: "127.0.0.1:9009".into(),
+            max_connections: 4096,
+            idle_timeout: 90,
+            tls: HttpTlsConfig::default(),
+        }
     }
 }
 
 impl Default for GrpcConfig {
     fn default() -> Self {
-        Self { listen: "127.0.0.1:9095".into() }
+        Self { listen: "127.0.0.1:9095".into(), tls: TlsConfig::default() }
     }
 }
 
@@ -172,6 +189,63 @@ impl Config {
         (!self.limits.overrides_file.is_empty()).then(|| Path::new(&self.limits.overrides_file))
     }
 
+    /// The roles of this process. What is no role has been found by `problems`.
+    pub fn targets(&self) -> Targets {
+        Targets::parse(&self.target).unwrap_or(Targets::ALL)
+    }
+
+    pub fn is_clustered(&self) -> bool {
+        self.ring.store == RingStore::Etcd
+    }
+
+    /// How the others reach us by gRPC.
+    pub fn advertised(&self) -> &str {
+        if self.ring.advertise.is_empty() { &self.grpc.listen } else { &self.ring.advertise }
+    }
+
+    /// What does not fit together when there is more than one process.
+    fn cluster_problems(&self) -> Vec<(String, String)> {
+        let mut found = Vec::new();
+        let mut problem = |key: &str, message: &str| found.push((key.to_owned(), message.to_owned()));
+        match Targets::parse(&self.target) {
+            Err(message) => problem("target", &message),
+            Ok(targets) if !targets.has_all() && !self.is_clustered() => {
+                problem(
+                    "target",
+                    "a process that is not everything needs ring.store: etcd to find the others",
+                );
+            }
+            Ok(_) => {}
+        }
+        if self.is_clustered() {
+            if self.bucket.url.is_empty() {
+                problem(
+                    "bucket.url",
+                    "all processes of a cluster need the same bucket: set file:FOLDER or s3://BUCKET",
+                );
+            }
+            let listen = self.grpc.listen.parse::<SocketAddr>();
+            if self.ring.advertise.is_empty()
+                && listen.is_ok_and(|a| a.ip().is_unspecified() || a.port() == 0)
+            {
+                problem(
+                    "ring.advertise",
+                    "grpc.listen does not say where the others reach this process: HOST:PORT is wanted",
+                );
+            }
+        }
+        let own = |(key, message): (&str, &str)| (key.to_owned(), message.to_owned());
+        found.extend(self.http.tls.problem().map(own));
+        if self.is_clustered() {
+            found.extend(
+                tls::grpc_problem(&self.auth.tokens_file, &self.grpc.listen, &self.grpc.tls).map(own),
+            );
+        }
+        found.extend(self.ring.validate().err().map(|message| named(&message, "ring.")));
+        found.extend(self.distributor.validate().err().map(|message| named(&message, "distributor.")));
+        found
+    }
+
     /// What cannot be told from one value's type: pairs of a key and what is wrong with its value.
     fn problems(&self) -> Vec<(String, String)> {
         let mut found = Vec::new();
@@ -180,11 +254,6 @@ impl Config {
                 found.push((key.to_owned(), message.to_owned()));
             }
         };
-        check(
-            "target",
-            self.target == "all",
-            "this version runs every role in one process: the only target is \"all\"",
-        );
         check("data_dir", !self.data_dir.as_os_str().is_empty(), "a folder is wanted");
         let address = |text: &str| text.parse::<SocketAddr>().is_ok();
         let listen = "not an address and a port, such as 127.0.0.1:9009 or 0.0.0.0:9009 (every interface)";
@@ -208,6 +277,7 @@ impl Config {
             let message = text.split_once("\": ").map_or(text.as_str(), |(_, message)| message);
             found.push(("log.level".into(), message.to_owned()));
         }
+        found.extend(self.cluster_problems());
         found.extend(self.wal.validate().err().map(|message| named(&message, "wal.")));
         found.extend(self.ingester.validate().err().map(|message| named(&message, "ingester.")));
         found

@@ -5,12 +5,16 @@ mod args;
 mod config;
 mod data_dir;
 mod limits;
+mod reread;
 mod retention;
 mod server;
 mod starting;
+mod target;
+mod tls;
+mod tokens;
 
 use anyhow::Context;
-use app::App;
+use app::{App, Running};
 use args::Args;
 use clap::Parser;
 use config::{Config, Layers};
@@ -79,7 +83,7 @@ fn serve(config: Config) -> anyhow::Result<()> {
 /// Builds, runs until a signal or a failure, drains.
 async fn run(config: &Config) -> anyhow::Result<()> {
     let mut signals = Signals::listen().context("cannot listen for signals")?;
-    let (mut services, limits) = tokio::select! {
+    let Running { mut services, reread, stop } = tokio::select! {
         built = App::build(config) => built?.spawn(),
         signal = signals.terminate() => {
             tracing::info!(signal, "stopped while starting");
@@ -89,13 +93,17 @@ async fn run(config: &Config) -> anyhow::Result<()> {
     let failure = loop {
         tokio::select! {
             failure = services.failure() => break Some(failure),
+            () = stop.cancelled() => {
+                tracing::info!("draining, as was asked for");
+                break None;
+            }
             signal = signals.next() => match signal {
                 Signal::Terminate(signal) => {
                     tracing::info!(signal, "draining");
                     break None;
                 }
                 // What is wrong with the file is logged there.
-                Signal::Reload => drop(limits.reload()),
+                Signal::Reload => drop(reread.reload()),
             },
         }
     };

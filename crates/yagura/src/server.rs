@@ -1,5 +1,8 @@
-//! The HTTP server: one accept loop with bounds on connections, heads and idle time.
+//! The server of HTTP and of gRPC: one accept loop with bounds on connections, heads and idle time.
 
+mod prompt;
+
+use crate::tls::LiveTls;
 use axum::Router;
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
@@ -10,12 +13,15 @@ use prometheus_client::{
     metrics::{counter::Counter, gauge::Gauge},
     registry::Registry,
 };
+use prompt::Prompt;
 use rustix::net::sockopt;
 use std::{io, sync::Arc, time::Duration};
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
 };
+use tokio_rustls::TlsAcceptor;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower_http::timeout::RequestBodyTimeoutLayer;
 
@@ -27,44 +33,61 @@ const MAX_STREAMS: u32 = 256;
 /// answer in memory.
 const STALLED_READER: Duration = Duration::from_secs(30);
 
+/// How long a client may take to agree on keys; many can do so at a time.
+const HANDSHAKE_WITHIN: Duration = Duration::from_secs(10);
+
 /// How long requests in flight may go on once the drain has begun; a client that never sends
 /// its request whole must not keep the process.
 const DRAIN_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Cheap to clone; all clones share the listener and the bound on connections.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Server {
     listener: Arc<TcpListener>,
-    connections: Arc<Semaphore>,
+    room: Arc<Semaphore>,
+    connections: Arc<Connections>,
+}
+
+/// What connections share. They do not hold the listener, so that it closes before they do.
+struct Connections {
+    name: &'static str,
+    tls: Option<LiveTls>,
     idle_timeout: Duration,
     open: Gauge,
     accepted: Counter,
+    refused_handshakes: Counter,
 }
 
 impl Server {
+    /// `name` is `http` or `grpc`, for metrics and logs. With `tls` nothing is served in plain text.
     pub fn new(
+        name: &'static str,
         listener: TcpListener,
+        tls: Option<LiveTls>,
         max_connections: usize,
         idle_timeout: Duration,
         registry: &mut Registry,
     ) -> Self {
-        let (open, accepted) = (Gauge::default(), Counter::default());
-        registry.register("yagura_http_connections", "Open HTTP connections", open.clone());
-        registry.register("yagura_http_connections_accepted", "Accepted HTTP connections", accepted.clone());
-        let connections = Arc::new(Semaphore::new(max_connections.min(Semaphore::MAX_PERMITS)));
-        Self { listener: Arc::new(listener), connections, idle_timeout, open, accepted }
+        let (open, accepted, refused_handshakes) = Default::default();
+        let connections = Connections { name, tls, idle_timeout, open, accepted, refused_handshakes };
+        connections.register(registry);
+        let room = Arc::new(Semaphore::new(max_connections.min(Semaphore::MAX_PERMITS)));
+        Self { listener: Arc::new(listener), room, connections: Arc::new(connections) }
     }
 
     /// Serves until `drain`, then accepts nothing more and lets requests in flight end.
     pub async fn run(self, router: Router, drain: CancellationToken) -> io::Result<()> {
-        tracing::info!(address = %self.listener.local_addr()?, "listening");
+        let Connections { name, tls, idle_timeout, .. } = &*self.connections;
+        let address = self.listener.local_addr()?;
+        tracing::info!(%address, listener = name, tls = tls.is_some(), "listening");
         // The head's time is bounded by the connection; a body may not stall either.
-        let router = router.layer(RequestBodyTimeoutLayer::new(self.idle_timeout));
+        let router = router.layer(RequestBodyTimeoutLayer::new(*idle_timeout));
         let requests = TaskTracker::new();
         while let Some(accepted) = drain.run_until_cancelled(self.accept()).await {
             let (stream, permit) = accepted?;
-            self.accepted.inc();
-            requests.spawn(self.serve(stream, permit, router.clone(), drain.clone()));
+            self.connections.accepted.inc();
+            let connections = Arc::clone(&self.connections);
+            requests.spawn(connections.serve(stream, permit, router.clone(), drain.clone()));
         }
         drop(self.listener);
         requests.close();
@@ -74,7 +97,7 @@ impl Server {
 
     /// The next connection, once there is room for it.
     async fn accept(&self) -> io::Result<(TcpStream, OwnedSemaphorePermit)> {
-        let permit = Arc::clone(&self.connections).acquire_owned().await.map_err(io::Error::other)?;
+        let permit = Arc::clone(&self.room).acquire_owned().await.map_err(io::Error::other)?;
         loop {
             match self.listener.accept().await {
                 Ok((stream, _)) => return Ok((stream, permit)),
@@ -88,14 +111,74 @@ impl Server {
             }
         }
     }
+}
 
-    fn serve(
-        &self,
+impl Connections {
+    fn register(&self, registry: &mut Registry) {
+        let registry = registry.sub_registry_with_prefix(format!("yagura_{}", self.name));
+        registry.register("connections", "Open connections", self.open.clone());
+        registry.register("connections_accepted", "Accepted connections", self.accepted.clone());
+        let help =
+            "Connections ended because no keys were agreed on or the client's certificate was not good";
+        registry.register("tls_refused_handshakes", help, self.refused_handshakes.clone());
+    }
+
+    /// One connection from its handshake to its end.
+    async fn serve(
+        self: Arc<Self>,
         stream: TcpStream,
         permit: OwnedSemaphorePermit,
         router: Router,
         drain: CancellationToken,
-    ) -> impl Future<Output = ()> + Send + 'static {
+    ) {
+        self.open.inc();
+        // Nagle's delay costs a small answer tens of milliseconds; a socket that refuses
+        // the option is about to fail anyway.
+        let _ = stream.set_nodelay(true);
+        let _ = sockopt::set_tcp_user_timeout(&stream, STALLED_READER.as_millis() as u32);
+        if let Some(tls) = &self.tls {
+            let handshake = TlsAcceptor::from(tls.load_full()).accept(stream);
+            let handshake = tokio::time::timeout(HANDSHAKE_WITHIN, handshake);
+            match drain.run_until_cancelled(handshake).await {
+                Some(Ok(Ok(stream))) => self.talk(stream, router, drain).await,
+                Some(Ok(Err(error))) => self.refused(&error),
+                Some(Err(late)) => self.refused(&late),
+                None => {}
+            }
+        } else {
+            self.talk(stream, router, drain).await;
+        }
+        self.open.dec();
+        drop(permit);
+    }
+
+    fn refused(&self, error: &dyn std::fmt::Display) {
+        self.refused_handshakes.inc();
+        tracing::debug!(listener = self.name, %error, "no TLS connection came about");
+    }
+
+    async fn talk<I>(&self, io: I, router: Router, drain: CancellationToken)
+    where
+        I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let http = self.http();
+        let io = TokioIo::new(Prompt::new(io, self.idle_timeout));
+        // What is upgraded, a tail, leaves this connection and its permit; tails have bounds of their own.
+        let connection = http.serve_connection_with_upgrades(io, TowerToHyperService::new(router));
+        let mut connection = std::pin::pin!(connection);
+        let ended = tokio::select! {
+            ended = &mut connection => ended,
+            () = drain.cancelled() => {
+                connection.as_mut().graceful_shutdown();
+                tokio::time::timeout(DRAIN_PATIENCE, connection).await.unwrap_or(Ok(()))
+            }
+        };
+        if let Err(error) = ended {
+            tracing::debug!(listener = self.name, error, "a connection ended early");
+        }
+    }
+
+    fn http(&self) -> auto::Builder<TokioExecutor> {
         let mut http = auto::Builder::new(TokioExecutor::new());
         http.http1()
             .timer(TokioTimer::new())
@@ -106,30 +189,7 @@ impl Server {
             .keep_alive_interval(Some(self.idle_timeout))
             .max_concurrent_streams(MAX_STREAMS)
             .max_header_list_size(MAX_HEAD_BYTES as u32);
-        let open = self.open.clone();
-        async move {
-            open.inc();
-            // Nagle's delay costs a small answer tens of milliseconds; a socket that refuses
-            // the option is about to fail anyway.
-            let _ = stream.set_nodelay(true);
-            let _ = sockopt::set_tcp_user_timeout(&stream, STALLED_READER.as_millis() as u32);
-            // What is upgraded, a tail, leaves this connection and its permit; tails have bounds of their own.
-            let service = TowerToHyperService::new(router);
-            let connection = http.serve_connection_with_upgrades(TokioIo::new(stream), service);
-            let mut connection = std::pin::pin!(connection);
-            let ended = tokio::select! {
-                ended = &mut connection => ended,
-                () = drain.cancelled() => {
-                    connection.as_mut().graceful_shutdown();
-                    tokio::time::timeout(DRAIN_PATIENCE, connection).await.unwrap_or(Ok(()))
-                }
-            };
-            if let Err(error) = ended {
-                tracing::debug!(error, "a connection ended early");
-            }
-            open.dec();
-            drop(permit);
-        }
+        http
     }
 }
 

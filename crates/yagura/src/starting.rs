@@ -65,7 +65,7 @@ mod tests {
     async fn it_is_alive_then_gives_way() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let server = Server::new(listener, 10, Duration::from_secs(60), &mut Registry::default());
+        let server = Server::new("http", listener, None, 10, Duration::from_secs(60), &mut Registry::default());
         let starting = Starting::serve(&server);
         assert!(ask(address, "/-/healthy").await.starts_with("HTTP/1.1 200"));
         let refused = ask(address, "/ready").await;

@@ -29,6 +29,7 @@ const FLOORS: &[(&str, u32)] = &[
     ("http-api", 5),
     ("yagura", 6),
     ("integration-tests", 7),
+    ("simulation", 7),
 ];
 
 /// From where a file should be taken apart, and from where it must.

@@ -1,66 +1,16 @@
 //! `kill -9` during writes, again and again: what was acknowledged is there, once.
 
-use integration_tests::{Http, Ledger, Settings, Version, Wire, Yagura, now_ms};
-use std::{
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
-use tokio::task::JoinHandle;
+use integration_tests::{Ledger, Senders, Settings, Version, Wire, now_ms};
+use std::time::Duration;
 
 const KILLS: usize = 20;
 const SERIES: usize = 10;
 
-/// Senders that go on whether anybody listens or not.
-struct Senders {
-    url: Arc<Mutex<String>>,
-    stop: Arc<AtomicBool>,
-    tasks: Vec<JoinHandle<Ledger>>,
-}
-
-impl Senders {
-    fn start(ledgers: Vec<Ledger>) -> Self {
-        let (url, stop) = (Arc::new(Mutex::new(String::new())), Arc::new(AtomicBool::new(false)));
-        let tasks = ledgers.into_iter().map(|mut ledger| {
-            let (url, stop, http) = (Arc::clone(&url), Arc::clone(&stop), Http::default());
-            tokio::spawn(async move {
-                while !stop.load(Ordering::SeqCst) {
-                    let to = url.lock().unwrap().clone();
-                    if to.is_empty() {
-                        tokio::time::sleep(Duration::from_millis(10)).await;
-                    } else {
-                        ledger.send(&http, &to).await;
-                        tokio::time::sleep(Duration::from_millis(3)).await;
-                    }
-                }
-                ledger
-            })
-        });
-        let tasks = tasks.collect();
-        Self { url, stop, tasks }
-    }
-
-    fn send_to(&self, yagura: &Yagura) {
-        *self.url.lock().unwrap() = yagura.base().to_owned();
-    }
-
-    async fn finish(self) -> Vec<Ledger> {
-        self.stop.store(true, Ordering::SeqCst);
-        let mut ledgers = Vec::new();
-        for task in self.tasks {
-            ledgers.push(task.await.unwrap());
-        }
-        ledgers
-    }
-}
-
 async fn kill_often(settings: &Settings, ledgers: Vec<Ledger>) {
-    let senders = Senders::start(ledgers);
+    let senders = Senders::start(ledgers, Duration::from_millis(3));
     for round in 0..KILLS {
         let mut yagura = settings.start().await;
-        senders.send_to(&yagura);
+        senders.send_to(&[yagura.base().to_owned()]);
         // Other moments each time: while groups are synced, segments cut, blocks flushed.
         tokio::time::sleep(Duration::from_millis(150 + 97 * (round as u64 % 7))).await;
         if round % 5 == 4 {
@@ -75,7 +25,7 @@ async fn kill_often(settings: &Settings, ledgers: Vec<Ledger>) {
         }
     }
     let yagura = settings.start().await;
-    senders.send_to(&yagura);
+    senders.send_to(&[yagura.base().to_owned()]);
     tokio::time::sleep(Duration::from_millis(300)).await;
     let ledgers = senders.finish().await;
     let acknowledged: usize = ledgers.iter().map(Ledger::acknowledged).sum();

@@ -122,7 +122,10 @@ async fn limits_of_a_tenant_change_while_the_process_runs() {
     for _ in 0..500 {
         if yagura.process.log().contains("did you mean overrides.anonymous.max_label_value_length?") {
             let metrics = yagura.get("/metrics").await.body;
-            assert!(metrics.contains("yagura_limits_overrides_failures_total 1\n"), "{metrics}");
+            assert!(
+                metrics.contains("yagura_reread_failures_total{setting=\"limits.overrides_file\"} 1\n"),
+                "{metrics}"
+            );
             return;
         }
         tokio::time::sleep(Duration::from_millis(20)).await;

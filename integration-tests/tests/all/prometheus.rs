@@ -1,7 +1,9 @@
 //! Beside a real Prometheus: it scrapes itself and a node_exporter, writes all of it to
 //! Yagura, and then both are asked the same.
 
-use integration_tests::{Http, Process, Query, Settings, Tool, differences, free_port, now_ms, tool};
+use integration_tests::{
+    Http, Process, Query, Settings, Tool, differences, free_port, now_ms, queries, tool,
+};
 use std::{fs, path::Path, process::Command, time::Duration};
 
 /// How long data is gathered before the questions.
@@ -113,20 +115,6 @@ impl Pair {
     }
 }
 
-fn queries(time: i64) -> Vec<(String, bool)> {
-    let text = include_str!("../../queries.txt");
-    let lines = text.lines().map(str::trim).filter(|l| !l.is_empty() && !l.starts_with('#'));
-    let time = format!("{}.{:03}", time / 1000, time % 1000);
-    let each = lines.flat_map(|line| {
-        let expr = line.replace("$T", &time);
-        match expr.strip_prefix("instant ") {
-            Some(expr) => vec![(expr.to_owned(), false)],
-            None => vec![(expr.clone(), false), (expr, true)],
-        }
-    });
-    each.collect()
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_same_data_gives_the_same_answers() {
     let settings = Settings::default();
@@ -143,7 +131,7 @@ async fn the_same_data_gives_the_same_answers() {
     let end = pair.quiet_time(now_ms() - 5000).await;
     pair.caught_up(end).await;
 
-    let queries = queries(end - 20_000);
+    let queries = queries(include_str!("../../queries.txt"), end - 20_000);
     let mut different = Vec::new();
     for (expr, range) in &queries {
         different.extend(pair.compare(expr, *range, end).await);

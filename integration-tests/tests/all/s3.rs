@@ -1,51 +1,15 @@
 //! The bucket in S3: blocks written over a real socket, read after the data folder is gone.
 
-use hyper_util::{
-    rt::{TokioExecutor, TokioIo},
-    server::conn::auto,
-};
-use integration_tests::{Ledger, Settings, Version, Wire, now_ms};
-use s3s::{auth::SimpleAuth, service::S3ServiceBuilder};
-use s3s_fs::FileSystem;
-use std::{fs, net::SocketAddr, path::Path};
-use tokio::net::TcpListener;
-
-const KEY: &str = "test-key";
-const SECRET: &str = "a-secret-that-must-stay-one";
-
-/// S3's protocol over the folder `root`, whose folders are buckets.
-async fn serve_s3(root: &Path) -> SocketAddr {
-    let mut builder = S3ServiceBuilder::new(FileSystem::new(root).unwrap());
-    builder.set_auth(SimpleAuth::from_single(KEY, SECRET));
-    let service = builder.build();
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(async move {
-        loop {
-            let (socket, _) = listener.accept().await.unwrap();
-            socket.set_nodelay(true).unwrap();
-            let service = service.clone();
-            tokio::spawn(async move {
-                let _ = auto::Builder::new(TokioExecutor::new())
-                    .serve_connection(TokioIo::new(socket), service)
-                    .await;
-            });
-        }
-    });
-    address
-}
+use integration_tests::{Ledger, S3, Settings, Version, Wire, now_ms};
+use std::{fs, net::Ipv4Addr};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn blocks_in_s3_answer_when_the_data_folder_is_gone() {
     let root = tempfile::tempdir().unwrap();
     fs::create_dir(root.path().join("metrics")).unwrap();
-    let address = serve_s3(root.path()).await;
-    let settings = Settings::new(&[
-        "bucket.url=s3://metrics/some/prefix",
-        &format!("s3.endpoint=http://{address}"),
-        &format!("s3.access_key_id={KEY}"),
-        &format!("s3.secret_access_key={SECRET}"),
-    ]);
+    let s3 = S3::start(root.path(), Ipv4Addr::LOCALHOST.into()).await;
+    let set = s3.settings("metrics/some/prefix");
+    let settings = Settings::new(&set.iter().map(String::as_str).collect::<Vec<_>>());
     let start = now_ms() - 600_000;
     let wires = [Wire::RemoteWrite(Version::V2), Wire::LokiProtobuf];
     let mut ledgers = wires.map(|wire| Ledger::new(&format!("{wire:?}"), 50, wire).with_times(start, 5000));
@@ -62,7 +26,7 @@ async fn blocks_in_s3_answer_when_the_data_folder_is_gone() {
     }
     let log = yagura.process.log();
     let shown = [yagura.get("/config").await.body, yagura.get("/metrics").await.body, log];
-    assert!(shown.iter().all(|text| !text.contains(SECRET)), "the secret is shown");
+    assert!(shown.iter().all(|text| !text.contains(S3::SECRET)), "the secret is shown");
     assert!(yagura.stop().await.success());
 
     for signal in ["metrics", "logs"] {
@@ -80,11 +44,11 @@ async fn blocks_in_s3_answer_when_the_data_folder_is_gone() {
 async fn a_wrong_secret_is_said_at_once() {
     let root = tempfile::tempdir().unwrap();
     fs::create_dir(root.path().join("metrics")).unwrap();
-    let address = serve_s3(root.path()).await;
+    let s3 = S3::start(root.path(), Ipv4Addr::LOCALHOST.into()).await;
     let settings = Settings::new(&[
         "bucket.url=s3://metrics",
-        &format!("s3.endpoint=http://{address}"),
-        &format!("s3.access_key_id={KEY}"),
+        &format!("s3.endpoint={}", s3.url()),
+        &format!("s3.access_key_id={}", S3::KEY),
         "s3.secret_access_key=wrong",
     ]);
     let log = settings.folder().join("log");
@@ -97,5 +61,5 @@ async fn a_wrong_secret_is_said_at_once() {
     };
     tokio::time::timeout(std::time::Duration::from_secs(30), told).await.expect("nothing was said");
     let log = process.log();
-    assert!(log.contains("s3://metrics") && !log.contains(SECRET), "{log}");
+    assert!(log.contains("s3://metrics") && !log.contains(S3::SECRET), "{log}");
 }

@@ -3,35 +3,31 @@
 use super::{
     BlockIndex,
     caches::BlockCaches,
+    fetch::Origin,
     footer::AnyFooter,
     select::{Plan, PlanError},
 };
-use crate::{BlockMeta, Bucket, Ulid, error::corrupt};
-use bytes::Bytes;
+use crate::{BlockMeta, Bucket, error::corrupt};
 use chunk::Corrupt;
-use futures::{StreamExt, TryStreamExt, stream};
 use model::{Matcher, Signal, TenantId, TimeRange};
-use service_api::{Code, Error, ReadContext, Result, Series};
-use std::{ops::Range, sync::Arc};
+use service_api::{Error, ReadContext, Result, Series};
+use std::sync::Arc;
 
 /// What is read first of a block: small blocks have their whole index in it.
 const TAIL_BYTES: u64 = 64 << 10;
-/// Pages or page groups with no more between them are read in one go.
-const MAX_GAP: u64 = 64 << 10;
-/// And no more than this in one go.
-const MAX_READ: u64 = 8 << 20;
-const CONCURRENT_READS: usize = 8;
 
 /// One block in the bucket. Cloning it counts references.
 #[derive(Clone)]
 pub(crate) struct BlockReader {
-    bucket: Bucket,
-    caches: Arc<BlockCaches>,
+    pub(super) bucket: Bucket,
+    pub(super) caches: Arc<BlockCaches>,
     /// The object's.
-    name: String,
+    pub(super) name: Arc<str>,
     signal: Signal,
-    id: Ulid,
-    size: u64,
+    /// As the manifest, or whoever asks us to read the block, has it.
+    pub(super) size: u64,
+    /// Of its lines, as of a [`service_api::LogPage`].
+    pub(super) origin: u64,
 }
 
 impl BlockReader {
@@ -45,10 +41,10 @@ impl BlockReader {
         Self {
             bucket: bucket.clone(),
             caches: Arc::clone(caches),
-            name: meta.object(tenant, signal),
+            name: meta.object(tenant, signal).into(),
             signal,
-            id: meta.id,
             size: meta.bytes,
+            origin: meta.origin(),
         }
     }
 
@@ -86,62 +82,38 @@ impl BlockReader {
     }
 
     pub(super) async fn index(&self) -> Result<Arc<BlockIndex>> {
-        self.caches.indexes.get_or_insert_async(&self.id, self.load_index()).await
+        self.caches.indexes.get_or_insert_async(&self.name, self.load_index()).await
     }
 
     async fn load_index(&self) -> Result<Arc<BlockIndex>> {
+        let loaded = match self.load_index_from(Origin::Anywhere).await {
+            Err(PlanError::Corrupt(error)) => {
+                self.reading_again(&error);
+                self.load_index_from(Origin::Bucket).await
+            }
+            done => done,
+        };
+        loaded.map_err(|e| self.plan_error(e))
+    }
+
+    async fn load_index_from(&self, origin: Origin) -> Result<Arc<BlockIndex>, PlanError> {
         let start = self.size.saturating_sub(TAIL_BYTES);
-        let tail = self.read(start..self.size).await?;
-        let footer = AnyFooter::decode(self.signal, &tail, self.size).map_err(|e| self.corrupt(e))?;
+        let tail = self.part(start..self.size, origin).await?;
+        let footer = AnyFooter::decode(self.signal, &tail, self.size)?;
         let range = footer.index_range();
-        let bytes = if range.start >= start {
+        let in_tail = range.start >= start;
+        let bytes = if in_tail {
             tail.slice((range.start - start) as usize..)
         } else {
-            self.read(range.clone()).await?
+            self.part(range.clone(), origin).await?
         };
-        let index = blocking(move || footer.index(&bytes, range.start)).await?;
-        index.map(Arc::new).map_err(|e| self.corrupt(e))
-    }
-
-    /// The bytes of pages or page groups, whose numbers ascend, from the cache or read in as few
-    /// goes as is sensible.
-    pub(super) async fn pages(
-        &self,
-        wanted: &[u32],
-        range_of: impl Fn(u32) -> Range<u64>,
-        check: impl Fn(u32, &[u8]) -> Result<(), Corrupt>,
-    ) -> Result<Vec<Bytes>> {
-        let mut found: Vec<Option<Bytes>> =
-            wanted.iter().map(|number| self.caches.pages.get(&(self.id, *number))).collect();
-        let missing: Vec<usize> = (0..wanted.len()).filter(|at| found[*at].is_none()).collect();
-        let place = |at: &usize| range_of(wanted[*at]);
-        let reads = coalesce(&missing, place).into_iter().map(|(places, range)| async move {
-            let bytes = self.read(range.clone()).await?;
-            Ok::<_, Error>((places, range.start, bytes))
-        });
-        let mut reads = stream::iter(reads).buffer_unordered(CONCURRENT_READS);
-        while let Some((places, start, bytes)) = reads.try_next().await? {
-            for at in &missing[places] {
-                let range = place(at);
-                let page = &bytes[(range.start - start) as usize..(range.end - start) as usize];
-                check(wanted[*at], page).map_err(|e| self.corrupt(e))?;
-                // A copy of its own, so that a cached page does not hold on to its neighbours.
-                let whole = page.len() == bytes.len();
-                let page = if whole { bytes.clone() } else { Bytes::copy_from_slice(page) };
-                self.caches.pages.insert((self.id, wanted[*at]), page.clone());
-                found[*at] = Some(page);
-            }
+        let decoding = bytes.clone();
+        let index = blocking(move || footer.index(&decoding, range.start)).await??;
+        self.keep(start, tail);
+        if !in_tail {
+            self.keep(range.start, bytes);
         }
-        let all: Option<Vec<Bytes>> = found.into_iter().collect();
-        all.ok_or_else(|| corrupt(&self.block(), "a page was not read"))
-    }
-
-    async fn read(&self, range: Range<u64>) -> Result<Bytes> {
-        self.bucket.get_range(&self.name, range).await.map_err(|e| match e.code {
-            // The manifest lists it, so that it must be there: never a hole in the answer.
-            Code::NotFound => Error::unavailable(format!("{} is listed but not in the bucket", self.block())),
-            code => Error::new(code, format!("{}: {}", self.block(), e.message)),
-        })
+        Ok(Arc::new(index))
     }
 
     pub(super) fn block(&self) -> String {
@@ -149,25 +121,7 @@ impl BlockReader {
     }
 }
 
-/// Joins places that lie close together; gives of each join the places and the range.
-fn coalesce(places: &[usize], range_of: impl Fn(&usize) -> Range<u64>) -> Vec<(Range<usize>, Range<u64>)> {
-    let mut joined: Vec<(Range<usize>, Range<u64>)> = Vec::new();
-    for (number, place) in places.iter().enumerate() {
-        let range = range_of(place);
-        match joined.last_mut() {
-            Some((numbers, whole))
-                if range.start - whole.end <= MAX_GAP && range.end - whole.start <= MAX_READ =>
-            {
-                numbers.end = number + 1;
-                whole.end = range.end;
-            }
-            _ => joined.push((number..number + 1, range)),
-        }
-    }
-    joined
-}
-
 /// Runs CPU work off the async threads.
 pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
-    runtime::blocking(work).await.map_err(|e| Error::internal(format!("a task was lost: {e}")))
+    tokio::task::spawn_blocking(work).await.map_err(|e| Error::internal(format!("a task was lost: {e}")))
 }

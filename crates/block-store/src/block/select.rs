@@ -9,7 +9,7 @@ use crate::error::corrupt;
 use bytes::Bytes;
 use chunk::{Corrupt, decode_histograms, decode_timestamps, decode_values};
 use model::{Labels, Matcher, TimeRange, Timestamp};
-use service_api::{ReadContext, Reservation, Result, SampleBuffer, Series, SeriesData};
+use service_api::{EncodedChunk, ReadContext, Reservation, Result, SampleBuffer, Series, SeriesData};
 use std::{
     collections::BTreeSet,
     sync::{Arc, OnceLock},
@@ -208,6 +208,14 @@ impl SeriesData for BlockSeries {
         }
         Ok(())
     }
+
+    fn encoded(&self, range: TimeRange, each: &mut dyn FnMut(EncodedChunk<'_>)) -> Result<bool> {
+        let selection = &self.selection;
+        for page in &selection.pages[self.pages.start as usize..self.pages.end as usize] {
+            selection.encoded(page, range, each).map_err(|e| corrupt(&selection.block, e))?;
+        }
+        Ok(true)
+    }
 }
 
 impl Selection {
@@ -227,6 +235,29 @@ impl Selection {
                 Ok(())
             }
         }
+    }
+
+    fn encoded(
+        &self,
+        page: &PlannedPage,
+        wanted: TimeRange,
+        each: &mut dyn FnMut(EncodedChunk<'_>),
+    ) -> Result<(), Corrupt> {
+        match page.kind {
+            PlannedKind::Float { time } => {
+                let PlannedTimes { place, count, range } = self.times[time as usize];
+                if range.overlaps(&wanted) {
+                    let (timestamps, values) = (self.bytes(place)?, self.bytes(page.place)?);
+                    each(EncodedChunk::Floats { range, count, timestamps, values });
+                }
+            }
+            PlannedKind::Histogram { count, range } => {
+                if range.overlaps(&wanted) {
+                    each(EncodedChunk::Histograms { range, count, data: self.bytes(page.place)? });
+                }
+            }
+        }
+        Ok(())
     }
 
     fn read_floats(

@@ -9,7 +9,10 @@ use model::{
 use object_store::memory::InMemory;
 use proptest::prelude::*;
 use runtime::ManualClock;
-use service_api::{Code, LabelQuery, LabelsReader, MetricsReader, ReadContext, SampleBuffer, SelectRequest};
+use service_api::{
+    Code, EncodedChunk, LabelQuery, LabelsReader, MetricsReader, ReadContext, SampleBuffer, SelectRequest,
+    SeriesData,
+};
 use std::{sync::Arc, time::Duration};
 
 #[derive(Clone, Debug)]
@@ -71,6 +74,7 @@ async fn select(reader: &BlocksReader, matchers: &[Matcher], range: TimeRange) -
         series.data.read(range, &mut out).unwrap();
         assert_eq!(out.timestamps.len(), out.values.len());
         let floats: Vec<_> = out.timestamps.iter().zip(&out.values).map(|(t, v)| (*t, v.to_bits())).collect();
+        assert_eq!(encoded(&*series.data, range), (floats.clone(), out.histograms.clone()));
         (series.labels, floats, out.histograms.clone())
     };
     set.series
@@ -78,6 +82,24 @@ async fn select(reader: &BlocksReader, matchers: &[Matcher], range: TimeRange) -
         .map(read)
         .filter(|(_, floats, hist)| !floats.is_empty() || !hist.is_empty())
         .collect()
+}
+
+/// The same from the encoded chunks, which in one block do not overlap.
+fn encoded(data: &dyn SeriesData, range: TimeRange) -> (Vec<(i64, u64)>, Vec<HistogramSample>) {
+    let (mut times, mut values, mut histograms) = (Vec::new(), Vec::new(), Vec::new());
+    let each = &mut |chunk: EncodedChunk<'_>| match chunk {
+        EncodedChunk::Floats { count, timestamps, values: page, .. } => {
+            chunk::decode_timestamps(timestamps, count as usize, &mut times).unwrap();
+            chunk::decode_values(page, count as usize, &mut values).unwrap();
+        }
+        EncodedChunk::Histograms { count, data, .. } => {
+            chunk::decode_histograms(data, count as usize, &mut histograms).unwrap();
+        }
+    };
+    assert!(data.encoded(range, each).unwrap());
+    let floats = times.into_iter().zip(values).filter(|(t, _)| range.contains(*t));
+    histograms.retain(|h: &HistogramSample| range.contains(h.timestamp));
+    (floats.map(|(t, v)| (t, v.to_bits())).collect(), histograms)
 }
 
 /// What a selection must give, without any index.
@@ -308,7 +330,7 @@ proptest! {
     ) {
         let given: Vec<_> = series.into_iter().map(|(labels, samples)| float_series(labels, samples)).collect();
         prop_assume!(given.iter().any(|g| !g.timestamps.is_empty()));
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         runtime.block_on(async {
             let reader = reader_of(written(&given)).await;
             for (matchers, start, end) in selections {

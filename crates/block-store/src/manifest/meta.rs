@@ -40,6 +40,14 @@ impl BlockMeta {
         TimeRange::new(self.min_time, self.max_time)
     }
 
+    /// The ingester whose lines these are, and no other's: what was compacted has those of several.
+    pub fn origin(&self) -> u64 {
+        match self.source.rsplit_once('/') {
+            Some((ingester, _)) if self.level == 0 => service_api::origin(ingester),
+            _ => 0,
+        }
+    }
+
     /// The object's name in the bucket.
     pub fn object(&self, tenant: &TenantId, signal: Signal) -> String {
         format!("{}/{}", folder(tenant, signal), self.id)

@@ -9,7 +9,7 @@ const NOW_NS: i64 = NOW * 1_000_000;
 /// A stream's labels, and its lines: time, text, structured metadata.
 type TestStream<'a> = (&'a [(&'a str, &'a str)], &'a [(i64, &'a str, &'a [(&'a str, &'a str)])]);
 
-fn log_batch(streams: &[TestStream<'_>]) -> LogBatch {
+pub fn log_batch(streams: &[TestStream<'_>]) -> LogBatch {
     let labels = streams
         .iter()
         .map(|(pairs, _)| pairs.iter().map(|(n, v)| (n.to_string(), v.to_string())).collect())

@@ -10,7 +10,7 @@ use crate::{
     params::Params,
     query::slots,
     state::ApiState,
-    tenant::Tenant,
+    tenant::Tenants,
 };
 use axum::{
     extract::{Path, State},
@@ -22,7 +22,7 @@ use logql::{
     fields::FieldFinder,
     patterns::Pattern,
 };
-use model::{Nanos, TenantId};
+use model::Nanos;
 use service_api::{Error, ReadContext, Result, StreamsRequest};
 use std::sync::Arc;
 
@@ -30,13 +30,13 @@ use std::sync::Arc;
 const PATTERN_STEP: i64 = 10_000_000_000;
 
 pub async fn fields(
-    Tenant(tenant): Tenant,
+    tenants: Tenants,
     State(state): State<ApiState>,
     params: Params,
 ) -> Result<Response, LokiError> {
     let limit = field_limit(&params)?;
     let finder = |ctx: &ReadContext| FieldFinder::all(ctx, limit as usize);
-    let found = find(&state, &tenant, &params, finder).await?.finish();
+    let found = find(&state, &tenants, &params, finder).await?.finish();
     let mut out = b"{".to_vec();
     if !found.is_empty() {
         out.extend_from_slice(br#""fields":"#);
@@ -64,14 +64,14 @@ pub async fn fields(
 }
 
 pub async fn values(
-    Tenant(tenant): Tenant,
+    tenants: Tenants,
     State(state): State<ApiState>,
     Path(name): Path<String>,
     params: Params,
 ) -> Result<Response, LokiError> {
     let limit = field_limit(&params)?;
     let finder = |ctx: &ReadContext| FieldFinder::one(ctx, name.clone());
-    let mut values = find(&state, &tenant, &params, finder).await?.values(&name);
+    let mut values = find(&state, &tenants, &params, finder).await?.values(&name);
     values.truncate(limit as usize);
     let mut out = b"{".to_vec();
     if !values.is_empty() {
@@ -97,12 +97,12 @@ fn field_limit(params: &Params) -> Result<u64> {
 /// Looks through the newest lines of the query, as many as `line_limit` says.
 async fn find(
     state: &ApiState,
-    tenant: &TenantId,
+    tenants: &Tenants,
     params: &Params,
     finder: impl FnOnce(&ReadContext) -> Result<FieldFinder>,
 ) -> Result<FieldFinder> {
     let bounds = Bounds::ordered(params, state.now_nanos())?;
-    let limit = line_limit(params, "line_limit", state.deps.limits.limits(tenant).max_query_lines)?;
+    let limit = line_limit(params, "line_limit", state.limits(tenants).max_query_lines)?;
     let expr = logs(params)?;
     let Bounds { start, end } = bounds;
     let query = Query { expr, start, end, step: 0, direction: Direction::Backward, limit, interval: 0 };
@@ -118,7 +118,7 @@ async fn find(
         })
         .await?
     };
-    slots::run(state, tenant, None, work).await
+    slots::run(state, tenants, None, work).await
 }
 
 fn logs(params: &Params) -> Result<Expr> {
@@ -129,7 +129,7 @@ fn logs(params: &Params) -> Result<Expr> {
 }
 
 pub async fn patterns(
-    Tenant(tenant): Tenant,
+    tenants: Tenants,
     State(state): State<ApiState>,
     params: Params,
 ) -> Result<Response, LokiError> {
@@ -141,7 +141,7 @@ pub async fn patterns(
     let request = StreamsRequest { matchers: query.matchers, range: bounds.range() };
     let deps = &state.deps;
     let work = async |ctx: &_| deps.log_engine.patterns(ctx, &*deps.logs, &request, step).await;
-    let found = slots::run(&state, &tenant, None, work).await?;
+    let found = slots::run(&state, &tenants, None, work).await?;
     Ok(answer::array("[", found, pattern, b"]", &Notes::default()))
 }
 

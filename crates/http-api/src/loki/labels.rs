@@ -1,27 +1,27 @@
 //! `labels`, `label/{name}/values`, `series`, `detected_labels`.
 
 use super::{bounds::Bounds, error::LokiError, selectors};
-use crate::{answer, json, params::Params, query::slots, state::ApiState, tenant::Tenant};
+use crate::{answer, json, params::Params, query::slots, state::ApiState, tenant::Tenants};
 use axum::{
     extract::{Path, State},
     response::Response,
 };
-use model::{Labels, Signal, TenantId};
+use model::{Labels, Signal};
 use service_api::{LabelQuery, Result, Warned};
 use std::collections::{BTreeMap, BTreeSet};
 
 pub async fn names(
-    Tenant(tenant): Tenant,
+    tenants: Tenants,
     State(state): State<ApiState>,
     params: Params,
 ) -> Result<Response, LokiError> {
     let query = query(&state, &params, selectors::optional(&params)?)?;
     let logs = &state.deps.logs;
-    Ok(strings(slots::run(&state, &tenant, None, async |ctx| logs.label_names(ctx, &query).await).await?))
+    Ok(strings(slots::run(&state, &tenants, None, async |ctx| logs.label_names(ctx, &query).await).await?))
 }
 
 pub async fn values(
-    Tenant(tenant): Tenant,
+    tenants: Tenants,
     State(state): State<ApiState>,
     Path(name): Path<String>,
     params: Params,
@@ -29,16 +29,16 @@ pub async fn values(
     let query = query(&state, &params, selectors::optional(&params)?)?;
     let logs = &state.deps.logs;
     let values =
-        slots::run(&state, &tenant, None, async |ctx| logs.label_values(ctx, &name, &query).await).await?;
+        slots::run(&state, &tenants, None, async |ctx| logs.label_values(ctx, &name, &query).await).await?;
     Ok(strings(values))
 }
 
 pub async fn series(
-    Tenant(tenant): Tenant,
+    tenants: Tenants,
     State(state): State<ApiState>,
     params: Params,
 ) -> Result<Response, LokiError> {
-    let found = streams(&state, &tenant, &params, selectors::matcher_sets(&params)?).await?;
+    let found = streams(&state, &tenants, &params, selectors::matcher_sets(&params)?).await?;
     let each = |out: &mut Vec<u8>, labels: Labels| json::labels(out, &labels);
     Ok(answer::array("[", found.value, each, b"]", &found.warnings.into()))
 }
@@ -46,11 +46,11 @@ pub async fn series(
 /// How many values each label has. Labels of which all values are numbers or UUIDs say little to
 /// people and are left out, unless they are usual names of places.
 pub async fn detected(
-    Tenant(tenant): Tenant,
+    tenants: Tenants,
     State(state): State<ApiState>,
     params: Params,
 ) -> Result<Response, LokiError> {
-    let found = streams(&state, &tenant, &params, selectors::optional(&params)?).await?;
+    let found = streams(&state, &tenants, &params, selectors::optional(&params)?).await?;
     Ok(answer::whole(slots::off_thread(move || detected_labels(&found.value)).await?))
 }
 
@@ -89,12 +89,12 @@ fn is_uuid(text: &str) -> bool {
 
 async fn streams(
     state: &ApiState,
-    tenant: &TenantId,
+    tenants: &Tenants,
     params: &Params,
     matcher_sets: Vec<Vec<model::Matcher>>,
 ) -> Result<Warned<Vec<Labels>>> {
     let query = query(state, params, matcher_sets)?;
-    slots::run(state, tenant, None, async |ctx| state.deps.logs.series(ctx, &query).await).await
+    slots::run(state, tenants, None, async |ctx| state.deps.logs.series(ctx, &query).await).await
 }
 
 fn query(state: &ApiState, params: &Params, matcher_sets: Vec<Vec<model::Matcher>>) -> Result<LabelQuery> {

@@ -5,24 +5,23 @@ use super::{
     error::LokiError,
     result::{self, Show},
 };
-use crate::{params::Params, query::slots, state::ApiState, tenant::Tenant};
+use crate::{params::Params, query::slots, state::ApiState, tenant::Tenants};
 use axum::{extract::State, response::Response};
 use http::HeaderMap;
 use logql::{
     ast::Expr,
     engine::{Direction, Query},
 };
-use model::TenantId;
 use service_api::{Error, Result};
 use std::sync::Arc;
 
 pub async fn instant(
-    Tenant(tenant): Tenant,
+    tenants: Tenants,
     State(state): State<ApiState>,
     headers: HeaderMap,
     params: Params,
 ) -> Result<Response, LokiError> {
-    let limit = limit(&state, &tenant, &params)?;
+    let limit = limit(&state, &tenants, &params)?;
     let at = time(params.get("time"), state.now_nanos()).map_err(Error::bad_request)?;
     let direction = direction(&params)?;
     let expr = parse(&params)?;
@@ -31,20 +30,20 @@ pub async fn instant(
         return Err(Error::bad_request(why).into());
     }
     let query = Query { expr, start: at, end: at, step: 0, direction, limit, interval: 0 };
-    evaluate(&state, &tenant, query, Show::asked_by(&headers)).await
+    evaluate(&state, &tenants, query, Show::asked_by(&headers)).await
 }
 
 pub async fn range(
-    Tenant(tenant): Tenant,
+    tenants: Tenants,
     State(state): State<ApiState>,
     headers: HeaderMap,
     params: Params,
 ) -> Result<Response, LokiError> {
     let bounds = Bounds::ordered(&params, state.now_nanos())?;
-    let limit = limit(&state, &tenant, &params)?;
+    let limit = limit(&state, &tenants, &params)?;
     let (direction, step) = (direction(&params)?, bounds.step(&params)?);
     let interval = interval(&params)?;
-    let max = state.deps.limits.limits(&tenant).max_query_range;
+    let max = state.limits(&tenants).max_query_range;
     let Bounds { start, end } = bounds;
     if max > 0 && end.saturating_sub(start) as u64 / 1_000_000_000 > max {
         let why = format!("the query's range is longer than limits.max_query_range allows ({max} s)");
@@ -52,11 +51,11 @@ pub async fn range(
     }
     let expr = parse(&params)?;
     let query = Query { expr, start, end, step, direction, limit, interval };
-    evaluate(&state, &tenant, query, Show::asked_by(&headers)).await
+    evaluate(&state, &tenants, query, Show::asked_by(&headers)).await
 }
 
-fn limit(state: &ApiState, tenant: &TenantId, params: &Params) -> Result<u64> {
-    line_limit(params, "limit", state.deps.limits.limits(tenant).max_query_lines)
+fn limit(state: &ApiState, tenants: &Tenants, params: &Params) -> Result<u64> {
+    line_limit(params, "limit", state.limits(tenants).max_query_lines)
 }
 
 fn parse(params: &Params) -> Result<Expr> {
@@ -65,14 +64,14 @@ fn parse(params: &Params) -> Result<Expr> {
 
 async fn evaluate(
     state: &ApiState,
-    tenant: &TenantId,
+    tenants: &Tenants,
     query: Query,
     show: Show,
 ) -> Result<Response, LokiError> {
     let deps = &state.deps;
     let started = deps.clock.monotonic();
     let direction: Direction = query.direction;
-    let (found, place) = slots::run_keeping_place(state, tenant, None, async |ctx| {
+    let (found, place) = slots::run_keeping_place(state, tenants, None, async |ctx| {
         deps.log_engine.query(ctx, Arc::clone(&deps.logs), query).await
     })
     .await?;

@@ -1,34 +1,35 @@
 //! `index/stats`, `index/volume`, `index/volume_range`: how much there is, from the index alone.
 
 use super::{
+    amount::{Amount, amounts},
     bounds::{Bounds, positive},
     error::LokiError,
     result::metric,
     selectors,
     stats::write_stats,
 };
-use crate::{answer, json, params::Params, query::slots, state::ApiState, tenant::Tenant};
+use crate::{answer, json, params::Params, query::slots, state::ApiState, tenant::Tenants};
 use axum::{extract::State, response::Response};
-use model::{Labels, Matcher, NANOS_A_MILLI, NanoRange, Nanos, TenantId};
-use service_api::{Error, LogPage, LogStream, ReadContext, Result, StreamsRequest};
+use model::{Labels, Matcher, NANOS_A_MILLI, NanoRange, Nanos};
+use service_api::{Error, LogStream, ReadContext, Result, StreamsRequest};
 use std::collections::{BTreeSet, HashMap};
 
 pub async fn stats(
-    Tenant(tenant): Tenant,
+    tenants: Tenants,
     State(state): State<ApiState>,
     params: Params,
 ) -> Result<Response, LokiError> {
     let bounds = Bounds::ordered(&params, state.now_nanos())?;
     let (range, matchers) = (bounds.range(), selectors::any(&params)?);
-    let (streams, _) = select(&state, &tenant, matchers, range).await?;
-    let pages = || streams.iter().flat_map(|stream| &stream.pages).map(|page| (page, share(page, &range)));
-    let sum = |of: fn(&LogPage) -> f64| pages().map(|(page, share)| of(page) * share).sum::<f64>().round();
+    let (streams, _) = select(&state, &tenants, matchers, range).await?;
+    let mut sum = Amount::default();
+    streams.iter().for_each(|stream| amounts(&stream.pages, &[range], |_, amount| sum += amount));
     let mut out = Vec::new();
     for (key, value) in [
         (r#"{"streams":"#, streams.len() as u64),
-        (r#","chunks":"#, pages().count() as u64),
-        (r#","bytes":"#, sum(|page| page.text_bytes as f64) as u64),
-        (r#","entries":"#, sum(|page| f64::from(page.lines)) as u64),
+        (r#","chunks":"#, streams.iter().map(|stream| stream.pages.len() as u64).sum()),
+        (r#","bytes":"#, sum.bytes.round() as u64),
+        (r#","entries":"#, sum.lines.round() as u64),
     ] {
         out.extend_from_slice(key.as_bytes());
         json::unsigned(&mut out, value);
@@ -38,22 +39,22 @@ pub async fn stats(
 }
 
 pub async fn instant(
-    Tenant(tenant): Tenant,
+    tenants: Tenants,
     State(state): State<ApiState>,
     params: Params,
 ) -> Result<Response, LokiError> {
     let bounds = Bounds::ordered(&params, state.now_nanos())?;
-    volume(&state, &tenant, &params, vec![bounds]).await
+    volume(&state, &tenants, &params, vec![bounds]).await
 }
 
 pub async fn range(
-    Tenant(tenant): Tenant,
+    tenants: Tenants,
     State(state): State<ApiState>,
     params: Params,
 ) -> Result<Response, LokiError> {
     let bounds = Bounds::ordered(&params, state.now_nanos())?;
     let step = bounds.step(&params)?;
-    volume(&state, &tenant, &params, buckets(&bounds, step)).await
+    volume(&state, &tenants, &params, buckets(&bounds, step)).await
 }
 
 /// The parts of a range that each become a point: they begin at multiples of the step, and a
@@ -114,7 +115,7 @@ impl Counted {
 
 async fn volume(
     state: &ApiState,
-    tenant: &TenantId,
+    tenants: &Tenants,
     params: &Params,
     buckets: Vec<Bounds>,
 ) -> Result<Response, LokiError> {
@@ -138,7 +139,7 @@ async fn volume(
         let found = slots::off_thread(move || volumes(&ctx, &set.streams, &counted, &buckets)).await??;
         Ok((found, warnings))
     };
-    let (volumes, warnings) = slots::run(state, tenant, None, work).await?;
+    let (volumes, warnings) = slots::run(state, tenants, None, work).await?;
     let mut series: Vec<(Labels, Vec<(Nanos, f64)>)> = volumes
         .into_iter()
         .map(|(labels, values)| {
@@ -178,6 +179,7 @@ fn volumes(
     let mut held = ctx.budget.reserve(0)?;
     // Here, and as a point of the answer.
     let point = size_of::<f64>() + size_of::<(Nanos, f64)>();
+    let ranges: Vec<NanoRange> = buckets.iter().map(Bounds::range).collect();
     for stream in streams {
         ctx.check()?;
         for labels in counted.sets(&stream.labels) {
@@ -185,37 +187,21 @@ fn volumes(
                 held.grow(labels.heap_bytes() + buckets.len() * point)?;
             }
             let values = volumes.entry(labels).or_insert_with(|| vec![0.0; buckets.len()]);
-            for page in &stream.pages {
-                let first = buckets.partition_point(|bucket| bucket.end <= page.range.start);
-                let touched = buckets.iter().zip(values.iter_mut()).skip(first);
-                for (bucket, value) in touched.take_while(|(bucket, _)| bucket.start <= page.range.end) {
-                    *value += page.text_bytes as f64 * share(page, &bucket.range());
-                }
-            }
+            amounts(&stream.pages, &ranges, |at, amount| values[at] += amount.bytes);
         }
     }
     Ok(volumes)
 }
 
-/// How much of a page lies in a range, as if its lines came evenly.
-fn share(page: &LogPage, range: &NanoRange) -> f64 {
-    if !page.range.overlaps(range) {
-        return 0.0;
-    }
-    let length = |range: &NanoRange| range.end.saturating_sub(range.start) as f64 + 1.0;
-    let common = NanoRange::new(page.range.start.max(range.start), page.range.end.min(range.end));
-    length(&common) / length(&page.range)
-}
-
 async fn select(
     state: &ApiState,
-    tenant: &TenantId,
+    tenants: &Tenants,
     matchers: Vec<Matcher>,
     range: NanoRange,
 ) -> Result<(Vec<LogStream>, Vec<String>)> {
     let request = StreamsRequest { matchers, range };
     let logs = &state.deps.logs;
-    let set = slots::run(state, tenant, None, async |ctx| logs.select(ctx, &request).await).await?;
+    let set = slots::run(state, tenants, None, async |ctx| logs.select(ctx, &request).await).await?;
     Ok((set.streams, set.warnings))
 }
 
@@ -244,6 +230,7 @@ fn answer(series: Vec<(Labels, Vec<(Nanos, f64)>)>, warnings: Vec<String>) -> Re
 #[cfg(test)]
 mod tests {
     use super::*;
+    use model::TenantId;
     use service_api::Code;
 
     #[test]

@@ -202,6 +202,10 @@ impl LabelSource for LabelTexts {
             }
         }
     }
+
+    fn bytes(&self) -> usize {
+        self.text.len() + 8 * self.ends.len()
+    }
 }
 
 fn selector_pairs(text: &[u8], each: &mut dyn FnMut(&str, &str)) -> Result<()> {

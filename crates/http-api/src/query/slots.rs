@@ -1,28 +1,30 @@
 //! Bounds on one query and on all of them: places, time, memory.
 
-use crate::state::{ApiState, ReadConfig};
+mod queue;
+
+use crate::{
+    state::{ApiState, ReadConfig},
+    tenant::Tenants,
+};
 use model::TenantId;
 use prometheus_client::{
     metrics::{counter::Counter, gauge::Gauge},
     registry::Registry,
 };
+use queue::{Queue, Wait};
 use service_api::{Code, Error, ReadContext, Result};
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicBool, Ordering},
     },
     time::Duration,
 };
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// The places in which queries run, and the queue before them.
 #[derive(Clone, Debug)]
 pub struct QuerySlots {
-    running: Arc<Semaphore>,
-    waiting: Arc<AtomicUsize>,
-    max_waiting: usize,
-    metrics: QueryMetrics,
+    queue: Arc<Queue>,
 }
 
 /// How busy the places are.
@@ -50,82 +52,57 @@ impl QueryMetrics {
 /// the result is in memory.
 #[derive(Debug)]
 pub struct Place {
-    running: Gauge,
-    _permit: OwnedSemaphorePermit,
+    queue: Arc<Queue>,
+    tenant: TenantId,
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.running.dec();
+        self.queue.leave(&self.tenant);
     }
 }
 
 impl QuerySlots {
-    pub fn new(config: &ReadConfig, metrics: QueryMetrics) -> Self {
-        let places = config.max_concurrent_queries.clamp(1, Semaphore::MAX_PERMITS);
-        let running = Arc::new(Semaphore::new(places));
-        Self { running, waiting: Arc::default(), max_waiting: config.max_queued_queries, metrics }
+    /// With `many_tenants` none of them can hold all places, or fill all of the queue.
+    pub fn new(config: &ReadConfig, many_tenants: bool, metrics: QueryMetrics) -> Self {
+        Self { queue: Arc::new(Queue::new(config, many_tenants, metrics)) }
     }
 
-    async fn take(&self) -> Result<Place> {
-        if let Ok(permit) = Arc::clone(&self.running).try_acquire_owned() {
-            return Ok(self.place(permit));
+    /// Waits for a place. `bound` is how many the tenant may have at once; 0 is no bound.
+    async fn take(&self, tenant: &TenantId, bound: u64) -> Result<Place> {
+        match Queue::enter(&self.queue, tenant, bound)? {
+            Wait::Over(place) => Ok(place),
+            Wait::For(turn) => turn.await,
         }
-        let waiting = Waiting { count: Arc::clone(&self.waiting), gauge: self.metrics.waiting.clone() };
-        waiting.gauge.inc();
-        if waiting.count.fetch_add(1, Ordering::Relaxed) >= self.max_waiting {
-            self.metrics.refused.inc();
-            return Err(Error::unavailable("too many queries are running and waiting; try again later"));
-        }
-        let permit = Arc::clone(&self.running).acquire_owned().await;
-        Ok(self.place(permit.map_err(|_| Error::unavailable("the process is stopping"))?))
-    }
-
-    fn place(&self, permit: OwnedSemaphorePermit) -> Place {
-        self.metrics.running.inc();
-        Place { running: self.metrics.running.clone(), _permit: permit }
     }
 }
 
-/// Counts one that waits, for as long as it waits (its client may go away meanwhile).
-struct Waiting {
-    count: Arc<AtomicUsize>,
-    gauge: Gauge,
-}
-
-impl Drop for Waiting {
-    fn drop(&mut self) {
-        self.count.fetch_sub(1, Ordering::Relaxed);
-        self.gauge.dec();
-    }
-}
-
-/// Runs `work` in a place of its own with the tenant's memory budget and until its timeout,
+/// Runs `work` in a place of its own with the tenants' memory budget and until its timeout,
 /// or until the client goes away (then this future is dropped, which cancels the work).
 pub async fn run<T>(
     state: &ApiState,
-    tenant: &TenantId,
+    tenants: &Tenants,
     timeout: Option<Duration>,
     work: impl AsyncFnOnce(&ReadContext) -> Result<T>,
 ) -> Result<T> {
-    run_keeping_place(state, tenant, timeout, work).await.map(|(found, _place)| found)
+    run_keeping_place(state, tenants, timeout, work).await.map(|(found, _place)| found)
 }
 
 /// As `run`, for an answer that may be large and is sent piece by piece.
 pub async fn run_keeping_place<T>(
     state: &ApiState,
-    tenant: &TenantId,
+    tenants: &Tenants,
     timeout: Option<Duration>,
     work: impl AsyncFnOnce(&ReadContext) -> Result<T>,
 ) -> Result<(T, Place)> {
-    let limits = state.deps.limits.limits(tenant);
+    let limits = state.limits(tenants);
     let timeout = timeout.map_or(limits.query_timeout(), |t| t.min(limits.query_timeout()));
-    let ctx = ReadContext::new(tenant.clone(), limits.query_memory);
+    let ctx = tenants.context(limits.query_memory);
     let _cancel = ctx.cancel.clone().drop_guard();
     let _timer = Timer::start(&ctx, timeout);
     let started = AtomicBool::new(false);
     let answer = async {
-        let place = state.slots.take().await?;
+        let place = state.slots.take(&tenants.first, limits.max_concurrent_queries).await?;
         started.store(true, Ordering::Relaxed);
         Ok((work(&ctx).await?, place))
     };
@@ -141,9 +118,7 @@ pub async fn run_keeping_place<T>(
 
 /// Runs CPU work where it keeps no other request waiting.
 pub async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
-    tokio::task::spawn_blocking(work)
-        .await
-        .map_err(|e| Error::internal(format!("a query's work failed: {e}")))
+    runtime::blocking(work).await.map_err(|e| Error::internal(format!("a query's work failed: {e}")))
 }
 
 /// Ends a query when its time is up. A task of its own, so that it fires even while the

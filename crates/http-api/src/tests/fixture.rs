@@ -1,7 +1,7 @@
 //! A server over a few series in memory.
 
 use super::log_fixture::{MemoryLogs, NoTail};
-use crate::{ApiConfig, BuildInfo, Deps, HttpMetrics, Multitenancy, ReadConfig, router};
+use crate::{ApiConfig, Auth, BuildInfo, Deps, HttpMetrics, Multitenancy, ReadConfig, router};
 use async_trait::async_trait;
 use axum::{Router, body::Body};
 use bytes::Bytes;
@@ -29,7 +29,8 @@ pub const NOW: i64 = 600_000;
 
 #[derive(Clone, Default)]
 pub struct Fixture {
-    pub multitenancy: bool,
+    pub multitenancy: Multitenancy,
+    pub auth: Option<Auth>,
     pub limits: Limits,
     pub read: ReadConfig,
     /// Series named `many` beside the others.
@@ -59,11 +60,16 @@ impl Answer {
 
 impl Api {
     pub fn new(fixture: Fixture) -> Self {
+        let reader = Arc::new(MemoryReader::new(&fixture));
+        Self { router: router(Self::deps(fixture, reader.clone())), reader }
+    }
+
+    /// What the API stands on in tests.
+    pub fn deps(fixture: Fixture, reader: Arc<dyn MetricsReader>) -> Deps {
         let mut registry = prometheus_client::registry::Registry::default();
         let metrics = HttpMetrics::register(&mut registry);
-        let reader = Arc::new(MemoryReader::new(&fixture));
-        let deps = Deps {
-            reader: reader.clone(),
+        Deps {
+            reader,
             logs: Arc::new(MemoryLogs::new()),
             tail: Arc::new(NoTail),
             log_engine: Arc::new(logql::Engine::default()),
@@ -72,7 +78,8 @@ impl Api {
             engine: Arc::new(promql::Engine::default()),
             limits: Arc::new(Arc::new(fixture.limits)),
             clock: Arc::new(ManualClock::at(NOW)),
-            multitenancy: Multitenancy(fixture.multitenancy),
+            multitenancy: fixture.multitenancy,
+            auth: fixture.auth,
             config: ApiConfig { read: fixture.read, ..ApiConfig::default() },
             build: BuildInfo {
                 version: "1.2.3".into(),
@@ -85,8 +92,10 @@ impl Api {
             config_yaml: Arc::new(|| "target: all\n".to_owned()),
             reload: Arc::new(|| async { Ok(()) }.boxed()),
             flush: Arc::new(|| async { Err(service_api::Error::unavailable("no bucket")) }.boxed()),
-        };
-        Self { reader, router: router(deps) }
+            leave: None,
+            serves: crate::Serves::ALL,
+            rings: Vec::new(),
+        }
     }
 
     /// The response as it begins; its body has yet to be read.
@@ -95,11 +104,14 @@ impl Api {
     }
 
     pub async fn send(&self, request: Request<Body>) -> Answer {
-        let response = self.begin(request).await;
-        let (parts, body) = response.into_parts();
-        let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
-        Answer { status: parts.status, headers: parts.headers, body }
+        send(&self.router, request).await
     }
+}
+
+pub async fn send(router: &Router, request: Request<Body>) -> Answer {
+    let (parts, body) = router.clone().oneshot(request).await.unwrap().into_parts();
+    let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
+    Answer { status: parts.status, headers: parts.headers, body }
 }
 
 struct NoPush;

@@ -109,6 +109,7 @@ impl LogsReader for MemoryLogs {
                 lines: page.0.len() as u32,
                 text_bytes: (page.0.text.len() - page.0.len()) as u64,
                 stored_bytes: 0,
+                origin: 0,
                 data: PageData::Here(page.clone()),
             }],
         };

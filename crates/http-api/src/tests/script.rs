@@ -2,6 +2,7 @@
 //! answer must have, and after `--` its exact body, but for what a log query took.
 
 use super::fixture::{Api, Fixture};
+use crate::Multitenancy;
 use axum::body::Body;
 use http::{HeaderName, Request};
 
@@ -64,7 +65,8 @@ fn parse(text: &str) -> Case {
 }
 
 async fn check(case: &Case) -> Option<String> {
-    let multitenancy = case.headers.iter().any(|(n, _)| n == "Multitenancy");
+    let rules = case.headers.iter().find(|(n, _)| n == "Multitenancy").map(|(_, rules)| rules.as_str());
+    let multitenancy = Multitenancy { enabled: rules.is_some(), federation: rules == Some("federation") };
     let api = Api::new(Fixture { multitenancy, ..Fixture::default() });
     let mut request = Request::builder().method(case.method.as_str()).uri(uri(&case.path));
     if !case.body.is_empty() {

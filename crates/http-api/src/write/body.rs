@@ -66,7 +66,7 @@ pub async fn decode<T: Send + 'static>(
     if inline {
         return work();
     }
-    tokio::task::spawn_blocking(work).await.map_err(|e| Error::internal(format!("decoding failed: {e}")))?
+    runtime::blocking(work).await.map_err(|e| Error::internal(format!("decoding failed: {e}")))?
 }
 
 /// Decompresses a body to at most `max` bytes.

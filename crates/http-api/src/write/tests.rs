@@ -197,3 +197,11 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_sender_that_is_not_listened_to_is_told_that_nothing_is_left_to_do() {
+    let outcome = service_api::PushOutcome { samples: 3, ha_duplicate: true, ..Default::default() };
+    let response = super::answer(Protocol::V2, &outcome);
+    assert_eq!(response.status(), http::StatusCode::ACCEPTED);
+    assert_eq!(response.headers()["x-prometheus-remote-write-samples-written"], "3");
+}

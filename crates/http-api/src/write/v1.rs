@@ -130,4 +130,8 @@ impl LabelSource for SeriesMessages {
         }
         Ok(())
     }
+
+    fn bytes(&self) -> usize {
+        self.body.len() + 16 * self.messages.len()
+    }
 }

@@ -199,4 +199,8 @@ impl LabelSource for SymbolLabels {
         }
         Ok(())
     }
+
+    fn bytes(&self) -> usize {
+        self.body.len() + 8 * (self.symbols.len() + self.ends.len()) + 4 * self.refs.len()
+    }
 }

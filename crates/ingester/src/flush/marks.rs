@@ -1,30 +1,35 @@
 //! How far the log is in blocks, durable beside the log.
 //!
 //! ```text
-//! file  := "YGFLUSH2" count:u32 mark* crc32c-of-all-before:u32      (little endian)
-//! mark  := signal:u8 tenant-length:u8 tenant start:i64 end:i64 segment:u64 offset:u64
+//! file   := "YGFLUSH3" count:u32 mark* count:u32 listed* crc32c-of-all-before:u32      (little endian)
+//! mark   := signal:u8 tenant-length:u8 tenant start:i64 end:i64 segment:u64 offset:u64
+//! listed := signal:u8 tenant-length:u8 tenant sequence:u64
 //! ```
 //!
-//! Signal is 0 for metrics and 1 for logs. Files that begin with `YGFLUSH1` have no signals:
-//! all of their marks are of metrics.
+//! Signal is 0 for metrics and 1 for logs. Files that begin with `YGFLUSH2` end behind the marks.
+//! Those that begin with `YGFLUSH1` have no signals, either: all of their marks are of metrics.
 //!
 //! Each version is a new file `flushed.{number}`; the old one goes when the new one is on
 //! disk. A torn or damaged file is passed over for the one before it: too few marks only
 //! make blocks that hold some samples once more.
 
 use crate::{fs::Fs, wal::Position};
-use hashbrown::HashMap;
 use model::{Signal, TenantId, TimeRange};
-use std::{io, path::Path, sync::Arc};
+use std::{collections::BTreeMap, io, path::Path, sync::Arc};
 
-const MAGIC: &[u8; 8] = b"YGFLUSH2";
+const MAGIC: &[u8; 8] = b"YGFLUSH3";
+const MAGIC_UNLISTED: &[u8; 8] = b"YGFLUSH2";
 const MAGIC_OF_METRICS: &[u8; 8] = b"YGFLUSH1";
 const PREFIX: &str = "flushed.";
 const MAX_FILE: u64 = 256 << 20;
 
 /// For windows of tenants, the position up to which the log's data is in blocks.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Marks(HashMap<(TenantId, Signal), Vec<Mark>>);
+pub struct Marks {
+    marks: BTreeMap<(TenantId, Signal), Vec<Mark>>,
+    /// The newest manifest by which we have let go of something.
+    listed: BTreeMap<(TenantId, Signal), u64>,
+}
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Mark {
@@ -34,11 +39,21 @@ struct Mark {
 
 impl Marks {
     pub fn set(&mut self, (tenant, signal): (&TenantId, Signal), window: TimeRange, position: Position) {
-        let marks = self.0.entry((tenant.clone(), signal)).or_default();
+        let marks = self.marks.entry((tenant.clone(), signal)).or_default();
         match marks.iter_mut().find(|mark| mark.window == window) {
             Some(mark) => mark.position = mark.position.max(position),
             None => marks.push(Mark { window, position }),
         }
+    }
+
+    /// Notes that what is dropped from the head is listed in this version of the tenant's manifest.
+    pub fn list(&mut self, (tenant, signal): (&TenantId, Signal), sequence: u64) {
+        let listed = self.listed.entry((tenant.clone(), signal)).or_default();
+        *listed = sequence.max(*listed);
+    }
+
+    pub fn listed(&self) -> impl Iterator<Item = (&TenantId, Signal, u64)> {
+        self.listed.iter().map(|((tenant, signal), sequence)| (tenant, *signal, *sequence))
     }
 
     /// Whether what the log has of all this window up to `position` is in a block.
@@ -54,13 +69,13 @@ impl Marks {
 
     /// The windows that are in blocks up to `position` or further.
     pub fn windows(&self, tenant: &TenantId, signal: Signal, position: Position) -> Vec<TimeRange> {
-        let marks = self.0.get(&(tenant.clone(), signal)).into_iter().flatten();
+        let marks = self.marks.get(&(tenant.clone(), signal)).into_iter().flatten();
         marks.filter(|mark| mark.position >= position).map(|mark| mark.window).collect()
     }
 
     /// Drops marks that only speak of segments that are gone.
     pub fn prune(&mut self, first_segment: u64) {
-        self.0.retain(|_, marks| {
+        self.marks.retain(|_, marks| {
             marks.retain(|mark| mark.position.segment >= first_segment);
             !marks.is_empty()
         });
@@ -69,9 +84,9 @@ impl Marks {
     /// Drops marks that speak of more than the log has; returns whether there were any. They belong to a log that
     /// is gone, and would make replays take new records, of the same positions, for what is in blocks.
     pub fn drop_beyond(&mut self, end: Position) -> bool {
-        let count = |marks: &Self| marks.0.values().map(Vec::len).sum::<usize>();
+        let count = |marks: &Self| marks.marks.values().map(Vec::len).sum::<usize>();
         let before = count(self);
-        self.0.retain(|_, marks| {
+        self.marks.retain(|_, marks| {
             marks.retain(|mark| mark.position <= end);
             !marks.is_empty()
         });
@@ -80,19 +95,27 @@ impl Marks {
 
     fn encode(&self) -> Vec<u8> {
         let mut out = MAGIC.to_vec();
-        let count: usize = self.0.values().map(Vec::len).sum();
+        let name = |(tenant, signal): &(TenantId, Signal), out: &mut Vec<u8>| {
+            out.push(*signal as u8);
+            // A tenant's name has at most 150 bytes.
+            out.push(tenant.as_str().len() as u8);
+            out.extend_from_slice(tenant.as_str().as_bytes());
+        };
+        let count: usize = self.marks.values().map(Vec::len).sum();
         out.extend_from_slice(&(count as u32).to_le_bytes());
-        for ((tenant, signal), marks) in &self.0 {
+        for (whose, marks) in &self.marks {
             for mark in marks {
-                out.push(*signal as u8);
-                // A tenant's name has at most 150 bytes.
-                out.push(tenant.as_str().len() as u8);
-                out.extend_from_slice(tenant.as_str().as_bytes());
+                name(whose, &mut out);
                 out.extend_from_slice(&mark.window.start.to_le_bytes());
                 out.extend_from_slice(&mark.window.end.to_le_bytes());
                 out.extend_from_slice(&mark.position.segment.to_le_bytes());
                 out.extend_from_slice(&mark.position.offset.to_le_bytes());
             }
+        }
+        out.extend_from_slice(&(self.listed.len() as u32).to_le_bytes());
+        for (whose, sequence) in &self.listed {
+            name(whose, &mut out);
+            out.extend_from_slice(&sequence.to_le_bytes());
         }
         let crc = crc32c::crc32c(&out);
         out.extend_from_slice(&crc.to_le_bytes());
@@ -104,25 +127,37 @@ impl Marks {
         if crc32c::crc32c(body) != u32::from_le_bytes(*crc) {
             return None;
         }
-        let (mut rest, with_signals) = match body.strip_prefix(MAGIC) {
-            Some(rest) => (rest, true),
-            None => (body.strip_prefix(MAGIC_OF_METRICS)?, false),
-        };
-        let count = u32::from_le_bytes(take(&mut rest)?);
+        let (magic, mut rest) = body.split_first_chunk()?;
+        if ![MAGIC, MAGIC_UNLISTED, MAGIC_OF_METRICS].contains(&magic) {
+            return None;
+        }
         let mut marks = Self::default();
-        for _ in 0..count {
-            let [signal] = if with_signals { take(&mut rest)? } else { [Signal::Metrics as u8] };
-            let signal = Signal::ALL.into_iter().find(|known| *known as u8 == signal)?;
-            let [len] = take(&mut rest)?;
-            let (tenant, behind) = rest.split_at_checked(len as usize)?;
-            rest = behind;
-            let tenant = TenantId::new(std::str::from_utf8(tenant).ok()?).ok()?;
+        for _ in 0..u32::from_le_bytes(take(&mut rest)?) {
+            let signal = if magic == MAGIC_OF_METRICS { Signal::Metrics } else { take_signal(&mut rest)? };
+            let tenant = take_tenant(&mut rest)?;
             let mut number = || take(&mut rest).map(u64::from_le_bytes);
             let window = TimeRange::new(number()? as i64, number()? as i64);
             marks.set((&tenant, signal), window, Position { segment: number()?, offset: number()? });
         }
+        let listed = if magic == MAGIC { u32::from_le_bytes(take(&mut rest)?) } else { 0 };
+        for _ in 0..listed {
+            let (signal, tenant) = (take_signal(&mut rest)?, take_tenant(&mut rest)?);
+            marks.list((&tenant, signal), u64::from_le_bytes(take(&mut rest)?));
+        }
         rest.is_empty().then_some(marks)
     }
+}
+
+fn take_signal(rest: &mut &[u8]) -> Option<Signal> {
+    let [signal] = take(rest)?;
+    Signal::ALL.into_iter().find(|known| *known as u8 == signal)
+}
+
+fn take_tenant(rest: &mut &[u8]) -> Option<TenantId> {
+    let [len] = take(rest)?;
+    let (tenant, behind) = rest.split_at_checked(len as usize)?;
+    *rest = behind;
+    TenantId::new(std::str::from_utf8(tenant).ok()?).ok()
 }
 
 fn take<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
@@ -220,15 +255,30 @@ mod tests {
             marks.set((&tenant("ab"), signal), TimeRange::new(0, 7_199_999), at(3, 513));
             marks
         };
-        let logs = marks(Signal::Logs).encode();
-        assert_eq!(logs[..logs.len() - 4], golden(b"YGFLUSH2\x01\0\0\0\x01"));
-        assert_eq!(Marks::decode(&logs), Some(marks(Signal::Logs)));
-        // As the first version wrote it.
-        let mut old = golden(b"YGFLUSH1\x01\0\0\0");
-        old.extend(crc32c::crc32c(&old).to_le_bytes());
-        assert_eq!(Marks::decode(&old), Some(marks(Signal::Metrics)));
-        let bytes = marks(Signal::Metrics).encode();
-        assert_eq!(bytes[..bytes.len() - 4], golden(b"YGFLUSH2\x01\0\0\0\0"));
+        let listed = |signal| {
+            let mut marks = marks(signal);
+            marks.list((&tenant("ab"), signal), 0x0102);
+            marks.list((&tenant("ab"), signal), 7);
+            marks
+        };
+        let golden_listed = |start: &[u8], signal| {
+            [&golden(start)[..], b"\x01\0\0\0", &[signal], b"\x02ab", &[2, 1, 0, 0, 0, 0, 0, 0]].concat()
+        };
+        let logs = listed(Signal::Logs).encode();
+        assert_eq!(logs[..logs.len() - 4], golden_listed(b"YGFLUSH3\x01\0\0\0\x01", 1));
+        assert_eq!(Marks::decode(&logs), Some(listed(Signal::Logs)));
+        // As earlier versions wrote it.
+        for (old, signal) in [
+            (&b"YGFLUSH1\x01\0\0\0"[..], Signal::Metrics),
+            (b"YGFLUSH2\x01\0\0\0\0", Signal::Metrics),
+            (b"YGFLUSH2\x01\0\0\0\x01", Signal::Logs),
+        ] {
+            let mut old = golden(old);
+            old.extend(crc32c::crc32c(&old).to_le_bytes());
+            assert_eq!(Marks::decode(&old), Some(marks(signal)));
+        }
+        let bytes = listed(Signal::Metrics).encode();
+        assert_eq!(bytes[..bytes.len() - 4], golden_listed(b"YGFLUSH3\x01\0\0\0\0", 0));
         for flip in 0..bytes.len() {
             let mut bad = bytes.clone();
             bad[flip] ^= 0x10;

@@ -86,6 +86,13 @@ impl SimFs {
         state.faults.insert(at, fault);
     }
 
+    /// Nothing is to fail any more, and there is space.
+    pub fn heal(&self) {
+        let mut state = self.state.lock();
+        state.faults.clear();
+        state.capacity = u64::MAX;
+    }
+
     /// Bytes that all files together may have.
     pub fn set_capacity(&self, bytes: u64) {
         self.state.lock().capacity = bytes;

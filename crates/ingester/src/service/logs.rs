@@ -32,6 +32,7 @@ impl IngestLogs for Ingester {
             let message = "too many lines wait to be written to the bucket (ingester.max_log_head_bytes)";
             return Err(Error::unavailable(message));
         }
+        let _open = self.opened().await?;
         let limits = self.limits.limits(tenant);
         let head = self.log_heads.get_or_create(tenant);
         let mut outcome = AppendOutcome::default();

@@ -11,11 +11,13 @@ use service_api::{
     Error, ExemplarSeries, LabelQuery, LabelsReader, LogsReader, MetricMetadata, MetricsReader, ReadContext,
     Result, SelectRequest, SeriesSet, StreamSet, StreamsRequest, Warned,
 };
+use std::sync::atomic::Ordering;
 
 /// Values that are listed where they are asked for: less work than a change of threads.
 const FEW_VALUES: usize = 1024;
 
-/// Runs `f` on the tenant's head off the async threads; a tenant without one has nothing.
+/// Runs `f` on the tenant's head off the async threads; a tenant without one has nothing. The query is then
+/// told which manifest it needs for what `f` did not find any more.
 async fn read<S: Slot, T, F>(heads: &Heads<S>, ctx: &ReadContext, f: F) -> Result<T>
 where
     T: Default + Send + 'static,
@@ -23,7 +25,11 @@ where
 {
     let Some(head) = heads.get(&ctx.tenant) else { return Ok(T::default()) };
     let ctx = ctx.clone();
-    let reading = runtime::blocking(move || f(&head, &ctx));
+    let reading = runtime::blocking(move || {
+        let found = f(&head, &ctx);
+        ctx.listed.raise(S::SIGNAL, head.listed.load(Ordering::Acquire));
+        found
+    });
     reading.await.map_err(|_| Error::internal("reading the head failed"))?
 }
 
@@ -37,7 +43,9 @@ async fn label_values<S: Slot>(
         && query.matcher_sets.is_empty()
         && head.index.read().count_values(name) <= FEW_VALUES
     {
-        return head.label_values(ctx, name, query);
+        let found = head.label_values(ctx, name, query);
+        ctx.listed.raise(S::SIGNAL, head.listed.load(Ordering::Acquire));
+        return found;
     }
     let (name, query) = (name.to_owned(), query.clone());
     read(heads, ctx, move |head, ctx| head.label_values(ctx, &name, &query)).await

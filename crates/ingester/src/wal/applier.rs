@@ -34,6 +34,12 @@ impl Told {
     }
 }
 
+/// Where the writer's thread is the applier's, too.
+pub(super) fn at_once(group: Vec<Told>) -> bool {
+    group.into_iter().for_each(Told::tell);
+    true
+}
+
 /// Until the writer is gone. `done` is called behind each group.
 pub(super) fn run(groups: &Receiver<Vec<Told>>, done: impl Fn()) {
     for group in groups {

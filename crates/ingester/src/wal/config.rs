@@ -15,6 +15,17 @@ pub enum Sync {
     Interval,
 }
 
+/// Where the log's work is done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Threads {
+    /// On two of its own.
+    #[default]
+    Own,
+    /// On the caller's, each record at once and alone: for simulations, in which nothing else may run. Then a sync
+    /// that is due by `sync: interval` waits for the next call.
+    Inline,
+}
+
 /// `wal` in the configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -33,6 +44,9 @@ pub struct WalConfig {
     pub queue_bytes: u64,
     /// Bytes of damaged records that are kept for inspection in the folder `quarantine`.
     pub quarantine_bytes: u64,
+    /// Nothing to configure: set by whoever starts the log.
+    #[serde(skip)]
+    pub threads: Threads,
 }
 
 impl Default for WalConfig {
@@ -45,6 +59,7 @@ impl Default for WalConfig {
             group_bytes: 256 << 10,
             queue_bytes: 64 << 20,
             quarantine_bytes: 64 << 20,
+            threads: Threads::Own,
         }
     }
 }

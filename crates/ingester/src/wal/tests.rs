@@ -3,6 +3,7 @@
 mod crash;
 mod faults;
 mod flips;
+mod inline;
 mod real;
 mod threads;
 

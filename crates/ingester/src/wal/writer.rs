@@ -80,17 +80,22 @@ impl<Tell: FnMut(Vec<Told>) -> bool> Writer<Tell> {
                 let window = self.config.group_window().min(self.last_sync);
                 self.shared.queue.gather(self.config.group_bytes as usize, window);
             }
-            let taken = self.shared.queue.take();
-            self.busy = taken.entries.len() > 1;
-            self.process(taken.entries);
-            if taken.closed || self.until_sync() == Some(Duration::ZERO) {
-                // Nobody waits for the answer: a failure is told to those who come later.
-                let _ = self.sync();
-            }
-            if taken.closed {
+            if self.step() {
                 return;
             }
         }
+    }
+
+    /// Does what waits. True if nothing will follow.
+    pub(super) fn step(&mut self) -> bool {
+        let taken = self.shared.queue.take();
+        self.busy = taken.entries.len() > 1;
+        self.process(taken.entries);
+        if taken.closed || self.until_sync() == Some(Duration::ZERO) {
+            // Nobody waits for the answer: a failure is told to those who come later.
+            let _ = self.sync();
+        }
+        taken.closed
     }
 
     pub(super) fn process(&mut self, entries: Vec<Entry>) {

@@ -164,7 +164,7 @@ impl Walk<'_> {
         for mut scanner in self.scanners.drain(..threads) {
             let (job, batch, next, top) =
                 (Arc::clone(job), Arc::clone(&batch), Arc::clone(&next), self.pending.like()?);
-            running.push(tokio::task::spawn_blocking(move || {
+            running.push(runtime::blocking(move || {
                 let scanned = scanner.scan(&job, &batch, &next, top);
                 (scanner, scanned)
             }));

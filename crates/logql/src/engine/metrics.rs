@@ -43,7 +43,7 @@ pub(super) async fn evaluate(
             if is_instant { vector_of(rows, steps, keeps_order(&expr)) } else { matrix_of(rows, steps) };
         Ok::<_, Error>(data)
     };
-    let task = tokio::task::spawn_blocking(evaluation);
+    let task = runtime::blocking(evaluation);
     let data =
         task.await.map_err(|e| Error::internal(format!("the evaluation of the query failed: {e}")))??;
     Ok(answer(data, stats, warnings))

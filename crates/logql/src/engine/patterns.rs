@@ -3,11 +3,11 @@
 use super::{
     Engine,
     pages::{Batch, LinesBuffer, PageTask, alone, fetch, next_batch, positions},
+    seen::Seen,
 };
 use crate::patterns::{Pattern, PatternFinder};
 use model::{NanoRange, Nanos};
 use service_api::{Error, LogStream, LogsReader, Needles, ReadContext, Result, StreamsRequest};
-use std::collections::HashSet;
 
 impl Engine {
     /// The patterns of all lines that are selected, counted by steps of `step` nanoseconds.
@@ -20,7 +20,7 @@ impl Engine {
     ) -> Result<Vec<Pattern>> {
         let set = reader.select(ctx, request).await?;
         let tasks = tasks(&set.streams, &request.range);
-        let mut scan = Scan { finder: PatternFinder::new(step), seen: HashSet::new() };
+        let mut scan = Scan { finder: PatternFinder::new(step), seen: Seen::new(&ctx.budget)?, stream: None };
         let mut rest = &tasks[..];
         while !rest.is_empty() {
             let next = next_batch(&set.streams, rest, self.config.batch_bytes);
@@ -30,7 +30,7 @@ impl Engine {
                 scan.batch(&context, &batch)?;
                 Ok::<_, Error>(scan)
             };
-            let scanned = tokio::task::spawn_blocking(scanning).await;
+            let scanned = runtime::blocking(scanning).await;
             scan = scanned.map_err(|_| Error::internal("looking for patterns failed"))??;
         }
         Ok(scan.finder.finish())
@@ -50,30 +50,30 @@ fn tasks(streams: &[LogStream], range: &NanoRange) -> Vec<PageTask> {
 
 struct Scan {
     finder: PatternFinder,
-    /// Lines that may come again from another page of their stream.
-    seen: HashSet<(u32, Nanos, u128)>,
+    seen: Seen,
+    /// The stream of the page before.
+    stream: Option<u32>,
 }
-
-/// Lines that are remembered; beyond, some may be counted twice.
-const MAX_SEEN: usize = 1_000_000;
 
 impl Scan {
     fn batch(&mut self, ctx: &ReadContext, batch: &Batch) -> Result<()> {
         let mut buffer = LinesBuffer::new(ctx)?;
         for (task, page) in &batch.pages {
             ctx.check()?;
+            if self.stream.replace(task.stream) != Some(task.stream) {
+                self.seen.clear()?;
+            }
             page.read(&Needles::default(), &mut buffer.lines)?;
             buffer.count()?;
             let lines = &buffer.lines;
+            // The pages that follow have no line before this one's first.
+            self.seen.forget_before(lines.timestamps.first().copied().unwrap_or(Nanos::MIN))?;
             for at in positions(lines, task.wanted) {
                 let (t, line) = (lines.timestamps[at], lines.line(at));
-                let again = task.identity(t, line).is_some_and(|id| !self.seen.insert((task.stream, t, id)));
+                let again = self.seen.is_repeat(*task, t, line)?;
                 if !again && let Ok(line) = std::str::from_utf8(line) {
                     self.finder.add(t, line);
                 }
-            }
-            if self.seen.len() > MAX_SEEN {
-                self.seen.clear();
             }
         }
         Ok(())

@@ -19,7 +19,7 @@ use accumulate::{Kind, finish};
 use functions::Function;
 use model::{Labels, LabelsBuilder, MatchOp, Matcher};
 use scan::{RangeJob, RangeScanner, Scanned};
-use service_api::{Error, LogsReader, PageData, ReadContext, Result, StreamsRequest};
+use service_api::{Error, LogsReader, ReadContext, Result, StreamsRequest};
 use std::sync::Arc;
 use vectors::{Row, Rows, Steps, absent, is_absent, row_bytes};
 use windows::Windows;
@@ -108,8 +108,8 @@ pub(super) async fn evaluate(
             if !windows.touch(page.range) {
                 continue;
             }
-            // A page in memory may be one that is still written, with repeats in it.
-            let is_final = matches!(page.data, PageData::Stored(..));
+            // A page in memory, ours or an ingester's, may be one that is still written, with repeats in it.
+            let is_final = page.stored_bytes > 0;
             let is_alone = alone.contains(page.range.start) && alone.contains(page.range.end);
             if is_countable && is_final && is_alone && windows.pane(page.range.start).1 >= page.range.end {
                 unread.push(task);
@@ -146,7 +146,7 @@ pub(super) async fn evaluate(
         let job = Arc::clone(&job);
         move || finish(&job.ctx, found, &job.windows)
     };
-    let rows = tokio::task::spawn_blocking(compute).await.map_err(lost)??;
+    let rows = runtime::blocking(compute).await.map_err(lost)??;
     let rows = if kind == Kind::Absent { invert(ctx, rows, aggregation, steps)? } else { rows };
     Ok((rows, stats, set.warnings))
 }
@@ -172,7 +172,7 @@ async fn shard(job: &Arc<RangeJob>, tasks: Vec<PageTask>, batch_bytes: u64) -> R
             }
             pages::fetch(&job.ctx, &job.streams, following).await.map(Some)
         };
-        let scan = tokio::task::spawn_blocking(move || scanner.scan(&batch).map(|()| scanner));
+        let scan = runtime::blocking(move || scanner.scan(&batch).map(|()| scanner));
         let (scanned, fetched) = tokio::join!(scan, fetch_ahead);
         scanner = scanned.map_err(lost)??;
         ahead = fetched?;
@@ -180,7 +180,7 @@ async fn shard(job: &Arc<RangeJob>, tasks: Vec<PageTask>, batch_bytes: u64) -> R
     Ok(scanner.finish())
 }
 
-fn lost(error: tokio::task::JoinError) -> Error {
+fn lost(error: runtime::Lost) -> Error {
     Error::internal(format!("the evaluation of the query failed: {error}"))
 }
 

@@ -61,8 +61,14 @@ impl Memory {
             PageData::Here(source)
         };
         let stored_bytes = if stored { text_bytes } else { 0 };
-        let page =
-            LogPage { range: NanoRange::new(start, end), lines: count, text_bytes, stored_bytes, data };
+        let page = LogPage {
+            range: NanoRange::new(start, end),
+            lines: count,
+            text_bytes,
+            stored_bytes,
+            origin: 0,
+            data,
+        };
         let at = match self.streams.binary_search_by(|stream| stream.labels.cmp(labels)) {
             Ok(at) => at,
             Err(at) => {
@@ -76,8 +82,14 @@ impl Memory {
 
     /// Adds the only stream and its only page.
     pub fn add_page(&mut self, labels: &Labels, range: NanoRange, lines: Arc<dyn LineSource>) {
-        let page =
-            LogPage { range, lines: 1000, text_bytes: 3000, stored_bytes: 0, data: PageData::Here(lines) };
+        let page = LogPage {
+            range,
+            lines: 1000,
+            text_bytes: 3000,
+            stored_bytes: 0,
+            origin: 0,
+            data: PageData::Here(lines),
+        };
         self.streams = vec![LogStream { labels: labels.clone(), pages: vec![page] }];
     }
 

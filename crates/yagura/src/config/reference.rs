@@ -16,7 +16,11 @@ const SECTIONS: &[(&str, &str, &[Setting])] = &[
         "",
         "The process",
         &[
-            ("target", Plain, "The roles that this process runs. This version runs all of them: `all`."),
+            (
+                "target",
+                Plain,
+                "The roles that this process runs: `all`, or some of `distributor`, `ingester`, `querier` and `compactor` with commas between. More than one process needs `ring.store: etcd` and a bucket that all of them reach.",
+            ),
             (
                 "data_dir",
                 Plain,
@@ -31,7 +35,7 @@ const SECTIONS: &[(&str, &str, &[Setting])] = &[
             (
                 "http.listen",
                 Plain,
-                "Address and port of the HTTP API. `0.0.0.0:9009` listens on every interface; nobody is asked for a password, so keep it behind something that does.",
+                "Address and port of the HTTP API. `0.0.0.0:9009` listens on every interface; without `auth.tokens_file` nobody is asked who they are, so keep it behind something that does.",
             ),
             ("http.max_connections", Plain, "Connections served at once; further ones wait to be accepted."),
             (
@@ -39,25 +43,177 @@ const SECTIONS: &[(&str, &str, &[Setting])] = &[
                 Seconds,
                 "How long a connection may take to send a request's head, and how long it may stay open without a request.",
             ),
+            (
+                "http.tls.cert_file",
+                Plain,
+                "PEM: the server's certificate, and those between it and its authority. Empty: no TLS. Read again when it changes.",
+            ),
+            ("http.tls.key_file", Plain, "PEM: the certificate's key."),
+            (
+                "http.tls.client_ca_file",
+                Plain,
+                "PEM: who may sign the certificates that clients must then show. Empty: clients need none.",
+            ),
         ],
     ),
     (
         "grpc",
-        "gRPC between processes",
-        &[(
-            "grpc.listen",
-            Plain,
-            "Reserved for the roles of a cluster. While one process is everything, nothing listens there.",
-        )],
+        "gRPC between the processes of a cluster",
+        &[
+            (
+                "grpc.listen",
+                Plain,
+                "Address and port at which the other processes reach this one. Nothing listens there with `ring.store: memory`.",
+            ),
+            (
+                "grpc.tls.ca_file",
+                Plain,
+                "PEM: who signs the certificates of the cluster's processes; others are refused. All of `grpc.tls` empty: no TLS, for networks that nobody else is on.",
+            ),
+            ("grpc.tls.cert_file", Plain, "PEM: this process's certificate, for its server and its clients."),
+            ("grpc.tls.key_file", Plain, "PEM: the certificate's key."),
+            (
+                "grpc.tls.server_name",
+                Plain,
+                "The name in the certificates of all processes. Empty: the host in each one's `ring.advertise`.",
+            ),
+        ],
+    ),
+    (
+        "ring",
+        "Who is in the cluster",
+        &[
+            (
+                "ring.store",
+                Plain,
+                "`memory`: this process is alone. `etcd`: processes find each other there.",
+            ),
+            (
+                "ring.instance_id",
+                Plain,
+                "Names this process's place in the ring, the same after each restart. Empty: the host's name.",
+            ),
+            (
+                "ring.zone",
+                Plain,
+                "What fails together with this process: a rack, an availability zone. With at least as many zones as replicas no two replicas are in one zone, and a whole zone may fail.",
+            ),
+            (
+                "ring.replication_factor",
+                Plain,
+                "Ingesters that get each entry; more than half of them must have it on disk before it is acknowledged. The same in all processes; with `ring.store: memory` it is 1.",
+            ),
+            (
+                "ring.advertise",
+                Plain,
+                "`host:port` at which the others reach this process's `grpc.listen`. Empty: that address itself.",
+            ),
+            (
+                "ring.heartbeat_timeout",
+                Seconds,
+                "How long a process may be silent before the others count it as unhealthy.",
+            ),
+            (
+                "ring.forget_after",
+                Seconds,
+                "How long a process may be gone before it is forgotten, and how long what was on a lost disk counts as missing. By then its peers must have flushed what they share with it: several times `ingester.block_duration`.",
+            ),
+            (
+                "ring.etcd.endpoints",
+                Plain,
+                "Addresses of etcd's members with commas between: `http://host:2379` or `https://host:2379`.",
+            ),
+            (
+                "ring.etcd.prefix",
+                Plain,
+                "What all our keys in etcd start with. Clusters that share an etcd need different ones.",
+            ),
+            ("ring.etcd.username", Plain, "The name by which etcd knows us; empty where it asks for none."),
+            (
+                "ring.etcd.password",
+                Secret,
+                "The password with it. Better in the environment: `YAGURA__RING__ETCD__PASSWORD`.",
+            ),
+            (
+                "ring.etcd.tls.ca_file",
+                Plain,
+                "PEM: who signs etcd's certificate. Needed with `https://`.",
+            ),
+            ("ring.etcd.tls.cert_file", Plain, "PEM: our certificate, if etcd asks for one."),
+            ("ring.etcd.tls.key_file", Plain, "PEM: the certificate's key."),
+        ],
+    ),
+    (
+        "distributor",
+        "Writes on their way to the ingesters",
+        &[
+            ("distributor.write_timeout", Seconds, "How long ingesters may take over a write."),
+            (
+                "distributor.max_detached_bytes",
+                Bytes,
+                "Writes that are answered already and that a slow ingester has yet to take. One ingester can hold a quarter of it; what does not fit is not sent to it any longer.",
+            ),
+            (
+                "distributor.ha_failover_timeout",
+                Seconds,
+                "How long the elected Prometheus of a pair may be silent before the other one is elected (`limits.ha_dedup`).",
+            ),
+            (
+                "distributor.ha_update_timeout",
+                Seconds,
+                "How often it is noted in the ring's store that the elected Prometheus is there.",
+            ),
+            (
+                "distributor.ha_series_cache",
+                Plain,
+                "Series of such pairs whose names without the replica label are remembered.",
+            ),
+        ],
+    ),
+    (
+        "querier",
+        "Queries over a cluster",
+        &[
+            (
+                "querier.small_query_bytes",
+                Bytes,
+                "Blocks that have together no more bytes than this are read where the query arrived; others by the queriers that own them.",
+            ),
+            ("querier.concurrent_owners", Plain, "Queriers that one query asks for blocks at once."),
+            (
+                "querier.concurrent_tenants",
+                Plain,
+                "Tenants that one query reads at once (`multitenancy.federation`).",
+            ),
+        ],
+    ),
+    (
+        "auth",
+        "Who may use the HTTP API",
+        &[
+            (
+                "auth.tokens_file",
+                Plain,
+                "A YAML file of tokens, reread when it changes; with it every request needs one. [security.md](security.md) describes it. Empty: nobody is asked.",
+            ),
+            ("auth.open_metrics", Plain, "Whether `/metrics` needs no token."),
+        ],
     ),
     (
         "multitenancy",
         "Tenants",
-        &[(
-            "multitenancy.enabled",
-            Plain,
-            "Whether each request names its tenant in `X-Scope-OrgID`. When off, all data is of the tenant `anonymous`.",
-        )],
+        &[
+            (
+                "multitenancy.enabled",
+                Plain,
+                "Whether each request names its tenant in `X-Scope-OrgID`. When off, all data is of the tenant `anonymous`.",
+            ),
+            (
+                "multitenancy.federation",
+                Plain,
+                "Whether a query may name several tenants, `a|b`; their series then have a label `__tenant_id__`.",
+            ),
+        ],
     ),
     (
         "bucket",
@@ -149,6 +305,19 @@ const SECTIONS: &[(&str, &str, &[Setting])] = &[
                 "How much older than the newest sample of its series a sample may be, and a line than the newest of its stream.",
             ),
             (
+                "limits.ingestion_shard_size",
+                Plain,
+                "Ingesters of a cluster that the tenant's data goes to, always the same ones; 0 is all. Tenants then share few ingesters, so that one can harm few others.",
+            ),
+            (
+                "limits.ha_dedup",
+                Plain,
+                "Whether two Prometheus servers with the same targets write for one: the samples of the elected one are kept, those of the other are answered 202 and dropped.",
+            ),
+            ("limits.ha_cluster_label", Plain, "The label that names such a pair."),
+            ("limits.ha_replica_label", Plain, "The label that tells the two apart; it is taken off."),
+            ("limits.ha_max_clusters", Plain, "Such pairs that the tenant may have; 0 is no limit."),
+            (
                 "limits.max_sample_age",
                 Seconds,
                 "How far in the past a sample or line may lie; 0 is no limit.",
@@ -157,6 +326,11 @@ const SECTIONS: &[(&str, &str, &[Setting])] = &[
             ("limits.retention", Seconds, "How long blocks are kept; 0 is for ever."),
             ("limits.query_memory", Bytes, "Memory that one query may hold."),
             ("limits.query_timeout", Seconds, "Time that one query may take; 0 is no limit."),
+            (
+                "limits.max_concurrent_queries",
+                Plain,
+                "Queries of the tenant that one process runs at once; 0 is no bound but `query.max_concurrent_queries`.",
+            ),
             ("limits.max_query_series", Plain, "Series or streams that one query may read; 0 is no limit."),
             ("limits.max_query_range", Seconds, "From start to end of one range query; 0 is no limit."),
             ("limits.max_query_lines", Plain, "Log lines that one query may ask for; 0 is no limit."),
@@ -197,10 +371,20 @@ const SECTIONS: &[(&str, &str, &[Setting])] = &[
     ),
     (
         "cache",
-        "What is kept in memory of blocks",
+        "What is kept of blocks, in memory and on disk",
         &[
             ("cache.index_bytes", Bytes, "Memory for the indexes of blocks."),
-            ("cache.page_bytes", Bytes, "Memory for pages of samples, as they are in the bucket."),
+            ("cache.page_bytes", Bytes, "Memory for pages of samples and lines, as they are in the bucket."),
+            (
+                "cache.disk_dir",
+                Plain,
+                "The folder for what is kept on disk; no other process may use it. Empty: the folder `cache` in the data folder of a cluster's querier, none elsewhere.",
+            ),
+            (
+                "cache.disk_bytes",
+                Bytes,
+                "Disk for indexes and pages, as they are in the bucket; the least recently used go first. 0: none.",
+            ),
         ],
     ),
     (
@@ -326,7 +510,7 @@ const TAIL: &str = "
 
 The file that `limits.overrides_file` names changes any of the limits above for the
 tenants that it lists. A file with a mistake is reported in the log and counted in
-`yagura_limits_overrides_failures_total`; the limits that were in force stay in force.
+`yagura_reread_failures_total`; the limits that were in force stay in force.
 
 ```yaml
 overrides:

@@ -1,5 +1,7 @@
 //! The server as clients meet it: drained, idle, flooded, sent too long a head.
 
+mod tls;
+
 use super::*;
 use axum::routing::{get, post};
 use std::net::SocketAddr;
@@ -12,9 +14,14 @@ struct Running {
     address: SocketAddr,
     drain: CancellationToken,
     task: JoinHandle<io::Result<()>>,
+    registry: Registry,
 }
 
 async fn start(max_connections: usize, idle: Duration) -> Running {
+    start_with(None, max_connections, idle).await
+}
+
+async fn start_with(tls: Option<LiveTls>, max_connections: usize, idle: Duration) -> Running {
     let slow = async || {
         tokio::time::sleep(Duration::from_millis(300)).await;
         "done"
@@ -25,10 +32,11 @@ async fn start(max_connections: usize, idle: Duration) -> Running {
         .route("/slow", get(slow));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let server = Server::new(listener, max_connections, idle, &mut Registry::default());
+    let mut registry = Registry::default();
+    let server = Server::new("http", listener, tls, max_connections, idle, &mut registry);
     let drain = CancellationToken::new();
     let task = tokio::spawn(server.run(router, drain.clone()));
-    Running { address, drain, task }
+    Running { address, drain, task, registry }
 }
 
 async fn send(address: SocketAddr, head: &str) -> TcpStream {
@@ -37,12 +45,16 @@ async fn send(address: SocketAddr, head: &str) -> TcpStream {
     stream
 }
 
-async fn answer(mut stream: TcpStream) -> String {
+async fn answer(stream: TcpStream) -> String {
+    String::from_utf8(answer_bytes(stream).await).unwrap()
+}
+
+async fn answer_bytes(mut stream: TcpStream) -> Vec<u8> {
     let mut text = Vec::new();
     let read = tokio::time::timeout(Duration::from_secs(10), stream.read_to_end(&mut text));
     // A reset is as much of an end as a close.
     let _ = read.await.expect("the connection was not closed");
-    String::from_utf8(text).unwrap()
+    text
 }
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -66,6 +78,21 @@ async fn who_sends_no_head_is_cut_off() {
     let stream = send(server.address, "GET / HTTP/1.1\r\nHo").await;
     let text = answer(stream).await;
     assert!(!text.contains("hello"), "{text}");
+}
+
+#[tokio::test]
+async fn who_does_not_say_which_http_it_speaks_is_cut_off() {
+    let server = start(10, Duration::from_millis(200)).await;
+    for beginning in ["", "P", "PRI * HTTP/2.0\r\n"] {
+        assert_eq!(answer(send(server.address, beginning).await).await, "", "{beginning}");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_may_take_longer_than_a_head() {
+    let server = start(10, Duration::from_millis(100)).await;
+    let text = answer(send(server.address, "GET /slow HTTP/1.0\r\n\r\n").await).await;
+    assert!(text.ends_with("done"), "{text}");
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 use super::index::{LogsIndex, PageEntry};
 use crate::{
     EncodedPage,
+    attempts::within,
     block::{
         BlockIndex,
         reader::{BlockReader, blocking},
@@ -47,7 +48,7 @@ impl BlockReader {
             (index.logs().map_err(|e| self.corrupt(e))?, Arc::new(pages) as Arc<dyn PageStore>);
         let named = |number: &u32| {
             let page = index.page(*number).ok_or_else(|| self.corrupt(Corrupt("page out of bounds")))?;
-            Ok(page.named(PageData::Stored(Arc::clone(&store), u64::from(*number))))
+            Ok(page.named(self.origin, PageData::Stored(Arc::clone(&store), u64::from(*number))))
         };
         let streams = plan.into_iter().map(|(labels, pages)| {
             Ok(LogStream { labels, pages: pages.iter().map(named).collect::<Result<_>>()? })
@@ -57,12 +58,13 @@ impl BlockReader {
 }
 
 impl PageEntry {
-    fn named(&self, data: PageData) -> LogPage {
+    fn named(&self, origin: u64, data: PageData) -> LogPage {
         LogPage {
             range: self.range,
             lines: self.lines,
             text_bytes: u64::from(self.text_bytes),
             stored_bytes: u64::from(self.len),
+            origin,
             data,
         }
     }
@@ -98,7 +100,7 @@ impl PageStore for BlockPages {
             Some(page) if page.checksum == crc32c::crc32c(bytes) => Ok(()),
             _ => Err(Corrupt("checksum of a page does not match")),
         };
-        let bytes = self.block.pages(&wanted, range, check).await?;
+        let bytes = within(ctx, self.block.pages(&wanted, range, check)).await?;
         let mut found: Vec<Arc<dyn LineSource>> = Vec::with_capacity(wanted.len());
         for (bytes, reservation) in bytes.into_iter().zip(reservations) {
             let page = EncodedPage::new(bytes).map_err(|e| self.block.corrupt(e))?;

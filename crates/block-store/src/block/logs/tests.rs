@@ -361,7 +361,7 @@ proptest! {
         let mut given = streams;
         given.sort_by(|a, b| a.0.cmp(&b.0));
         given.dedup_by(|a, b| a.0 == b.0);
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         runtime.block_on(async {
             let reader = reader_of(written(&given)).await;
             for (matchers, start, end) in selections {
@@ -382,7 +382,7 @@ proptest! {
                 raw[at] ^= with;
             }
         });
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         runtime.block_on(async {
             let reader = reader_of(broken).await;
             if let Ok(set) = select(&reader, &[Matcher::new(MatchOp::Regex, "app", "a.*").unwrap()], NanoRange::ALL).await {

@@ -1,7 +1,7 @@
 //! One tail from its first frame to its end.
 
 use super::frame::{Frame, Sent};
-use crate::{loki::result::Show, query::slots, state::ApiState};
+use crate::{loki::result::Show, query::slots, state::ApiState, tenant::Tenants};
 use axum::extract::ws::{CloseFrame, Message, WebSocket, close_code};
 use logql::{
     ast::{Expr, LogQuery},
@@ -33,7 +33,7 @@ const LABEL_SETS: usize = 100_000;
 
 pub struct Session {
     state: ApiState,
-    tenant: TenantId,
+    tenant: Tenants,
     query: LogQuery,
     show: Show,
     delay: Duration,
@@ -55,7 +55,16 @@ impl Session {
         let pipeline = Arc::new(Pipeline::new(&query.stages)?);
         let news = state.deps.tail.tail(&tenant, query.matchers.clone())?;
         let run = Some(PipelineRun::new(pipeline, LABEL_SETS));
-        Ok(Self { state: state.clone(), tenant, query, show, delay, run, news, sent: Arc::default() })
+        Ok(Self {
+            state: state.clone(),
+            tenant: tenant.into(),
+            query,
+            show,
+            delay,
+            run,
+            news,
+            sent: Arc::default(),
+        })
     }
 
     pub async fn run(mut self, mut socket: WebSocket, start: Nanos, limit: u64) {
@@ -100,7 +109,7 @@ impl Session {
     /// The newest lines that are stored.
     async fn history(&mut self, start: Nanos, limit: u64) -> Result<Frame> {
         // What clocks ahead of ours have sent is stored, too.
-        let ahead = Duration::from_secs(self.state.deps.limits.limits(&self.tenant).max_sample_future);
+        let ahead = Duration::from_secs(self.state.limits(&self.tenant).max_sample_future);
         let ahead = Nanos::try_from((ahead + FUTURE_SLACK).as_nanos()).unwrap_or(Nanos::MAX);
         let query = Query {
             expr: Expr::Logs(self.query.clone()),

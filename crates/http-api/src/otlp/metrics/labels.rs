@@ -209,6 +209,10 @@ impl LabelSource for PointLabels {
         labels.iter().for_each(|(name, value)| each(name, value));
         Ok(())
     }
+
+    fn bytes(&self) -> usize {
+        self.body.len() + size_of::<PointSeries>() * self.series.len()
+    }
 }
 
 /// The attributes of an exemplar, which may hold the identifiers of a trace.

@@ -119,7 +119,7 @@ impl FromRef<State> for WriteState {
 
 impl FromRef<State> for Multitenancy {
     fn from_ref(_: &State) -> Self {
-        Self(false)
+        Self::default()
     }
 }
 
@@ -142,7 +142,8 @@ impl Server {
             config,
             in_flight,
         });
-        let router = push::routes().merge(otlp::routes()).merge(crate::write::routes()).with_state(state);
+        let (router, _) = push::routes().merge(otlp::routes()).merge(crate::write::routes()).into_parts();
+        let router = router.with_state(state);
         Self { store, router }
     }
 

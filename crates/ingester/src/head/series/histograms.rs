@@ -3,6 +3,7 @@
 use super::{Applied, CHUNK_SAMPLES};
 use chunk::{MAX_HISTOGRAM_ITEMS, decode_histograms, encode_histograms, histogram_items};
 use model::{Buckets, Histogram, HistogramSample, TimeRange, Timestamp};
+use service_api::EncodedChunk;
 use std::sync::Arc;
 
 /// Kept in time order wherever they come, since they are few; sealed ones may overlap.
@@ -36,6 +37,10 @@ impl SealedHistograms {
 
     pub fn heap_bytes(&self) -> usize {
         self.page.len()
+    }
+
+    pub(super) fn encoded(&self) -> EncodedChunk<'_> {
+        EncodedChunk::Histograms { range: self.range, count: self.len as u32, data: &self.page }
     }
 
     /// Appends all of them.

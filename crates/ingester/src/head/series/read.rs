@@ -1,9 +1,9 @@
 //! What a read takes from the head: shared sealed chunks and copies of the rest.
 
 use super::{Floats, Histograms, SealedHistograms, WindowData};
-use chunk::{OpenChunk, SealedChunk};
+use chunk::{MAX_PAGE_SAMPLES, OpenChunk, SealedChunk, encode_histograms};
 use model::{HistogramSample, Sample, TimeRange};
-use service_api::{Error, Reservation, Result, SampleBuffer, SeriesData};
+use service_api::{EncodedChunk, Error, Reservation, Result, SampleBuffer, SeriesData};
 use std::sync::Arc;
 
 /// One series' data at the moment of a read.
@@ -89,6 +89,42 @@ impl SeriesData for HeadSeries {
         sort_histograms(first_histogram, range, &mut out.histograms);
         Ok(())
     }
+
+    /// Sealed chunks as they are, and the rest sealed here.
+    fn encoded(&self, range: TimeRange, each: &mut dyn FnMut(EncodedChunk<'_>)) -> Result<bool> {
+        each_sealed(&self.chunks, range, each);
+        if self.open.last_timestamp().is_some_and(|last| last >= range.start) {
+            each_sealed(self.open.seal().as_slice(), range, each);
+        }
+        let Some(rest) = &self.rest else { return Ok(true) };
+        each_sealed(&rest.late, range, each);
+        for samples in rest.late_samples.chunks(MAX_PAGE_SAMPLES) {
+            let (timestamps, values): (Vec<_>, Vec<_>) =
+                samples.iter().map(|s| (s.timestamp, s.value)).unzip();
+            each_sealed(SealedChunk::encode(&timestamps, &values).as_slice(), range, each);
+        }
+        rest.histograms.iter().filter(|c| c.time_range().overlaps(&range)).for_each(|c| each(c.encoded()));
+        let samples = &rest.histogram_samples;
+        if let Some((first, last)) = samples.first().zip(samples.last()) {
+            let mut data = Vec::new();
+            encode_histograms(samples, &mut data);
+            let range = TimeRange::new(first.timestamp, last.timestamp);
+            each(EncodedChunk::Histograms { range, count: samples.len() as u32, data: &data });
+        }
+        Ok(true)
+    }
+}
+
+fn each_sealed(chunks: &[SealedChunk], range: TimeRange, each: &mut dyn FnMut(EncodedChunk<'_>)) {
+    for chunk in chunks.iter().filter(|chunk| chunk.time_range().overlaps(&range)) {
+        let (timestamps, values) = chunk.pages();
+        each(EncodedChunk::Floats {
+            range: chunk.time_range(),
+            count: chunk.len() as u32,
+            timestamps,
+            values,
+        });
+    }
 }
 
 impl SeriesData for WindowData {
@@ -137,4 +173,69 @@ fn sort_histograms(first: usize, range: TimeRange, histograms: &mut Vec<Histogra
 
 fn corrupt(error: chunk::Corrupt) -> Error {
     Error::internal(format!("a chunk in memory: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::Series, *};
+    use model::{Buckets, Histogram};
+
+    const WINDOW: TimeRange = TimeRange { start: 0, end: 9_999 };
+
+    /// Decodes chunks the plain way: of one time the earlier chunk's entry stays.
+    fn decode(series: &HeadSeries, range: TimeRange) -> SampleBuffer {
+        let (mut floats, mut out) = (Vec::new(), SampleBuffer::default());
+        let each = &mut |chunk: EncodedChunk<'_>| match chunk {
+            EncodedChunk::Floats { range: own, count, timestamps, values } => {
+                let (mut times, mut decoded) = (Vec::new(), Vec::new());
+                chunk::decode_timestamps(timestamps, count as usize, &mut times).unwrap();
+                chunk::decode_values(values, count as usize, &mut decoded).unwrap();
+                assert_eq!((times.first(), times.last()), (Some(&own.start), Some(&own.end)));
+                floats.extend(times.into_iter().zip(decoded));
+            }
+            EncodedChunk::Histograms { count, data, .. } => {
+                chunk::decode_histograms(data, count as usize, &mut out.histograms).unwrap();
+            }
+        };
+        assert!(series.encoded(range, each).unwrap());
+        floats.retain(|(t, _)| range.contains(*t));
+        floats.sort_by_key(|(t, _)| *t);
+        out.histograms.retain(|h| range.contains(h.timestamp));
+        out.histograms.sort_by_key(|h| h.timestamp);
+        (out.timestamps, out.values) = floats.into_iter().unzip();
+        out
+    }
+
+    #[test]
+    fn what_is_encoded_is_what_is_read() {
+        let mut series = Series::default();
+        let histogram = Histogram {
+            counter_reset_hint: Default::default(),
+            schema: 0,
+            zero_threshold: 0.001,
+            sum: 1.0,
+            positive_spans: vec![],
+            negative_spans: vec![],
+            buckets: Buckets::Integer { count: 1, zero_count: 1, positive: vec![], negative: vec![] },
+            custom_values: vec![],
+        };
+        for t in (1_000..5_000).step_by(10) {
+            series.append(t, t as f64 / 3.0, &WINDOW);
+        }
+        for t in (0..4_000).step_by(7).filter(|t| t % 10 != 0) {
+            series.append(t, 0.5, &WINDOW);
+        }
+        for timestamp in (5_001..8_000).step_by(11) {
+            series.append_histogram(&HistogramSample { timestamp, histogram: histogram.clone() }, 10_000);
+        }
+        for range in [TimeRange::ALL, TimeRange::new(1_500, 2_000), TimeRange::new(4_990, 5_100)] {
+            let snapshot = series.snapshot(&range).unwrap();
+            let mut out = SampleBuffer::default();
+            snapshot.read(range, &mut out).unwrap();
+            let decoded = decode(&snapshot, range);
+            assert!(!out.timestamps.is_empty());
+            assert_eq!((decoded.timestamps, decoded.values), (out.timestamps, out.values));
+            assert_eq!(decoded.histograms, out.histograms);
+        }
+    }
 }

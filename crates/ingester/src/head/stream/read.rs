@@ -28,6 +28,7 @@ impl HeadPage {
                 lines: source.lines.len() as u32,
                 text_bytes: source.text_bytes(),
                 stored_bytes: 0,
+                origin: 0,
                 data: PageData::Here(Arc::new(Held { source, _reservation })),
             },
         }

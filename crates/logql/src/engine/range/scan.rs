@@ -8,12 +8,13 @@ use crate::{
     engine::{
         Stats,
         pages::{Batch, LinesBuffer, Pace, PageTask, next_candidate, positions},
+        seen::Seen,
     },
     pipeline::{ERROR_LABEL, PRESERVE_ERROR_LABEL, SampleExtractor, SampleRun},
 };
 use model::{Labels, Lines, Nanos};
-use service_api::{Error, LineSource, LogStream, MemoryBudget, Needles, ReadContext, Reservation, Result};
-use std::{collections::HashSet, ops::Range, sync::Arc};
+use service_api::{Error, LineSource, LogStream, Needles, ReadContext, Result};
+use std::{ops::Range, sync::Arc};
 
 /// What all shards of a range aggregation share.
 pub(super) struct RangeJob {
@@ -43,15 +44,6 @@ pub(super) struct RangeScanner {
     /// The stream of the page before.
     stream: Option<u32>,
     stats: Stats,
-}
-
-/// Lines that may come again in another page of their stream.
-struct Seen {
-    lines: HashSet<(Nanos, u128)>,
-    /// Once there are so many, those are forgotten that cannot come again.
-    crowded: usize,
-    budget: Arc<MemoryBudget>,
-    held: Reservation,
 }
 
 impl RangeScanner {
@@ -204,39 +196,6 @@ impl RangeScanner {
             self.stats.lines_after_filter += count;
         }
         Ok(())
-    }
-}
-
-impl Seen {
-    fn new(budget: &Arc<MemoryBudget>) -> Result<Self> {
-        let (budget, held) = (Arc::clone(budget), budget.reserve(0)?);
-        Ok(Self { lines: HashSet::new(), crowded: 1024, budget, held })
-    }
-
-    fn is_repeat(&mut self, task: PageTask, time: Nanos, line: &[u8]) -> Result<bool> {
-        let Some(identity) = task.identity(time, line) else { return Ok(false) };
-        let is_new = self.lines.insert((time, identity));
-        if is_new {
-            // A set holds some room besides.
-            self.held.grow(2 * size_of::<(Nanos, u128)>())?;
-        }
-        Ok(!is_new)
-    }
-
-    /// The pages that follow have no line before `start`.
-    fn forget_before(&mut self, start: Nanos) -> Result<()> {
-        if self.lines.len() < self.crowded {
-            return Ok(());
-        }
-        self.lines.retain(|(time, _)| *time >= start);
-        self.crowded = (2 * self.lines.len()).max(1024);
-        self.held = self.budget.reserve(0)?;
-        self.held.grow(self.lines.capacity() * size_of::<(Nanos, u128)>())
-    }
-
-    fn clear(&mut self) -> Result<()> {
-        self.crowded = 0;
-        self.forget_before(Nanos::MAX)
     }
 }
 

@@ -1,0 +1,10 @@
+//! Scenarios: instances, rings and a store that fails, in paused time.
+
+mod double;
+mod etcd;
+mod forget;
+mod kv;
+mod life;
+mod store_fails;
+mod support;
+mod traffic;

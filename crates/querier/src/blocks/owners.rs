@@ -1,0 +1,57 @@
+//! Which querier reads which blocks.
+
+use block_store::BlockMeta;
+use hash_ring::RingView;
+use std::collections::{BTreeMap, BTreeSet};
+use xxhash_rust::xxh3::xxh3_64;
+
+/// Some blocks of a query and who is to read them: a member of the ring, or this process.
+pub(super) struct Part {
+    pub owner: Option<u16>,
+    /// In time order.
+    pub blocks: Vec<BlockMeta>,
+}
+
+impl Part {
+    /// All blocks read here; nothing if there are none.
+    pub fn local(blocks: Vec<BlockMeta>) -> Option<Self> {
+        (!blocks.is_empty()).then_some(Self { owner: None, blocks })
+    }
+}
+
+/// The owners of blocks, as far as they have not failed in this query.
+pub(super) struct Owners<'a> {
+    view: &'a RingView,
+    us: Option<u16>,
+    failed: BTreeSet<u16>,
+}
+
+impl<'a> Owners<'a> {
+    pub fn new(view: &'a RingView, instance: &str) -> Self {
+        Self { view, us: view.position(instance), failed: BTreeSet::new() }
+    }
+
+    /// Nobody is asked twice who has failed once.
+    pub fn fail(&mut self, owner: u16) {
+        self.failed.insert(owner);
+    }
+
+    /// The blocks by their owners.
+    pub fn parts(&self, blocks: Vec<BlockMeta>) -> Vec<Part> {
+        let mut parts: BTreeMap<Option<u16>, Vec<BlockMeta>> = BTreeMap::new();
+        for block in blocks {
+            parts.entry(self.owner(&block)).or_default().push(block);
+        }
+        parts.into_iter().map(|(owner, blocks)| Part { owner, blocks }).collect()
+    }
+
+    /// None if we own it, or nobody can be asked.
+    fn owner(&self, block: &BlockMeta) -> Option<u16> {
+        let candidates = self.view.replicas(xxh3_64(&block.id.to_bytes()));
+        let is_able = |owner: &u16| {
+            let healthy = self.view.members()[usize::from(*owner)].is_healthy();
+            Some(*owner) == self.us || (healthy && !self.failed.contains(owner))
+        };
+        candidates.iter().copied().find(is_able).filter(|owner| Some(*owner) != self.us)
+    }
+}

@@ -1,0 +1,110 @@
+//! Writes the wanted part of a batch of metrics, straight into the message's bytes.
+
+use super::{column, selected};
+use crate::{
+    convert,
+    proto::{
+        ingester::{AppendRequest, HistogramPage, MetadataEntry},
+        model,
+    },
+};
+use ::model::HistogramSample;
+use bytes::Bytes;
+use chunk::{MAX_HISTOGRAM_ITEMS, encode_histograms, histogram_items};
+use prost::Message;
+use service_api::{BatchSeries, Error, Result, Wanted, WriteBatch};
+use std::ops::Range;
+
+/// Histograms of one page, so that pages stay of a handy size.
+const PAGE_HISTOGRAMS: usize = 1024;
+
+/// An `AppendRequest` with what `which` selects.
+pub fn encode_append(batch: &WriteBatch, which: &Wanted) -> Result<Bytes> {
+    let series: Vec<&BatchSeries> = selected(which, batch.series.len())
+        .map(|at| batch.series.get(at).ok_or_else(|| Error::internal("no such series in the batch")))
+        .collect::<Result<_>>()?;
+    let counts = |range: fn(&BatchSeries) -> &Range<u32>| -> Vec<u32> {
+        series.iter().map(|s| range(s).end.saturating_sub(range(s).start)).collect()
+    };
+    let mut sample_counts = counts(|s| &s.samples);
+    let samples: usize = sample_counts.iter().map(|n| *n as usize).sum();
+    if sample_counts.iter().all(|n| *n == 1) {
+        sample_counts.clear();
+    }
+    let mut out = Vec::with_capacity(64 + 17 * series.len() + 16 * samples);
+    column(1, 16 * series.len(), &mut out);
+    series.iter().for_each(|s| out.extend_from_slice(&s.key.0.to_le_bytes()));
+    column(3, 8 * samples, &mut out);
+    for s in &series {
+        slice(&batch.samples, &s.samples)?
+            .iter()
+            .for_each(|s| out.extend_from_slice(&s.timestamp.to_le_bytes()));
+    }
+    column(4, 8 * samples, &mut out);
+    for s in &series {
+        slice(&batch.samples, &s.samples)?.iter().for_each(|s| out.extend_from_slice(&s.value.to_le_bytes()));
+    }
+    let mut rest = AppendRequest { sample_counts, ..AppendRequest::default() };
+    if series.iter().any(|s| !s.histograms.is_empty()) {
+        rest.histogram_counts = counts(|s| &s.histograms);
+        rest.histograms = histogram_pages(&batch.histograms, &series)?;
+    }
+    if series.iter().any(|s| !s.exemplars.is_empty()) {
+        rest.exemplar_counts = counts(|s| &s.exemplars);
+        for s in &series {
+            rest.exemplars.extend(slice(&batch.exemplars, &s.exemplars)?.iter().map(convert::exemplar_out));
+        }
+    }
+    match which {
+        Wanted::Named(named) => {
+            rest.named = true;
+            rest.labels = named.iter().map(|(_, labels)| convert::labels_out(labels)).collect();
+        }
+        Wanted::All | Wanted::Keys(_) => rest.metadata = batch.metadata.iter().map(metadata).collect(),
+    }
+    rest.encode(&mut out).map_err(|e| Error::internal(e.to_string()))?;
+    Ok(out.into())
+}
+
+pub(super) fn slice<'a, T>(all: &'a [T], range: &Range<u32>) -> Result<&'a [T]> {
+    all.get(range.start as usize..range.end as usize)
+        .ok_or_else(|| Error::internal("entries out of the batch's bounds"))
+}
+
+fn metadata(entry: &service_api::MetadataEntry) -> MetadataEntry {
+    let metadata: model::Metadata = convert::metadata_out(&entry.metadata);
+    MetadataEntry { metric: entry.metric.clone(), metadata: Some(metadata) }
+}
+
+/// Histograms of series that lie side by side in the batch share pages.
+fn histogram_pages(all: &[HistogramSample], series: &[&BatchSeries]) -> Result<Vec<HistogramPage>> {
+    let mut pages = Vec::new();
+    let mut run = 0..0;
+    for range in series.iter().map(|s| &s.histograms).filter(|range| !range.is_empty()) {
+        if range.start != run.end {
+            put_pages(slice(all, &run)?, &mut pages);
+            run.start = range.start;
+        }
+        run.end = range.end;
+    }
+    put_pages(slice(all, &run)?, &mut pages);
+    Ok(pages)
+}
+
+fn put_pages(mut run: &[HistogramSample], pages: &mut Vec<HistogramPage>) {
+    while !run.is_empty() {
+        let (mut len, mut items) = (0, 0);
+        while len < run.len().min(PAGE_HISTOGRAMS) {
+            items += histogram_items(&run[len].histogram);
+            if len > 0 && items > MAX_HISTOGRAM_ITEMS / 4 {
+                break;
+            }
+            len += 1;
+        }
+        let (page, rest) = run.split_at(len);
+        let mut data = Vec::new();
+        encode_histograms(page, &mut data);
+        pages.push(HistogramPage { count: len as u32, data: data.into() });
+        run = rest;
+    }
+}

@@ -1,0 +1,238 @@
+//! Reads of this process's heads, or of blocks for another process.
+
+use super::{
+    ServerConfig, answer,
+    frames::list_frames,
+    query::{Query, counted},
+    streams::{self, Selections},
+};
+use crate::{
+    convert::{self, bad, tenant_in},
+    metrics::Metrics,
+    proto::{
+        model as words,
+        reader::{
+            Blocks, ExemplarSeries, ExemplarsResponse, Head, LabelsRequest, MetadataRequest,
+            MetadataResponse, MetricMetadata, NamesResponse, SelectRequest, SelectResponse,
+            SelectStreamsRequest, SelectStreamsResponse, SeriesResponse, reader_server::Reader,
+        },
+    },
+    series::SeriesFrames,
+};
+use block_store::BlockMeta;
+use futures::stream::BoxStream;
+use model::{NanoRange, Signal, TenantId, TimeRange};
+use prost::Message;
+use service_api::{Error, LimitsSource, MetricsReader, Result, Source, StreamsRequest};
+use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
+use tonic::{Request, Response, Status, Streaming, metadata::MetadataMap};
+
+/// Who reads given blocks.
+pub trait BlockSources: Send + Sync {
+    fn blocks(&self, tenant: &TenantId, signal: Signal, blocks: Vec<BlockMeta>) -> Arc<dyn Source>;
+}
+
+/// Tells the version of a tenant's manifest that this process has read.
+pub type ListedSource = Arc<dyn Fn(&TenantId, Signal) -> u64 + Send + Sync>;
+
+/// What reads are answered from.
+pub struct ReaderDeps {
+    pub heads: Option<Arc<dyn Source>>,
+    pub blocks: Option<Arc<dyn BlockSources>>,
+    pub limits: Arc<dyn LimitsSource>,
+    /// Asked after the heads were read. What the heads have let go of by then is in that version.
+    pub listed: ListedSource,
+}
+
+pub struct ReaderService {
+    deps: ReaderDeps,
+    selections: Selections,
+    metrics: Arc<Metrics>,
+    drain: CancellationToken,
+}
+
+type Messages<T> = BoxStream<'static, Result<T, Status>>;
+
+impl ReaderService {
+    pub fn new(
+        deps: ReaderDeps,
+        config: &ServerConfig,
+        metrics: Arc<Metrics>,
+        drain: CancellationToken,
+    ) -> Self {
+        Self { deps, selections: Selections::new(config), metrics, drain }
+    }
+
+    fn query(&self, metadata: &MetadataMap) -> Result<Query> {
+        Ok(Query::new(&*self.deps.limits, tenant_in(metadata)?))
+    }
+
+    fn source(&self, tenant: &TenantId, blocks: Option<Blocks>) -> Result<Arc<dyn Source>> {
+        let Some(blocks) = blocks else {
+            let heads = self.deps.heads.as_ref().map(Arc::clone);
+            return heads.ok_or_else(|| Error::unavailable("there are no heads in this process"));
+        };
+        let (signal, blocks) = convert::blocks_in(blocks)?;
+        let sources = self.deps.blocks.as_ref();
+        let sources = sources.ok_or_else(|| Error::unavailable("this process reads no blocks"))?;
+        Ok(sources.blocks(tenant, signal, blocks))
+    }
+
+    /// Called when the data has been taken, not before.
+    fn head(&self, query: &Query, signal: Signal, heads: bool, warnings: Vec<String>) -> Head {
+        let listed = if heads { (self.deps.listed)(&query.ctx.tenant, signal) } else { 0 };
+        Head { listed: listed.max(query.ctx.listed.get(signal)), warnings }
+    }
+
+    async fn names(
+        &self,
+        method: &'static str,
+        request: Request<LabelsRequest>,
+        values: bool,
+    ) -> Result<Response<Messages<NamesResponse>>, Status> {
+        let (metadata, _, request) = request.into_parts();
+        let work = async {
+            let (query, asked) = (self.query(&metadata)?, convert::label_query_in(&request)?);
+            let heads = request.blocks.is_none();
+            let source = self.source(&query.ctx.tenant, request.blocks)?;
+            let found = if values {
+                query.within(source.label_values(&query.ctx, &request.name, &asked)).await?
+            } else {
+                query.within(source.label_names(&query.ctx, &asked)).await?
+            };
+            let head = self.head(&query, asked.signal, heads, found.warnings);
+            let make = |head, names, last| NamesResponse { head, names, last };
+            let frames = list_frames(head, found.value, |name| name.len() + 4, make);
+            Ok(query.stream(Arc::clone(&self.metrics), method, frames))
+        };
+        answer(&self.metrics, method, &metadata, work).await
+    }
+}
+
+#[tonic::async_trait]
+impl Reader for ReaderService {
+    type SelectStream = Messages<SelectResponse>;
+    type SelectStreamsStream = Messages<SelectStreamsResponse>;
+    type SeriesStream = Messages<SeriesResponse>;
+    type LabelNamesStream = Messages<NamesResponse>;
+    type LabelValuesStream = Messages<NamesResponse>;
+    type ExemplarsStream = Messages<ExemplarsResponse>;
+    type MetadataStream = Messages<MetadataResponse>;
+
+    async fn select(&self, request: Request<SelectRequest>) -> Result<Response<Self::SelectStream>, Status> {
+        let (metadata, _, request) = request.into_parts();
+        let work = async {
+            let query = self.query(&metadata)?;
+            let range = TimeRange::new(request.start, request.end);
+            let matchers = convert::matchers_in(&request.matchers)?;
+            let heads = request.blocks.is_none();
+            let source = self.source(&query.ctx.tenant, request.blocks)?;
+            let asked = service_api::SelectRequest { matchers, range };
+            let found = query.within(MetricsReader::select(&*source, &query.ctx, &asked)).await?;
+            let head = self.head(&query, Signal::Metrics, heads, found.warnings);
+            let frames = SeriesFrames::new(found.series, range, head);
+            Ok(query.stream(Arc::clone(&self.metrics), "Select", frames))
+        };
+        answer(&self.metrics, "Select", &metadata, work).await
+    }
+
+    async fn select_streams(
+        &self,
+        request: Request<Streaming<SelectStreamsRequest>>,
+    ) -> Result<Response<Self::SelectStreamsStream>, Status> {
+        let (metadata, _, mut requests) = request.into_parts();
+        let work = async {
+            let (query, place) = (self.query(&metadata)?, self.selections.open()?);
+            let first = query.within(streams::next_request(&mut requests)).await?;
+            let Some(selection) = first.and_then(|first| first.selection) else {
+                return Err(bad("the first message has no selection"));
+            };
+            let range = NanoRange::new(selection.start, selection.end);
+            let asked = StreamsRequest { matchers: convert::matchers_in(&selection.matchers)?, range };
+            let heads = selection.blocks.is_none();
+            let source = self.source(&query.ctx.tenant, selection.blocks)?;
+            let found = query.within(service_api::LogsReader::select(&*source, &query.ctx, &asked)).await?;
+            let head = self.head(&query, Signal::Logs, heads, found.warnings);
+            let messages = streams::serve(query, place, found.streams, head, requests, self.drain.clone());
+            Ok(counted(Arc::clone(&self.metrics), "SelectStreams", messages))
+        };
+        answer(&self.metrics, "SelectStreams", &metadata, work).await
+    }
+
+    async fn series(&self, request: Request<LabelsRequest>) -> Result<Response<Self::SeriesStream>, Status> {
+        let (metadata, _, request) = request.into_parts();
+        let work = async {
+            let (query, asked) = (self.query(&metadata)?, convert::label_query_in(&request)?);
+            let heads = request.blocks.is_none();
+            let source = self.source(&query.ctx.tenant, request.blocks)?;
+            let found = query.within(source.series(&query.ctx, &asked)).await?;
+            let head = self.head(&query, asked.signal, heads, found.warnings);
+            let make = |head, labels: Vec<model::Labels>, last| {
+                let labels = labels.iter().map(convert::labels_out).collect();
+                SeriesResponse { head, labels, last }
+            };
+            let frames = list_frames(head, found.value, |labels| labels.as_packed().len() + 4, make);
+            Ok(query.stream(Arc::clone(&self.metrics), "Series", frames))
+        };
+        answer(&self.metrics, "Series", &metadata, work).await
+    }
+
+    async fn label_names(
+        &self,
+        request: Request<LabelsRequest>,
+    ) -> Result<Response<Self::LabelNamesStream>, Status> {
+        self.names("LabelNames", request, false).await
+    }
+
+    async fn label_values(
+        &self,
+        request: Request<LabelsRequest>,
+    ) -> Result<Response<Self::LabelValuesStream>, Status> {
+        self.names("LabelValues", request, true).await
+    }
+
+    async fn exemplars(
+        &self,
+        request: Request<LabelsRequest>,
+    ) -> Result<Response<Self::ExemplarsStream>, Status> {
+        let (metadata, _, request) = request.into_parts();
+        let work = async {
+            let (query, asked) = (self.query(&metadata)?, convert::label_query_in(&request)?);
+            let heads = request.blocks.is_none();
+            let source = self.source(&query.ctx.tenant, request.blocks)?;
+            let found = query.within(source.exemplars(&query.ctx, &asked)).await?;
+            let series = found.into_iter().map(|series| ExemplarSeries {
+                labels: convert::labels_out(&series.labels),
+                exemplars: series.exemplars.iter().map(convert::exemplar_out).collect(),
+            });
+            let head = self.head(&query, asked.signal, heads, Vec::new());
+            let make = |head, series, last| ExemplarsResponse { head, series, last };
+            let frames = list_frames(head, series.collect(), ExemplarSeries::encoded_len, make);
+            Ok(query.stream(Arc::clone(&self.metrics), "Exemplars", frames))
+        };
+        answer(&self.metrics, "Exemplars", &metadata, work).await
+    }
+
+    async fn metadata(
+        &self,
+        request: Request<MetadataRequest>,
+    ) -> Result<Response<Self::MetadataStream>, Status> {
+        let (metadata, _, request) = request.into_parts();
+        let work = async {
+            let query = self.query(&metadata)?;
+            let heads = request.blocks.is_none();
+            let source = self.source(&query.ctx.tenant, request.blocks)?;
+            let found = query.within(source.metadata(&query.ctx, request.metric.as_deref())).await?;
+            let metrics = found.into_iter().map(|metric| MetricMetadata {
+                metric: metric.metric,
+                metadata: metric.metadata.iter().map(convert::metadata_out).collect::<Vec<words::Metadata>>(),
+            });
+            let head = self.head(&query, Signal::Metrics, heads, Vec::new());
+            let make = |head, metrics, last| MetadataResponse { head, metrics, last };
+            let frames = list_frames(head, metrics.collect(), MetricMetadata::encoded_len, make);
+            Ok(query.stream(Arc::clone(&self.metrics), "Metadata", frames))
+        };
+        answer(&self.metrics, "Metadata", &metadata, work).await
+    }
+}

@@ -1,0 +1,6 @@
+//! Clients and servers of this crate against each other, over connections in memory.
+
+mod fake;
+mod net;
+mod reads;
+mod writes;

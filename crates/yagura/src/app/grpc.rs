@@ -1,0 +1,82 @@
+//! gRPC for the other processes of a cluster: what this one's roles offer them.
+
+use super::{Shared, roles::Reads};
+use crate::{
+    config::Config,
+    reread::Reread,
+    tls::{self, LiveTls},
+};
+use ingester::Ingester;
+use prometheus_client::registry::Registry;
+use querier::LocalBlocks;
+use rpc::{BlockSources, ReaderDeps, ServerConfig, Services};
+use service_api::Source;
+use std::{io, sync::Arc};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+/// The listener, before there is anything to serve.
+pub struct Grpc {
+    listener: TcpListener,
+    tls: Option<LiveTls>,
+}
+
+/// What is served to others of a cluster.
+pub struct GrpcServer {
+    grpc: Grpc,
+    services: Services,
+    drain: CancellationToken,
+}
+
+/// None if we are alone.
+pub async fn listen(config: &Config, reread: &Reread) -> anyhow::Result<Option<Grpc>> {
+    if !config.is_clustered() {
+        return Ok(None);
+    }
+    let listener = super::listen(&config.grpc.listen, "grpc.listen").await?;
+    Ok(Some(Grpc { listener, tls: tls::open_grpc(&config.grpc.tls, reread)? }))
+}
+
+impl Grpc {
+    /// A querier reads blocks for others, an ingester takes writes and reads its heads; everybody says that
+    /// it lives.
+    pub fn serve(
+        self,
+        shared: &Shared,
+        ingester: Option<&Arc<Ingester>>,
+        reads: Option<&Reads>,
+        registry: &mut Registry,
+    ) -> GrpcServer {
+        let drain = CancellationToken::new();
+        let clock = Arc::clone(&shared.clock);
+        let mut services =
+            Services::new(ServerConfig::default(), drain.clone(), clock, registry).health(|| true);
+        if let Some(ingester) = ingester {
+            services = services.ingester(ingester.clone(), ingester.clone());
+        }
+        services = services.reader(ReaderDeps {
+            heads: ingester.map(|ingester| Arc::clone(ingester) as Arc<dyn Source>),
+            blocks: reads.map(|reads| Arc::new(LocalBlocks(Arc::clone(&reads.blocks))) as Arc<dyn BlockSources>),
+            limits: Arc::clone(&shared.limits),
+            // The heads say it themselves.
+            listed: Arc::new(|_, _| 0),
+        });
+        GrpcServer { grpc: self, services, drain }
+    }
+}
+
+impl GrpcServer {
+    pub async fn run(self, drain: CancellationToken) -> io::Result<()> {
+        let Self { grpc: Grpc { listener, tls }, services, drain: own } = self;
+        tracing::info!(address = %listener.local_addr()?, listener = "grpc", tls = tls.is_some(), "listening");
+        let _told = tokio::spawn(async move {
+            drain.cancelled().await;
+            own.cancel();
+        });
+        let incoming = rpc::tcp_incoming(listener);
+        match tls {
+            None => services.serve(incoming).await,
+            Some(tls) => services.serve(rpc::tls_incoming(incoming, move || tls.load_full())).await,
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! The roles, made out of their parts.
+
+use super::{Shared, cluster::Cluster, local_limits::LocalLimits};
+use crate::{config::Config, target::Role};
+use anyhow::Context;
+use block_store::{BlockCacheConfig, BlocksReader, Ulid};
+use distributor::Distributor;
+use ingester::{Ingester, NewId, fs::RealFs};
+use prometheus_client::registry::Registry;
+use querier::{
+    BlockClients, DistributedBlocks, Federation, Querier, QuerierMetrics, ReplicatedReader, RingTail,
+};
+use runtime::Clock;
+use service_api::{IngestAll, LimitsSource, LogsTail, Source};
+use std::{
+    path::Path,
+    sync::Arc,
+    time::{Duration, UNIX_EPOCH},
+};
+
+/// Reads the log back; ready when it returns.
+pub async fn ingester(
+    config: &Config,
+    dir: &Path,
+    shared: &Shared,
+    cluster: &Cluster,
+    registry: Registry,
+) -> anyhow::Result<(Arc<Ingester>, Registry)> {
+    let limits: Arc<dyn LimitsSource> = match config.is_clustered() {
+        false => Arc::clone(&shared.limits),
+        true => Arc::new(LocalLimits::new(Arc::clone(&shared.limits), cluster.ingesters.clone())),
+    };
+    let dependencies = ingester::Dependencies {
+        fs: Arc::new(RealFs),
+        dir: dir.to_owned(),
+        clock: Arc::clone(&shared.clock),
+        limits,
+        manifests: Arc::clone(&shared.manifests),
+        new_id: block_ids(Arc::clone(&shared.clock)),
+        instance: cluster.instance.to_string(),
+    };
+    let settings = config.ingester();
+    let mut registry = registry;
+    let (started, registry) = tokio::task::spawn_blocking(move || {
+        let started = Ingester::start(settings, dependencies, &mut registry);
+        (started, registry)
+    })
+    .await?;
+    Ok((started.context("cannot start the ingester")?, registry))
+}
+
+/// Ids of blocks: random, and in the order of their making.
+fn block_ids(clock: Arc<dyn Clock>) -> NewId {
+    Arc::new(move || {
+        let since = Duration::from_millis(clock.now_ms().try_into().unwrap_or(0));
+        Ulid::from_datetime(UNIX_EPOCH + since)
+    })
+}
+
+pub fn distributor(
+    config: &Config,
+    shared: &Shared,
+    cluster: &Cluster,
+    here: Option<Arc<Ingester>>,
+    registry: &mut Registry,
+) -> Arc<Distributor> {
+    let (pool, is_here) = (Arc::clone(&cluster.pool), cluster.is_here());
+    let dependencies = distributor::Dependencies {
+        ring: cluster.ingesters.clone(),
+        connect: Arc::new(move |member| match &here {
+            Some(ingester) if is_here(member) => Arc::clone(ingester) as Arc<dyn IngestAll>,
+            _ => pool.ingester(&member.address),
+        }),
+        distributors: cluster.count_distributors(),
+        kv: Arc::clone(&cluster.kv),
+        kv_prefix: cluster.prefix.clone(),
+        limits: Arc::clone(&shared.limits),
+        clock: Arc::clone(&shared.clock),
+        instance: Arc::clone(&cluster.instance),
+    };
+    Arc::new(Distributor::new(config.distributor.clone(), dependencies, registry))
+}
+
+/// What answers queries, and what reads blocks for other queriers.
+pub struct Reads {
+    pub reader: Arc<Federation>,
+    pub tail: Arc<dyn LogsTail>,
+    pub blocks: Arc<BlocksReader>,
+}
+
+pub fn reads(
+    config: &Config,
+    dir: &Path,
+    shared: &Shared,
+    cluster: &Cluster,
+    here: Option<Arc<Ingester>>,
+    registry: &mut Registry,
+) -> Reads {
+    let metrics = QuerierMetrics::register(registry);
+    let view = Cluster::view(&cluster.ingesters);
+    let (pool, is_here, local) = (Arc::clone(&cluster.pool), cluster.is_here(), here.clone());
+    let connect: querier::Connect = Arc::new(move |member| match &local {
+        Some(ingester) if is_here(member) => Arc::clone(ingester) as Arc<dyn Source>,
+        _ => pool.ingester(&member.address),
+    });
+    let recent = Arc::new(ReplicatedReader::new(Arc::clone(&view), connect, metrics.clone()));
+    let (pool, is_here) = (Arc::clone(&cluster.pool), cluster.is_here());
+    let tail: Arc<dyn LogsTail> = match (&here, config.is_clustered()) {
+        (Some(ingester), false) => Arc::clone(ingester) as Arc<dyn LogsTail>,
+        _ => {
+            let connect: querier::ConnectTail = Arc::new(move |member| match &here {
+                Some(ingester) if is_here(member) => Arc::clone(ingester) as Arc<dyn LogsTail>,
+                _ => pool.ingester(&member.address),
+            });
+            Arc::new(RingTail::new(view, connect, metrics.clone()))
+        }
+    };
+    let cache = cache(config, dir);
+    let blocks = Arc::new(BlocksReader::open(Arc::clone(&shared.manifests), &cache, registry));
+    let pool = Arc::clone(&cluster.pool);
+    let clients = BlockClients::new(Arc::clone(&blocks), move |member, signal, blocks| {
+        pool.blocks(&member.address, signal, blocks)
+    });
+    let stored: Arc<dyn Source> = match config.is_clustered() {
+        false => Arc::clone(&blocks) as Arc<dyn Source>,
+        true => Arc::new(DistributedBlocks::new(
+            Cluster::view(&cluster.queriers),
+            Arc::clone(&cluster.instance),
+            clients,
+            config.querier.clone(),
+            metrics.clone(),
+        )),
+    };
+    let querier = Arc::new(Querier::new(recent, stored, metrics));
+    Reads { reader: Arc::new(Federation::new(querier, config.querier.concurrent_tenants)), tail, blocks }
+}
+
+/// A querier of a cluster keeps blocks on its disk unless it is told otherwise: it has nothing else there.
+fn cache(config: &Config, dir: &Path) -> BlockCacheConfig {
+    let mut cache = config.cache.clone();
+    if config.is_clustered() && cache.disk_dir.is_empty() && config.targets().has(Role::Querier) {
+        cache.disk_dir = dir.join("cache").display().to_string();
+    }
+    cache
+}

@@ -1,0 +1,62 @@
+//! What a cluster is made of at its start.
+
+/// Three ingesters, two distributors, two queriers, unless it is said otherwise.
+#[derive(Clone, Debug)]
+pub struct Layout {
+    pub(super) distributors: usize,
+    pub(super) ingesters: usize,
+    pub(super) queriers: usize,
+    pub(super) zones: Vec<String>,
+    pub(super) set: Vec<String>,
+    pub(super) namespaces: bool,
+    pub(super) token: Option<String>,
+}
+
+impl Default for Layout {
+    fn default() -> Self {
+        Self {
+            distributors: 2,
+            ingesters: 3,
+            queriers: 2,
+            zones: Vec::new(),
+            set: Vec::new(),
+            namespaces: false,
+            token: None,
+        }
+    }
+}
+
+impl Layout {
+    pub fn ingesters(self, ingesters: usize) -> Self {
+        Self { ingesters, ..self }
+    }
+
+    pub fn distributors(self, distributors: usize) -> Self {
+        Self { distributors, ..self }
+    }
+
+    pub fn queriers(self, queriers: usize) -> Self {
+        Self { queriers, ..self }
+    }
+
+    /// Members of each role are shared out to these zones in turn.
+    pub fn zones(self, zones: &[&str]) -> Self {
+        Self { zones: zones.iter().map(|z| (*z).to_owned()).collect(), ..self }
+    }
+
+    /// Settings of every member, over those that tests need.
+    pub fn set(mut self, set: &[&str]) -> Self {
+        self.set.extend(set.iter().map(|s| (*s).to_owned()));
+        self
+    }
+
+    /// What the harness itself shows to be let in.
+    pub fn token(self, token: &str) -> Self {
+        Self { token: Some(token.to_owned()), ..self }
+    }
+
+    /// Each member in a namespace of its own. Only where [`super::own_network`] says so.
+    pub fn namespaces(self) -> Self {
+        Self { namespaces: true, ..self }
+    }
+}

@@ -1,0 +1,19 @@
+//! Tests of clusters of real processes, in one program so that it is linked once.
+//!
+//! They follow the rows of `docs/reliability.md`, shortened; `YAGURA_SOAK` makes them long.
+
+mod cluster {
+    mod auth;
+    mod bucket;
+    mod compare;
+    mod endpoints;
+    mod etcd;
+    mod frozen;
+    mod harness;
+    mod kill;
+    mod model;
+    mod partition;
+    mod rolling;
+    mod tenants;
+    mod zone;
+}
