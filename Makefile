@@ -3,12 +3,13 @@
 CARGO ?= cargo
 ARGS ?=
 
-.PHONY: help run build test sim soak check lint tools docs clean
+.PHONY: help run build test cluster sim soak check lint tools docs clean
 
 help:
 	@echo "make run      build and serve on 127.0.0.1:9009, data in ./data (ARGS='--set log.level=debug')"
 	@echo "make test     every test, real Prometheus included; brings what they need into target/tools"
-	@echo "make sim      simulate a cluster that fails in every way (SEEDS=1000, or SEED=n for one)"
+	@echo "make cluster  break a cluster of real processes in every way that there is a test for"
+	@echo "make sim      simulate a cluster that fails in every way (SEEDS=100)"
 	@echo "make soak     the long versions of the tests that break clusters"
 	@echo "make check    format, clippy, and the tests that start no server"
 	@echo "make docs     write docs/configuration.md anew"
@@ -20,17 +21,27 @@ build: needs-compiler
 run: build
 	target/release/yagura $(ARGS)
 
+# A cluster of real processes in every run: all of it killed, a disk erased, an ingester down while blocks are
+# flushed, repeats and disorder, requests without a token. `make cluster` runs the rows that take longer, too.
+CLUSTERS = compare row_2_ row_6_ row_18_ row_30_
+
 test: needs-compiler tools
 	$(CARGO) test --workspace --lib --bins --tests --no-fail-fast
+	$(CARGO) test --workspace --test cluster -- $(CLUSTERS)
 
-# A simulated cluster, from as many seeds as SEEDS says; SEED=n runs one and shows its history.
-SEEDS ?= 1000
-sim: needs-compiler
-	YAGURA_SIM_SEEDS=$(SEEDS) YAGURA_SIM_SEED=$(SEED) $(CARGO) test --package simulation -- --nocapture
+cluster: needs-compiler tools
+	$(CARGO) test --workspace --bins --no-run
+	$(CARGO) test --workspace --test cluster
 
-# Hours, not minutes: the figures of docs/reliability.md come from it.
+# With the real numbers of runs and minutes.
 soak: needs-compiler tools
-	YAGURA_SOAK=1 $(CARGO) test --package yagura --bins --package integration-tests --test cluster -- --nocapture
+	$(CARGO) test --workspace --bins --no-run
+	YAGURA_SOAK=1 $(CARGO) test --workspace --test cluster -- --nocapture
+
+# A simulated cluster that fails in every way, as often as SEEDS says.
+SEEDS ?= 100
+sim: needs-compiler
+	YAGURA_SIM_SEEDS=$(SEEDS) $(CARGO) test --workspace --test seeds -- --nocapture
 
 check: lint
 	$(CARGO) test --workspace --lib --bins --tests --exclude integration-tests

@@ -12,7 +12,7 @@ pub use member::{Member, Role};
 pub use network::{Network, OwnNetwork, own_network};
 pub use ring::RingMember;
 
-use crate::{http::Http, process::Ports, s3::S3, yagura::binary};
+use crate::{balancer::Balancer, http::Http, process::Ports, s3::S3, yagura::binary};
 use futures::future::join_all;
 use std::{
     collections::BTreeMap,
@@ -36,6 +36,7 @@ pub struct Cluster {
     pub etcd: Etcd,
     pub network: Network,
     members: BTreeMap<String, Member>,
+    balancers: BTreeMap<Role, Balancer>,
     ports: Ports,
     layout: Layout,
     folder: TempDir,
@@ -56,9 +57,10 @@ impl Cluster {
         fs::create_dir_all(folder.path().join("s3").join(BUCKET)).unwrap();
         let s3 = S3::start(&folder.path().join("s3"), network.hub()).await;
         let etcd = Etcd::start(&folder.path().join("etcd"), network.hub(), &mut ports).await;
-        let members = BTreeMap::new();
+        let (members, balancers) = Default::default();
         let http = layout.token.as_deref().map_or_else(Http::default, Http::with_token);
-        let mut cluster = Self { http, s3, etcd, network, members, ports, layout, folder, _turn: turn };
+        let mut cluster =
+            Self { http, s3, etcd, network, members, balancers, ports, layout, folder, _turn: turn };
         let Layout { ingesters, distributors, queriers, .. } = cluster.layout;
         for (role, count) in
             [(Role::Ingester, ingesters), (Role::Distributor, distributors), (Role::Querier, queriers)]
@@ -94,6 +96,7 @@ impl Cluster {
         fs::create_dir_all(&folder).unwrap();
         let member = Member { name: name.clone(), role, zone, http, grpc, folder, process: None };
         self.members.insert(name.clone(), member);
+        self.balancers.entry(role).or_default();
         name
     }
 
@@ -114,6 +117,7 @@ impl Cluster {
     pub fn spawn(&mut self, name: &str) {
         let member = &self.members[name];
         assert!(member.process.is_none(), "{name} runs already");
+        self.balancers[&member.role].remove(&member.base());
         let mut command = self.network.command(name, &binary());
         command.current_dir(&member.folder).env_clear().envs(env::var_os("PATH").map(|path| ("PATH", path)));
         let all = [member.settings(), self.settings(), self.layout.set.clone()];
@@ -152,7 +156,11 @@ impl Cluster {
                 panic!("{name} ended with {status}:\n{}", process.log());
             }
             match http.get(&url).await {
-                Ok(answer) if answer.status == 200 => return,
+                Ok(answer) if answer.status == 200 => {
+                    let member = self.member(name);
+                    self.balancers[&member.role].add(&member.base());
+                    return;
+                }
                 Ok(answer) => last = answer.body,
                 Err(error) => last = error.to_string(),
             }
@@ -230,7 +238,9 @@ impl Cluster {
         assert_eq!(answer.status / 100, 2, "{url}: {}", answer.body);
         let status = self.member_mut(name).process().ended(Duration::from_secs(60)).await;
         assert!(status.success(), "{name} ended with {status} when it left");
-        self.members.remove(name);
+        if let Some(member) = self.members.remove(name) {
+            self.balancers[&member.role].remove(&member.base());
+        }
     }
 
     /// Takes the disk of a member that does not run.
@@ -270,7 +280,12 @@ impl Cluster {
         running.map(|m| m.name.clone()).collect()
     }
 
-    /// Addresses of all members of a role, as a load balancer knows them.
+    /// What those who write or read know of a role's members.
+    pub fn balancer(&self, role: Role) -> Balancer {
+        self.balancers[&role].clone()
+    }
+
+    /// Addresses of all members of a role, running or not.
     pub fn bases(&self, role: Role) -> Vec<String> {
         self.members.values().filter(|m| m.role == role).map(Member::base).collect()
     }

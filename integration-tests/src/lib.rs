@@ -2,6 +2,7 @@
 //!
 //! What goes wrong ends the test with a sentence that says what.
 
+mod balancer;
 mod cluster;
 mod grpc;
 mod http;
@@ -23,6 +24,7 @@ mod traffic;
 mod wire;
 mod yagura;
 
+pub use balancer::Balancer;
 pub use cluster::{Cluster, Etcd, Layout, Member, Network, OwnNetwork, RingMember, Role, now, own_network};
 pub use grpc::{Grpc, GrpcAnswer};
 pub use http::{Answer, Http, form};

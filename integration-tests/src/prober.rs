@@ -1,6 +1,7 @@
 //! Readers that ask all the time and know the answers.
 
 use crate::{
+    balancer::Balancer,
     cluster::now,
     http::{Http, form},
     known::Question,
@@ -21,8 +22,7 @@ use tokio::{task::JoinHandle, time::sleep};
 /// Notes that are kept of what went wrong.
 const NOTES: usize = 10;
 
-/// One reader for each server. Where there is no answer it goes on with the next one, as a load
-/// balancer would.
+/// Readers that each prefer another server. Where there is no answer they go on with the next one.
 #[derive(Debug)]
 pub struct Prober {
     stop: Arc<AtomicBool>,
@@ -42,14 +42,13 @@ pub struct Tally {
 }
 
 impl Prober {
-    /// Asks `bases` the questions with known answers, and how much they have of the ledgers.
-    pub fn start(bases: &[String], questions: Vec<Question>, watches: Vec<Watch>) -> Self {
+    /// Asks the questions with known answers, and how much there is of the ledgers.
+    pub fn start(readers: usize, balancer: &Balancer, questions: Vec<Question>, watches: Vec<Watch>) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let (questions, watches) = (Arc::new(questions), Arc::new(watches));
-        let tasks = (0..bases.len()).map(|first| {
-            let mut bases = bases.to_owned();
-            bases.rotate_left(first);
-            let reader = Reader { http: Http::default(), bases, tally: Tally::default() };
+        let tasks = (0..readers).map(|number| {
+            let balancer = balancer.clone();
+            let reader = Reader { number, http: Http::default(), balancer, tally: Tally::default() };
             tokio::spawn(reader.run(Arc::clone(&stop), Arc::clone(&questions), Arc::clone(&watches)))
         });
         let tasks = tasks.collect();
@@ -72,8 +71,9 @@ impl Prober {
 }
 
 struct Reader {
+    number: usize,
     http: Http,
-    bases: Vec<String>,
+    balancer: Balancer,
     tally: Tally,
 }
 
@@ -107,7 +107,9 @@ impl Reader {
         self.tally.asked += 1;
         let start = now();
         let mut outcome = Err("nobody to ask".to_owned());
-        for base in &self.bases {
+        let bases = self.balancer.all();
+        for n in 0..bases.len() {
+            let base = &bases[(self.number + n) % bases.len()];
             outcome = match self.http.get(&format!("{base}{path}")).await {
                 Ok(answer) if answer.status == 200 => Ok(answer.body),
                 Ok(answer) => Err(format!("{} {}", answer.status, answer.body.trim())),

@@ -1,9 +1,9 @@
 //! Ledgers that send all the time, whether anybody listens or not.
 
-use crate::{http::Http, ledger::Ledger};
+use crate::{balancer::Balancer, http::Http, ledger::Ledger};
 use std::{
     sync::{
-        Arc, Mutex,
+        Arc,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -12,21 +12,20 @@ use tokio::{task::JoinHandle, time::sleep};
 
 #[derive(Debug)]
 pub struct Senders {
-    targets: Arc<Mutex<Vec<String>>>,
     stop: Arc<AtomicBool>,
     tasks: Vec<JoinHandle<Ledger>>,
 }
 
 impl Senders {
-    /// Each ledger is a sender of its own, which pauses so long after each answer. They send once
-    /// [`Self::send_to`] has said where to.
-    pub fn start(ledgers: Vec<Ledger>, pause: Duration) -> Self {
-        let (targets, stop) = (Arc::<Mutex<Vec<String>>>::default(), Arc::new(AtomicBool::new(false)));
+    /// Each ledger is a sender of its own, which pauses so long after each answer. They send as soon as
+    /// `balancer` has a server.
+    pub fn start(ledgers: Vec<Ledger>, balancer: &Balancer, pause: Duration) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
         let tasks = ledgers.into_iter().map(|mut ledger| {
-            let (targets, stop, http) = (Arc::clone(&targets), Arc::clone(&stop), Http::default());
+            let (balancer, stop, http) = (balancer.clone(), Arc::clone(&stop), Http::default());
             tokio::spawn(async move {
                 while !stop.load(Ordering::SeqCst) {
-                    let to = targets.lock().unwrap().clone();
+                    let to = balancer.all();
                     if to.is_empty() {
                         sleep(Duration::from_millis(10)).await;
                     } else {
@@ -38,12 +37,7 @@ impl Senders {
             })
         });
         let tasks = tasks.collect();
-        Self { targets, stop, tasks }
-    }
-
-    /// Addresses that are all the same to the senders.
-    pub fn send_to(&self, targets: &[String]) {
-        *self.targets.lock().unwrap() = targets.to_owned();
+        Self { stop, tasks }
     }
 
     pub async fn finish(self) -> Vec<Ledger> {

@@ -73,9 +73,9 @@ impl Traffic {
         };
         let ledgers = Vec::from_iter((0..2 * load.writers).map(ledger));
         let watches = ledgers.iter().map(Ledger::watch).collect();
-        let senders = Senders::start(ledgers, load.pause);
-        senders.send_to(&targets);
-        let prober = Prober::start(&cluster.bases(Role::Querier), questions, watches);
+        let senders = Senders::start(ledgers, &cluster.balancer(Role::Distributor), load.pause);
+        let readers = cluster.of(Role::Querier).len();
+        let prober = Prober::start(readers, &cluster.balancer(Role::Querier), questions, watches);
         Self { senders, prober, start: now() }
     }
 

@@ -34,6 +34,7 @@ pub(crate) async fn attempts<T, F: Future<Output = Result<T>>>(
 /// Waits for `work` no longer than the query may take.
 pub(crate) async fn within<T>(ctx: &ReadContext, work: impl Future<Output = Result<T>>) -> Result<T> {
     tokio::select! {
+        biased;
         done = work => done,
         () = ctx.cancel.cancelled() => {
             ctx.check().and_then(|()| Err(Error::new(Code::Canceled, "the query was canceled")))

@@ -16,12 +16,13 @@ pub use unpack::decode_append;
 
 use service_api::{Error, LabelSource, Result, Wanted};
 
-/// The places in the batch of what `which` selects, in the order in which they are sent.
-fn selected(which: &Wanted, len: usize) -> Box<dyn ExactSizeIterator<Item = usize> + '_> {
+/// What `which` selects of a batch's series or streams, in the order in which it is sent.
+fn pick<'a, T>(all: &'a [T], which: &Wanted) -> Result<Vec<&'a T>> {
+    let get = |at: &u32| all.get(*at as usize).ok_or_else(|| Error::internal("no such series in the batch"));
     match which {
-        Wanted::All => Box::new(0..len),
-        Wanted::Keys(indexes) => Box::new(indexes.iter().map(|at| *at as usize)),
-        Wanted::Named(named) => Box::new(named.iter().map(|(at, _)| *at as usize)),
+        Wanted::All => Ok(all.iter().collect()),
+        Wanted::Keys(indexes) => indexes.iter().map(get).collect(),
+        Wanted::Named(named) => named.iter().map(|(at, _)| get(at)).collect(),
     }
 }
 
@@ -38,6 +39,13 @@ fn original(which: &Wanted, at: u32) -> Option<u32> {
 fn column(tag: u32, len: usize, out: &mut Vec<u8>) {
     prost::encoding::encode_key(tag, prost::encoding::WireType::LengthDelimited, out);
     prost::encoding::encode_varint(len as u64, out);
+}
+
+/// Appends `len` numbers of `N` bytes, which costs less at once than one by one.
+fn put<const N: usize>(len: usize, numbers: impl Iterator<Item = [u8; N]>, out: &mut Vec<u8>) {
+    let start = out.len();
+    out.resize(start + N * len, 0);
+    out[start..].as_chunks_mut::<N>().0.iter_mut().zip(numbers).for_each(|(slot, number)| *slot = number);
 }
 
 /// A batch that came over the wire has labels only where they were named.

@@ -130,6 +130,7 @@ impl Services {
             tokio::time::sleep(DRAIN_PATIENCE).await;
         };
         tokio::select! {
+            biased;
             served = serve => served.map_err(io::Error::other),
             () = drained => Ok(()),
         }

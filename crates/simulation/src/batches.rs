@@ -6,8 +6,8 @@ use crate::{
 };
 use model::{Labels, Lines, METRIC_NAME, NANOS_A_MILLI, Sample, TenantId, TimeRange};
 use service_api::{
-    BatchStream, BatchSeries, Error, LabelSource, LogBatch, LogEntry, LogStream, Needles, ReadContext, Result,
-    SampleBuffer, Series, SeriesKey, TextSpan, WriteBatch, fetch_pages,
+    BatchSeries, BatchStream, Error, LabelSource, LogBatch, LogEntry, LogStream, Needles, ReadContext,
+    Result, SampleBuffer, Series, SeriesKey, TextSpan, WriteBatch, fetch_pages,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -98,7 +98,10 @@ pub fn found_samples(series: &[Series]) -> std::result::Result<Vec<Entry>, Strin
     for series in series {
         let number = number(&series.labels)?;
         buffer.clear();
-        series.data.read(TimeRange::ALL, &mut buffer).map_err(|e| format!("an answer cannot be read: {e}"))?;
+        series
+            .data
+            .read(TimeRange::ALL, &mut buffer)
+            .map_err(|e| format!("an answer cannot be read: {e}"))?;
         for (timestamp, value) in buffer.timestamps.iter().zip(&buffer.values) {
             let entry =
                 Entry { kind: Kind::Sample, series: number, time: (timestamp - EPOCH_MS).div_euclid(1000) };

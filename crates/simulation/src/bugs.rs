@@ -4,6 +4,8 @@ mod disk;
 mod source;
 mod writes;
 
+use crate::plan::Kind;
+
 pub use disk::{BuggyFs, Syncs};
 pub use source::BuggySource;
 pub use writes::QuorumOfRequests;
@@ -35,6 +37,14 @@ pub enum Bug {
 }
 
 impl Bug {
+    /// The kind of simulation that is to find it.
+    pub fn found_by(self) -> Kind {
+        match self {
+            Self::NoSync | Self::SyncRetried => Kind::Power,
+            _ => Kind::Everything,
+        }
+    }
+
     pub const ALL: [Self; 11] = [
         Self::AcknowledgeAtOne,
         Self::NoSync,

@@ -20,8 +20,10 @@ pub enum Fault {
     AllPowerLoss,
     /// A process is killed; its disk keeps what was written.
     Kill,
-    /// The power goes, a sync fails or the disk is full in the middle of something.
+    /// The power goes, the disk fails or is full in the middle of something.
     DiskMidway,
+    /// A sync fails, and soon the power.
+    SyncFails,
     /// Two hosts do not reach each other, or one of them not the other.
     Partition,
     /// A host reaches nobody and is reached by nobody.
@@ -43,11 +45,12 @@ pub enum Fault {
 }
 
 impl Fault {
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::PowerLoss,
         Self::AllPowerLoss,
         Self::Kill,
         Self::DiskMidway,
+        Self::SyncFails,
         Self::Partition,
         Self::Isolation,
         Self::StoreAway,
@@ -60,8 +63,9 @@ impl Fault {
     ];
 }
 
-/// What will mend a fault.
-enum Mend {
+/// What is to come: mostly the end of a fault.
+enum Later {
+    PowerLoss(usize),
     Start(usize),
     Connect(usize, usize),
     Reconnect(usize),
@@ -74,7 +78,7 @@ pub struct Chaos {
     world: Arc<World>,
     random: Random,
     kinds: Vec<Fault>,
-    pending: Vec<(Duration, Mend)>,
+    pending: Vec<(Duration, Later)>,
     backup: Option<Snapshot>,
     /// Disks that were erased; a second one before the others have flushed is more than is promised.
     erased: u32,
@@ -115,8 +119,10 @@ impl Chaos {
     /// Everything is mended, at once.
     pub fn mend_all(&mut self, sim: &mut Sim<'_>, now: Duration) {
         self.clear_away(sim, now);
-        for (_, mend) in std::mem::take(&mut self.pending) {
-            self.mend(mend, sim);
+        for (_, later) in std::mem::take(&mut self.pending) {
+            if !matches!(later, Later::PowerLoss(_)) {
+                self.come(later, sim, now);
+            }
         }
         for host in &self.world.hosts {
             host.disk.lock().heal();
@@ -138,33 +144,36 @@ impl Chaos {
         let (due, rest) = std::mem::take(&mut self.pending).into_iter().partition(|(at, _)| *at <= now);
         self.pending = rest;
         let due: Vec<_> = due;
-        for (_, mend) in due {
-            self.mend(mend, sim);
+        for (_, later) in due {
+            self.come(later, sim, now);
         }
     }
 
-    fn mend(&mut self, mend: Mend, sim: &mut Sim<'_>) {
+    fn come(&mut self, later: Later, sim: &mut Sim<'_>, now: Duration) {
         let world = Arc::clone(&self.world);
         let name = |index: usize| world.hosts[index].name.clone();
-        match mend {
-            Mend::Start(index) => {
+        match later {
+            Later::PowerLoss(index) => self.stop(index, true, sim, now),
+            Later::Start(index) => {
                 world.history.note("simulation", format_args!("{} starts", name(index)));
                 self.down.retain(|down| *down != index);
                 sim.bounce(name(index));
             }
-            Mend::Connect(a, b) => {
-                world.history.note("simulation", format_args!("{} and {} reach each other", name(a), name(b)));
+            Later::Connect(a, b) => {
+                world
+                    .history
+                    .note("simulation", format_args!("{} and {} reach each other", name(a), name(b)));
                 sim.repair(name(a), name(b));
             }
-            Mend::Reconnect(index) => {
+            Later::Reconnect(index) => {
                 world.history.note("simulation", format_args!("{} is reached again", name(index)));
                 for other in (0..world.hosts.len()).filter(|other| *other != index) {
                     sim.repair(name(index), name(other));
                 }
             }
-            Mend::StoreFor(index) => world.hosts[index].kv.cut_off(false),
-            Mend::Store => world.kv.set_away(false),
-            Mend::Bucket(index) => *world.hosts[index].weather.lock() = Weather { slow_ms: 20, failing: 0 },
+            Later::StoreFor(index) => world.hosts[index].kv.cut_off(false),
+            Later::Store => world.kv.set_away(false),
+            Later::Bucket(index) => *world.hosts[index].weather.lock() = Weather { slow_ms: 20, failing: 0 },
         }
     }
 
@@ -190,20 +199,25 @@ impl Chaos {
                 let fault = faults[self.random.below(4) as usize];
                 world.hosts[ingester].disk.lock().fail_in(self.random.below(40), fault);
             }
+            Fault::SyncFails => {
+                world.hosts[ingester].disk.lock().fail_sync_in(self.random.below(6));
+                let soon = now + Duration::from_millis(1000 + self.random.below(3000));
+                self.pending.push((soon, Later::PowerLoss(ingester)));
+            }
             Fault::Partition => self.partition(any, ingester, some_time, sim),
             Fault::Isolation => {
                 for other in (0..world.hosts.len()).filter(|other| *other != any) {
                     sim.partition(world.hosts[any].name.clone(), world.hosts[other].name.clone());
                 }
-                self.pending.push((some_time, Mend::Reconnect(any)));
+                self.pending.push((some_time, Later::Reconnect(any)));
             }
             Fault::StoreAway if all => {
                 world.kv.set_away(true);
-                self.pending.push((some_time, Mend::Store));
+                self.pending.push((some_time, Later::Store));
             }
             Fault::StoreAway => {
                 world.hosts[any].kv.cut_off(true);
-                self.pending.push((some_time, Mend::StoreFor(any)));
+                self.pending.push((some_time, Later::StoreFor(any)));
             }
             Fault::StoreReset => self.reset_store(now),
             Fault::Bucket => self.spoil_bucket(any, all, some_time),
@@ -213,8 +227,8 @@ impl Chaos {
                 let flush = |host: &Arc<Host>| host.orders.lock().push_back(Order::Flush);
                 world.hosts.iter().filter(told).for_each(flush);
             }
-            // A replica set needs three that stay.
-            Fault::Leave if world.shape.ingesters > 3 => {
+            // A replica set needs enough that stay.
+            Fault::Leave if world.shape.ingesters > world.shape.replication => {
                 world.hosts[ingester].orders.lock().push_back(Order::Leave);
             }
             Fault::Leave => {}
@@ -236,7 +250,7 @@ impl Chaos {
         }
         self.down.push(index);
         let back = now + Duration::from_millis(500 + self.random.below(8_000));
-        self.pending.push((back, Mend::Start(index)));
+        self.pending.push((back, Later::Start(index)));
     }
 
     fn partition(&mut self, a: usize, b: usize, until: Duration, sim: &mut Sim<'_>) {
@@ -249,12 +263,12 @@ impl Chaos {
             1 => sim.partition_oneway(names.0, names.1),
             _ => sim.partition_oneway(names.1, names.0),
         }
-        self.pending.push((until, Mend::Connect(a, b)));
+        self.pending.push((until, Later::Connect(a, b)));
     }
 
     /// Those who know the ring stay: whoever starts without knowing it has only the store to believe.
     fn reset_store(&mut self, now: Duration) {
-        let cut_off = |(_, mend): &(Duration, Mend)| matches!(mend, Mend::Store | Mend::StoreFor(_));
+        let cut_off = |(_, later): &(Duration, Later)| matches!(later, Later::Store | Later::StoreFor(_));
         if !self.down.is_empty() || self.pending.iter().any(cut_off) {
             return;
         }
@@ -271,13 +285,14 @@ impl Chaos {
         for index in 0..self.world.hosts.len() {
             if all || index == host {
                 *self.world.hosts[index].weather.lock() = weather;
-                self.pending.push((until, Mend::Bucket(index)));
+                self.pending.push((until, Later::Bucket(index)));
             }
         }
     }
 
     fn erase(&mut self, ingester: usize, sim: &mut Sim<'_>, now: Duration) {
-        if self.erased > 0 || self.down.contains(&ingester) {
+        // Without replicas nobody else has it.
+        if self.erased > 0 || self.down.contains(&ingester) || self.world.shape.replication == 1 {
             return;
         }
         self.erased += 1;

@@ -95,7 +95,9 @@ impl Ledger {
         let missing: Vec<_> =
             state.entries.iter().filter(due).map(|(entry, _)| entry).filter(|e| !seen.contains(e)).collect();
         match missing.first() {
-            Some(first) => Err(format!("{} acknowledged entries are missing, the first is {first:?}", missing.len())),
+            Some(first) => {
+                Err(format!("{} acknowledged entries are missing, the first is {first:?}", missing.len()))
+            }
             None => Ok(()),
         }
     }

@@ -3,7 +3,10 @@
 //!
 //! Each host runs the code of its role on a thread that all share, in time that stands still while
 //! code runs. Senders write what is noted in a ledger outside of the cluster; readers compare every
-//! answer with it. `make sim SEEDS=n` runs n seeds.
+//! answer with it. `make sim SEEDS=n` runs n seeds of each kind.
+//!
+//! One process runs one simulation: tokio numbers tasks over all runtimes of a process, and in the
+//! order of these numbers drops them when a host crashes.
 
 mod batches;
 mod bucket;
@@ -13,6 +16,7 @@ mod clock;
 mod history;
 mod ledger;
 mod net;
+mod plan;
 mod process;
 mod run;
 mod workload;
@@ -20,5 +24,6 @@ mod world;
 
 pub use bugs::Bug;
 pub use chaos::Fault;
-pub use run::{Plan, Verdict, run};
+pub use plan::{Kind, Plan};
+pub use run::{Verdict, run};
 pub use world::Shape;

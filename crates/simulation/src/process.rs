@@ -9,7 +9,7 @@ use crate::{
     bugs::Bug,
     clock::SimClock,
     net,
-    world::{Host, Role, World},
+    world::{Host, Phase, Role, World},
 };
 use async_trait::async_trait;
 use block_store::{Bucket, Manifests};
@@ -22,6 +22,7 @@ use std::{
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 pub const INGESTERS: &str = "ingester";
@@ -75,14 +76,27 @@ impl Life {
     }
 
     /// Follows the members of a role from now on.
-    fn ring(&self, host: &Host, role: &str, config: &RingConfig) -> Ring {
+    fn ring(&self, world: &Arc<World>, host: &Host, role: &str, config: &RingConfig) -> Ring {
         let prober: Arc<dyn Prober> = Arc::new(Health(Arc::clone(&self.pool)));
         let kv = Arc::new(host.kv.clone());
         let ring =
             Ring::new(kv, role, config, Some(prober), Arc::clone(&self.clock), &RingMetrics::default());
         let (running, drain) = (ring.clone(), self.drain.clone());
         tokio::spawn(async move { running.run(drain).await });
+        tokio::spawn(watch(Arc::clone(world), host.name.clone(), ring.clone()));
         ring
+    }
+}
+
+/// Who lives must not be taken for dead.
+async fn watch(world: Arc<World>, who: String, ring: Ring) {
+    loop {
+        sleep(Duration::from_secs(1)).await;
+        let view = ring.view();
+        let unhealthy = view.members().iter().find(|member| !member.is_healthy());
+        if let (Phase::Calm, Some(member)) = (world.phase(), unhealthy) {
+            world.violation(&who, &format!("{} is taken for dead", member.id));
+        }
     }
 }
 
@@ -101,7 +115,7 @@ fn ring_config(world: &World, host: &Host) -> RingConfig {
         instance_id: host.name.clone(),
         zone: host.zone.clone(),
         advertise: host.address(),
-        replication_factor: 3,
+        replication_factor: world.shape.replication,
         heartbeat_timeout: 3,
         forget_after: if early { 6 } else { 600 },
         ..RingConfig::default()

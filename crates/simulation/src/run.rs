@@ -1,10 +1,11 @@
 //! One simulation from its seed to its verdict.
 
 use crate::{
-    chaos::{Chaos, Fault},
+    chaos::Chaos,
     clock::EPOCH_MS,
+    plan::Plan,
     process,
-    world::{Phase, Shape, World},
+    world::{Phase, World},
 };
 use std::{
     fmt,
@@ -14,28 +15,11 @@ use std::{
 use turmoil::Sim;
 
 /// Hosts run for so long at a time, one after the other.
-const TICK: Duration = Duration::from_millis(5);
+const TICK: Duration = Duration::from_millis(10);
 /// From the last fault until everything must work again.
-const HEALS_IN: Duration = Duration::from_secs(25);
+const HEALS_IN: Duration = Duration::from_secs(22);
 /// For how long everything must work at the end.
 const CALM: Duration = Duration::from_secs(5);
-
-/// What a simulation is to be.
-#[derive(Clone, Debug)]
-pub struct Plan {
-    pub shape: Shape,
-    /// For how long things go wrong.
-    pub faulty: Duration,
-    /// What goes wrong. Nothing at all: then everything must work from the start.
-    pub faults: Vec<Fault>,
-}
-
-impl Plan {
-    /// Everything that can go wrong.
-    pub fn everything(shape: Shape) -> Self {
-        Self { shape, faulty: Duration::from_secs(30), faults: Fault::ALL.to_vec() }
-    }
-}
 
 /// How a simulation ended.
 pub struct Verdict {
@@ -43,16 +27,17 @@ pub struct Verdict {
     /// Of the whole history.
     pub hash: u64,
     pub violations: Vec<String>,
-    /// The last events.
+    /// The last events, one a line.
     pub history: Vec<String>,
     /// What was done, in words.
     pub counts: String,
 }
 
-impl fmt::Debug for Verdict {
+impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "seed {}: {} ({:x})", self.seed, self.counts, self.hash)?;
-        self.violations.iter().take(10).try_for_each(|what| writeln!(f, "  {what}"))
+        let Self { seed, hash, violations, counts, .. } = self;
+        write!(f, "seed {seed}, history {hash:016x}, {} violations, {counts}", violations.len())?;
+        violations.iter().take(10).try_for_each(|what| write!(f, "\n  {what}"))
     }
 }
 
@@ -61,9 +46,9 @@ pub fn run(seed: u64, plan: &Plan) -> Verdict {
     let mut sim = build(seed, &world);
     let mut chaos = Chaos::new(Arc::clone(&world), plan.faults.clone());
     // Everybody gets to know everybody first.
-    let settled = Duration::from_secs(5);
+    let settled = Duration::from_secs(4);
     steps(&mut sim, &world, settled, |_, _| {});
-    world.set_phase(Phase::Faults);
+    world.set_phase(if plan.harmless { Phase::Calm } else { Phase::Faults });
     steps(&mut sim, &world, settled + plan.faulty, |sim, now| chaos.second(sim, now));
     chaos.mend_all(&mut sim, world.time.elapsed());
     let healed = settled + plan.faulty + HEALS_IN;

@@ -10,7 +10,8 @@ use ingester::fs::sim::Random;
 use model::{NanoRange, TimeRange};
 use querier::Querier;
 use service_api::{
-    LogsReader, MetricsReader, Push, PushLogs, PushOutcome, ReadContext, Result, SelectRequest, StreamsRequest,
+    LogsReader, MetricsReader, Push, PushLogs, PushOutcome, ReadContext, Result, SelectRequest,
+    StreamsRequest,
 };
 use std::{sync::atomic::Ordering, time::Duration};
 use tokio::time::{sleep, timeout};
@@ -94,7 +95,7 @@ fn note_written(world: &World, host: &Host, kind: Kind, entries: &[Entry], resul
 /// Reads everything, for ever.
 pub async fn ask(world: &World, host: &Host, querier: &Querier) -> std::result::Result<(), String> {
     loop {
-        sleep(Duration::from_millis(700)).await;
+        sleep(Duration::from_millis(1200)).await;
         for kind in [Kind::Sample, Kind::Line] {
             let (calm, asked) = (world.phase(), world.ledger.now());
             let answer = timeout(PATIENCE, read(querier, kind)).await;

@@ -24,7 +24,9 @@ use std::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shape {
     pub ingesters: usize,
+    /// 0 if there are none.
     pub zones: usize,
+    pub replication: usize,
     pub distributors: usize,
     pub queriers: usize,
     pub bug: Option<Bug>,
@@ -115,7 +117,11 @@ impl World {
                     name: format!("{name}-{index}"),
                     number,
                     role,
-                    zone: if shape.zones == 0 { String::new() } else { format!("zone-{}", index % shape.zones) },
+                    zone: if shape.zones == 0 {
+                        String::new()
+                    } else {
+                        format!("zone-{}", index % shape.zones)
+                    },
                     skew: Skew::default(),
                     kv: kv.another_host(),
                     weather: Arc::new(Mutex::new(Weather { slow_ms: 20, failing: 0 })),

@@ -1,111 +1,99 @@
 //! Simulations of many seeds: nothing acknowledged is lost, no answer is wrong, and everything heals.
 #![allow(clippy::unwrap_used, reason = "a test's way to fail")]
 
-use simulation::{Bug, Fault, Plan, Shape, Verdict, run};
+use simulation::{Bug, Kind};
 use std::{
     env,
+    process::{Command, Output},
     sync::atomic::{AtomicU64, Ordering},
     thread,
-    time::Duration,
 };
 
-const SMALL: Shape = Shape { ingesters: 3, zones: 0, distributors: 2, queriers: 2, bug: None };
-const ZONES: Shape = Shape { ingesters: 6, zones: 3, ..SMALL };
-
-fn shape(seed: u64) -> Shape {
-    if seed % 3 == 0 { ZONES } else { Shape { ingesters: 3 + (seed % 2) as usize, ..SMALL } }
+/// One simulation, in a process of its own.
+fn simulate(kind: Kind, seed: u64, bug: Option<Bug>) -> Output {
+    let (name, _) = Kind::ALL.into_iter().find(|(_, known)| *known == kind).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_simulation"));
+    command.args([name, &seed.to_string()]).args(bug.map(|bug| format!("{bug:?}")));
+    command.output().unwrap()
 }
 
-fn number(name: &str) -> Option<u64> {
-    env::var(name).ok()?.parse().ok()
+/// The lines of the verdict, which follow the history.
+fn verdict(output: &Output) -> String {
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    text.find("\nseed ").map_or_else(|| format!("{output:?}"), |at| text[at + 1..].to_owned())
 }
 
-/// Runs the seeds on all processors; returns those that went wrong.
-fn wrong(seeds: std::ops::Range<u64>, plan: impl Fn(u64) -> Plan + Sync) -> Vec<Verdict> {
-    let (next, plan) = (AtomicU64::new(seeds.start), &plan);
+/// Does something for each seed, on all processors.
+fn for_each(seeds: u64, work: impl Fn(u64) -> Option<String> + Sync) -> Vec<String> {
+    let (next, work) = (AtomicU64::new(0), &work);
     let threads = thread::available_parallelism().map_or(1, |n| n.get());
     thread::scope(|scope| {
-        let work = || {
-            let mut wrong = Vec::new();
-            loop {
-                let seed = next.fetch_add(1, Ordering::Relaxed);
-                if seed >= seeds.end {
-                    return wrong;
-                }
-                let verdict = run(seed, &plan(seed));
-                if !verdict.violations.is_empty() {
-                    wrong.push(verdict);
-                }
-            }
+        let share = || {
+            let mine = std::iter::from_fn(|| Some(next.fetch_add(1, Ordering::Relaxed)));
+            mine.take_while(|seed| *seed < seeds).filter_map(work).collect::<Vec<_>>()
         };
-        let running: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        let running: Vec<_> = (0..threads).map(|_| scope.spawn(share)).collect();
         running.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
     })
 }
 
-fn check(name: &str, seeds: u64, plan: impl Fn(u64) -> Plan + Sync) {
-    if number("YAGURA_SIM_SEED").is_some() {
-        let filter = tracing_subscriber::EnvFilter::from_default_env();
-        let _ = tracing_subscriber::fmt().without_time().with_env_filter(filter).try_init();
-    }
-    let seeds = match number("YAGURA_SIM_SEED") {
-        Some(seed) => seed..seed + 1,
-        None => 0..number("YAGURA_SIM_SEEDS").unwrap_or(seeds),
-    };
-    let wrong = wrong(seeds, plan);
+/// As many seeds as asked for, or as these.
+fn seeds(usual: u64) -> u64 {
+    env::var("YAGURA_SIM_SEEDS").ok().and_then(|seeds| seeds.parse().ok()).unwrap_or(usual)
+}
+
+fn check(kind: Kind, usual: u64) {
+    let wrong = for_each(seeds(usual), |seed| {
+        let output = simulate(kind, seed, None);
+        (!output.status.success()).then(|| verdict(&output))
+    });
+    let (name, _) = Kind::ALL.into_iter().find(|(_, known)| *known == kind).unwrap();
     for verdict in &wrong {
-        if number("YAGURA_SIM_SEED").is_some() {
-            println!("{}", verdict.history.join("\n"));
-        }
-        println!("{verdict:?}to see it: YAGURA_SIM_SEED={} cargo test -p simulation {name}\n", verdict.seed);
+        println!("{verdict}to see it: cargo run --package simulation -- {name} and the seed\n");
     }
-    assert!(wrong.is_empty(), "{} seeds went wrong", wrong.len());
+    assert!(wrong.is_empty(), "{} simulations went wrong", wrong.len());
 }
 
 #[test]
 fn everything_at_once() {
-    check("everything_at_once", 100, |seed| Plan::everything(shape(seed)));
+    check(Kind::Everything, 70);
 }
 
 #[test]
 fn power_losses_everywhere() {
-    let faults = vec![Fault::PowerLoss, Fault::AllPowerLoss, Fault::DiskMidway, Fault::Flush];
-    let plan = |seed| Plan { shape: shape(seed), faulty: Duration::from_secs(30), faults: faults.clone() };
-    check("power_losses_everywhere", 40, plan);
+    check(Kind::Power, 50);
 }
 
 #[test]
 fn partitions() {
-    let faults = vec![Fault::Partition, Fault::Isolation, Fault::StoreAway];
-    let plan = |seed| Plan { shape: shape(seed), faulty: Duration::from_secs(30), faults: faults.clone() };
-    check("partitions", 30, plan);
+    check(Kind::Partitions, 20);
 }
 
 #[test]
 fn clocks_that_jump() {
-    let plan = |seed| Plan { shape: shape(seed), faulty: Duration::from_secs(20), faults: vec![Fault::Clock] };
-    check("clocks_that_jump", 20, plan);
+    check(Kind::Clocks, 12);
 }
 
 #[test]
 fn the_same_seed_gives_the_same_history() {
-    for seed in 0..6 {
-        let plan = Plan::everything(shape(seed));
-        let (first, second) = (run(seed, &plan), run(seed, &plan));
-        let differs = first.history.iter().zip(&second.history).find(|(a, b)| a != b);
-        assert_eq!((first.hash, differs), (second.hash, None), "seed {seed}");
-    }
+    let differ = for_each(6, |seed| {
+        let (first, second) =
+            (simulate(Kind::Everything, seed, None), simulate(Kind::Everything, seed, None));
+        assert!(first.stdout.len() > 10_000, "{first:?}");
+        (first.stdout != second.stdout).then(|| format!("{}\n{}", verdict(&first), verdict(&second)))
+    });
+    assert!(differ.is_empty(), "{}", differ.join("\n"));
 }
 
+/// Whatever breaks one of the promises is found by one of the first seeds.
 #[test]
 fn planted_bugs_are_found() {
-    let most = number("YAGURA_SIM_SEEDS").unwrap_or(60);
-    for bug in Bug::ALL {
-        let found = (0..most).find(|&seed| {
-            let plan = Plan::everything(Shape { bug: Some(bug), ..shape(seed) });
-            !run(seed, &plan).violations.is_empty()
-        });
+    let most = seeds(60).max(60);
+    let unfound = for_each(Bug::ALL.len() as u64, |number| {
+        let bug = Bug::ALL[number as usize];
+        let found = (0..most).find(|&seed| !simulate(bug.found_by(), seed, Some(bug)).status.success());
         println!("{bug:?}: found by seed {found:?}");
-        assert!(found.is_some(), "{bug:?} is not found by {most} seeds");
-    }
+        found.is_none().then(|| format!("{bug:?}"))
+    });
+    assert!(unfound.is_empty(), "not found by {most} seeds: {}", unfound.join(", "));
 }

@@ -7,15 +7,8 @@ mod membership;
 mod roles;
 
 use crate::{
-    config::Config,
-    data_dir::DataDir,
-    limits::TenantLimits,
-    reread::Reread,
-    retention::Retention,
-    server::Server,
-    starting::Starting,
-    target::Role,
-    tokens,
+    config::Config, data_dir::DataDir, limits::TenantLimits, reread::Reread, retention::Retention,
+    server::Server, starting::Starting, target::Role, tokens,
 };
 use anyhow::Context;
 use axum::Router;

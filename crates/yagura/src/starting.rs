@@ -37,8 +37,7 @@ const PATIENCE: Duration = Duration::from_millis(500);
 fn router() -> Router {
     Router::new().route("/-/healthy", get(async || "Yagura is healthy.\n")).fallback(async || {
         let later = [(header::RETRY_AFTER, "1")];
-        (StatusCode::SERVICE_UNAVAILABLE, later, "starting: the write-ahead log is being read\n")
-            .into_response()
+        (StatusCode::SERVICE_UNAVAILABLE, later, "starting; come back in a moment\n").into_response()
     })
 }
 
@@ -65,7 +64,8 @@ mod tests {
     async fn it_is_alive_then_gives_way() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let server = Server::new("http", listener, None, 10, Duration::from_secs(60), &mut Registry::default());
+        let server =
+            Server::new("http", listener, None, 10, Duration::from_secs(60), &mut Registry::default());
         let starting = Starting::serve(&server);
         assert!(ask(address, "/-/healthy").await.starts_with("HTTP/1.1 200"));
         let refused = ask(address, "/ready").await;

@@ -1,16 +1,17 @@
 //! `kill -9` during writes, again and again: what was acknowledged is there, once.
 
-use integration_tests::{Ledger, Senders, Settings, Version, Wire, now_ms};
+use integration_tests::{Balancer, Ledger, Senders, Settings, Version, Wire, now_ms};
 use std::time::Duration;
 
 const KILLS: usize = 20;
 const SERIES: usize = 10;
 
 async fn kill_often(settings: &Settings, ledgers: Vec<Ledger>) {
-    let senders = Senders::start(ledgers, Duration::from_millis(3));
+    let balancer = Balancer::default();
+    let senders = Senders::start(ledgers, &balancer, Duration::from_millis(3));
     for round in 0..KILLS {
         let mut yagura = settings.start().await;
-        senders.send_to(&[yagura.base().to_owned()]);
+        balancer.set(yagura.base());
         // Other moments each time: while groups are synced, segments cut, blocks flushed.
         tokio::time::sleep(Duration::from_millis(150 + 97 * (round as u64 % 7))).await;
         if round % 5 == 4 {
@@ -25,7 +26,7 @@ async fn kill_often(settings: &Settings, ledgers: Vec<Ledger>) {
         }
     }
     let yagura = settings.start().await;
-    senders.send_to(&[yagura.base().to_owned()]);
+    balancer.set(yagura.base());
     tokio::time::sleep(Duration::from_millis(300)).await;
     let ledgers = senders.finish().await;
     let acknowledged: usize = ledgers.iter().map(Ledger::acknowledged).sum();

@@ -123,5 +123,5 @@ impl BlockReader {
 
 /// Runs CPU work off the async threads.
 pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
-    tokio::task::spawn_blocking(work).await.map_err(|e| Error::internal(format!("a task was lost: {e}")))
+    runtime::blocking(work).await.map_err(|e| Error::internal(format!("a task was lost: {e}")))
 }

@@ -28,6 +28,7 @@ impl Tracker {
             }
         };
         tokio::select! {
+            biased;
             () = drain.cancelled() => Ok(()),
             never = followed => never,
         }
@@ -41,6 +42,7 @@ impl Tracker {
         let mut sweep = tokio::time::interval(SWEEP);
         loop {
             tokio::select! {
+                biased;
                 batch = changes.next() => {
                     let Some(batch) = batch.transpose()? else { return Ok(()) };
                     self.take_events(batch.revision, &batch.events);

@@ -40,6 +40,8 @@ struct State {
     capacity: u64,
     operations: u64,
     faults: BTreeMap<u64, Fault>,
+    /// How many syncs of files succeed before one fails.
+    good_syncs: Option<u64>,
     dead: bool,
     /// Files opened before a crash are of no use after it.
     generation: u64,
@@ -55,6 +57,7 @@ impl SimFs {
             capacity: u64::MAX,
             operations: 0,
             faults: BTreeMap::new(),
+            good_syncs: None,
             dead: false,
             generation: 0,
         };
@@ -86,10 +89,16 @@ impl SimFs {
         state.faults.insert(at, fault);
     }
 
+    /// Makes the sync of a file fail that comes after so many others from now.
+    pub fn fail_sync_in(&self, syncs: u64) {
+        self.state.lock().good_syncs = Some(syncs);
+    }
+
     /// Nothing is to fail any more, and there is space.
     pub fn heal(&self) {
         let mut state = self.state.lock();
         state.faults.clear();
+        state.good_syncs = None;
         state.capacity = u64::MAX;
     }
 
@@ -125,6 +134,7 @@ impl SimFs {
         }
         state.live = state.durable.clone();
         state.faults.clear();
+        state.good_syncs = None;
         state.dead = false;
         state.generation += 1;
     }
@@ -314,7 +324,10 @@ impl File for SimFile {
 
     fn sync_data(&self) -> io::Result<()> {
         let state = &mut *self.state()?;
-        match state.step()? {
+        let fault = state.step()?;
+        let fails = state.good_syncs == Some(0);
+        state.good_syncs = state.good_syncs.and_then(|left| left.checked_sub(1));
+        match fault.or(fails.then_some(Fault::Io)) {
             None | Some(Fault::NoSpace) => {
                 state.inodes[self.inode].sync();
                 Ok(())

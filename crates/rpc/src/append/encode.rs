@@ -1,6 +1,6 @@
 //! Writes the wanted part of a batch of metrics, straight into the message's bytes.
 
-use super::{column, selected};
+use super::{column, pick, put};
 use crate::{
     convert,
     proto::{
@@ -20,9 +20,7 @@ const PAGE_HISTOGRAMS: usize = 1024;
 
 /// An `AppendRequest` with what `which` selects.
 pub fn encode_append(batch: &WriteBatch, which: &Wanted) -> Result<Bytes> {
-    let series: Vec<&BatchSeries> = selected(which, batch.series.len())
-        .map(|at| batch.series.get(at).ok_or_else(|| Error::internal("no such series in the batch")))
-        .collect::<Result<_>>()?;
+    let series = pick(&batch.series, which)?;
     let counts = |range: fn(&BatchSeries) -> &Range<u32>| -> Vec<u32> {
         series.iter().map(|s| range(s).end.saturating_sub(range(s).start)).collect()
     };
@@ -33,26 +31,23 @@ pub fn encode_append(batch: &WriteBatch, which: &Wanted) -> Result<Bytes> {
     }
     let mut out = Vec::with_capacity(64 + 17 * series.len() + 16 * samples);
     column(1, 16 * series.len(), &mut out);
-    series.iter().for_each(|s| out.extend_from_slice(&s.key.0.to_le_bytes()));
+    put(series.len(), series.iter().map(|s| s.key.0.to_le_bytes()), &mut out);
+    let runs = runs_of(&batch.samples, series.iter().map(|s| &s.samples))?;
     column(3, 8 * samples, &mut out);
-    for s in &series {
-        slice(&batch.samples, &s.samples)?
-            .iter()
-            .for_each(|s| out.extend_from_slice(&s.timestamp.to_le_bytes()));
-    }
+    runs.iter().for_each(|run| put(run.len(), run.iter().map(|s| s.timestamp.to_le_bytes()), &mut out));
     column(4, 8 * samples, &mut out);
-    for s in &series {
-        slice(&batch.samples, &s.samples)?.iter().for_each(|s| out.extend_from_slice(&s.value.to_le_bytes()));
-    }
+    runs.iter().for_each(|run| put(run.len(), run.iter().map(|s| s.value.to_le_bytes()), &mut out));
     let mut rest = AppendRequest { sample_counts, ..AppendRequest::default() };
     if series.iter().any(|s| !s.histograms.is_empty()) {
         rest.histogram_counts = counts(|s| &s.histograms);
-        rest.histograms = histogram_pages(&batch.histograms, &series)?;
+        for run in runs_of(&batch.histograms, series.iter().map(|s| &s.histograms))? {
+            put_pages(run, &mut rest.histograms);
+        }
     }
     if series.iter().any(|s| !s.exemplars.is_empty()) {
         rest.exemplar_counts = counts(|s| &s.exemplars);
-        for s in &series {
-            rest.exemplars.extend(slice(&batch.exemplars, &s.exemplars)?.iter().map(convert::exemplar_out));
+        for run in runs_of(&batch.exemplars, series.iter().map(|s| &s.exemplars))? {
+            rest.exemplars.extend(run.iter().map(convert::exemplar_out));
         }
     }
     match which {
@@ -76,19 +71,18 @@ fn metadata(entry: &service_api::MetadataEntry) -> MetadataEntry {
     MetadataEntry { metric: entry.metric.clone(), metadata: Some(metadata) }
 }
 
-/// Histograms of series that lie side by side in the batch share pages.
-fn histogram_pages(all: &[HistogramSample], series: &[&BatchSeries]) -> Result<Vec<HistogramPage>> {
-    let mut pages = Vec::new();
-    let mut run = 0..0;
-    for range in series.iter().map(|s| &s.histograms).filter(|range| !range.is_empty()) {
+/// The entries of several series, those that lie side by side in the batch as one.
+fn runs_of<'a, 'b, T>(all: &'a [T], ranges: impl Iterator<Item = &'b Range<u32>>) -> Result<Vec<&'a [T]>> {
+    let (mut runs, mut run) = (Vec::new(), 0..0);
+    for range in ranges.filter(|range| !range.is_empty()) {
         if range.start != run.end {
-            put_pages(slice(all, &run)?, &mut pages);
+            runs.push(slice(all, &run)?);
             run.start = range.start;
         }
         run.end = range.end;
     }
-    put_pages(slice(all, &run)?, &mut pages);
-    Ok(pages)
+    runs.push(slice(all, &run)?);
+    Ok(runs)
 }
 
 fn put_pages(mut run: &[HistogramSample], pages: &mut Vec<HistogramPage>) {

@@ -3,7 +3,7 @@
 use super::{
     NoLabels, column,
     encode::slice,
-    selected,
+    pick, put,
     unpack::{Ranges, keys, wanted},
 };
 use crate::{
@@ -17,11 +17,10 @@ use service_api::{BatchStream, Error, LogBatch, LogEntry, Result, TextSpan, Want
 /// An `AppendLogsRequest` with what `which` selects.
 pub fn encode_append_logs(batch: &LogBatch, which: &Wanted) -> Result<Bytes> {
     let mut rest = AppendLogsRequest::default();
-    let mut streams: Vec<(&BatchStream, &[LogEntry])> = Vec::new();
-    for at in selected(which, batch.streams.len()) {
-        let stream = batch.streams.get(at).ok_or_else(|| Error::internal("no such stream in the batch"))?;
-        streams.push((stream, slice(&batch.entries, &stream.entries)?));
-    }
+    let streams: Vec<(&BatchStream, &[LogEntry])> = pick(&batch.streams, which)?
+        .into_iter()
+        .map(|stream| Ok((stream, slice(&batch.entries, &stream.entries)?)))
+        .collect::<Result<_>>()?;
     let entries = || streams.iter().flat_map(|(_, entries)| *entries);
     rest.entry_counts = streams.iter().map(|(_, entries)| entries.len() as u32).collect();
     rest.line_lengths = entries().map(|entry| batch.line(entry).len() as u32).collect();
@@ -42,9 +41,9 @@ pub fn encode_append_logs(batch: &LogBatch, which: &Wanted) -> Result<Bytes> {
     let text: usize = lengths.map(|len| *len as usize).sum();
     let mut out = Vec::with_capacity(64 + 18 * streams.len() + 8 * lines + text + rest.encoded_len());
     column(1, 16 * streams.len(), &mut out);
-    streams.iter().for_each(|(stream, _)| out.extend_from_slice(&stream.key.0.to_le_bytes()));
+    put(streams.len(), streams.iter().map(|(stream, _)| stream.key.0.to_le_bytes()), &mut out);
     column(3, 8 * lines, &mut out);
-    entries().for_each(|entry| out.extend_from_slice(&entry.timestamp.to_le_bytes()));
+    put(lines, entries().map(|entry| entry.timestamp.to_le_bytes()), &mut out);
     column(5, text, &mut out);
     entries().for_each(|entry| out.extend_from_slice(batch.line(entry)));
     if !rest.metadata_lengths.is_empty() {

@@ -203,6 +203,7 @@ impl<R> Answer<R> {
 
 async fn until_canceled<T>(ctx: &ReadContext, work: impl Future<Output = Result<T>>) -> Result<T> {
     tokio::select! {
+        biased;
         result = work => result,
         () = ctx.cancel.cancelled() => {
             ctx.check()?;

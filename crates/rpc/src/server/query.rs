@@ -62,7 +62,7 @@ where
 
 /// Runs what computes for long where it holds nobody up.
 pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-    let done = tokio::task::spawn_blocking(work).await;
+    let done = runtime::blocking(work).await;
     done.unwrap_or_else(|_| Err(Error::internal("the work for an answer broke off")))
 }
 

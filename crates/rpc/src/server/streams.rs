@@ -104,6 +104,7 @@ impl Selection {
         let next = tokio::time::timeout(self.place.idle, next_request(&mut self.requests));
         let next = async { next.await.map_err(|_| Error::unavailable("the selection was not used"))? };
         tokio::select! {
+            biased;
             request = self.query.within(next) => request,
             () = self.drain.cancelled() => Err(Error::unavailable("the process is about to end")),
         }

@@ -26,7 +26,14 @@ impl PageStore for Store {
 }
 
 fn page(start: Nanos, data: PageData) -> LogPage {
-    LogPage { range: NanoRange::new(start, start + 5), lines: 1, text_bytes: 4, stored_bytes: 0, origin: 0, data }
+    LogPage {
+        range: NanoRange::new(start, start + 5),
+        lines: 1,
+        text_bytes: 4,
+        stored_bytes: 0,
+        origin: 0,
+        data,
+    }
 }
 
 #[tokio::test]

@@ -32,7 +32,12 @@ impl QuorumOfRequests {
 
 #[async_trait]
 impl Ingest for QuorumOfRequests {
-    async fn append(&self, tenant: &TenantId, batch: Arc<WriteBatch>, which: Wanted) -> Result<AppendOutcome> {
+    async fn append(
+        &self,
+        tenant: &TenantId,
+        batch: Arc<WriteBatch>,
+        which: Wanted,
+    ) -> Result<AppendOutcome> {
         let id = Arc::as_ptr(&batch).addr();
         // Held, so that no other batch gets its address meanwhile.
         let result = self.inner.append(tenant, Arc::clone(&batch), which).await;

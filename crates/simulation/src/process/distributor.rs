@@ -11,13 +11,13 @@ use hash_ring::Member;
 use service_api::IngestAll;
 use std::sync::Arc;
 
-pub async fn live(world: &World, host: &Host) -> Result<(), String> {
+pub async fn live(world: &Arc<World>, host: &Host) -> Result<(), String> {
     let mut life = Life::new(world, host);
     let mut config = ring_config(world, host);
     if world.has(Bug::AcknowledgeAtOne) {
         config.replication_factor = 1;
     }
-    let ring = life.ring(host, INGESTERS, &config);
+    let ring = life.ring(world, host, INGESTERS, &config);
     let distributors = world.shape.distributors;
     let dependencies = Dependencies {
         ring,
@@ -35,7 +35,7 @@ pub async fn live(world: &World, host: &Host) -> Result<(), String> {
     workload::send(world, host, &distributor, life.seed).await
 }
 
-fn connect(world: &World, life: &Life) -> Connect {
+fn connect(world: &Arc<World>, life: &Life) -> Connect {
     let pool = Arc::clone(&life.pool);
     if world.has(Bug::QuorumOfRequests) {
         let done = Arc::default();

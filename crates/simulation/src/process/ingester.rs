@@ -38,7 +38,8 @@ pub async fn live(world: &World, host: &Host) -> Result<(), String> {
     let member = Lifecycler::new(kv, INGESTERS, &config, disk, clock, &RingMetrics::default());
     let mut heads: Arc<dyn Source> = ingester.clone();
     if too_early {
-        heads = Arc::new(BuggySource { inner: heads, empty_until: Some(Instant::now() + replay), deaf: false });
+        heads =
+            Arc::new(BuggySource { inner: heads, empty_until: Some(Instant::now() + replay), deaf: false });
     }
     let services = services(&mut life, &ingester, heads);
     let connections = net::incoming().await.map_err(|error| error.to_string())?;

@@ -19,7 +19,7 @@ use service_api::Source;
 use std::{sync::Arc, time::Duration};
 use tokio::time::sleep;
 
-pub async fn live(world: &World, host: &Host) -> Result<(), String> {
+pub async fn live(world: &Arc<World>, host: &Host) -> Result<(), String> {
     let mut life = Life::new(world, host);
     let blocks = Arc::new(BlocksReader::new(Arc::clone(&life.manifests), &BlockCacheConfig::default()));
     let querier = querier(world, host, &mut life, &blocks);
@@ -35,7 +35,7 @@ pub async fn live(world: &World, host: &Host) -> Result<(), String> {
     workload::ask(world, host, &querier).await
 }
 
-fn querier(world: &World, host: &Host, life: &mut Life, blocks: &Arc<BlocksReader>) -> Querier {
+fn querier(world: &Arc<World>, host: &Host, life: &mut Life, blocks: &Arc<BlocksReader>) -> Querier {
     let metrics = QuerierMetrics::register(&mut life.registry);
     let mut config = ring_config(world, host);
     if world.has(Bug::OneMissingTooMany) {
@@ -49,7 +49,7 @@ fn querier(world: &World, host: &Host, life: &mut Life, blocks: &Arc<BlocksReade
         recent = Arc::new(BuggySource { inner: recent, empty_until: None, deaf: true });
     }
     let queriers = RingConfig { replication_factor: 2, ..ring_config(world, host) };
-    let queriers = life.ring(host, QUERIERS, &queriers);
+    let queriers = life.ring(world, host, QUERIERS, &queriers);
     let pool = Arc::clone(&life.pool);
     let clients = BlockClients::new(Arc::clone(blocks), move |member: &Member, signal, blocks| {
         pool.blocks(&member.address, signal, blocks)
@@ -61,8 +61,8 @@ fn querier(world: &World, host: &Host, life: &mut Life, blocks: &Arc<BlocksReade
     Querier::new(recent, Arc::new(blocks), metrics)
 }
 
-fn ingesters(world: &World, host: &Host, life: &Life, config: RingConfig) -> ViewSource {
-    let ring = life.ring(host, INGESTERS, &config);
+fn ingesters(world: &Arc<World>, host: &Host, life: &Life, config: RingConfig) -> ViewSource {
+    let ring = life.ring(world, host, INGESTERS, &config);
     if !world.has(Bug::EmptyRingBelieved) {
         return Arc::new(move || ring.view());
     }

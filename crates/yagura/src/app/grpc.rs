@@ -56,7 +56,8 @@ impl Grpc {
         }
         services = services.reader(ReaderDeps {
             heads: ingester.map(|ingester| Arc::clone(ingester) as Arc<dyn Source>),
-            blocks: reads.map(|reads| Arc::new(LocalBlocks(Arc::clone(&reads.blocks))) as Arc<dyn BlockSources>),
+            blocks: reads
+                .map(|reads| Arc::new(LocalBlocks(Arc::clone(&reads.blocks))) as Arc<dyn BlockSources>),
             limits: Arc::clone(&shared.limits),
             // The heads say it themselves.
             listed: Arc::new(|_, _| 0),

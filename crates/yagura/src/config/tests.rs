@@ -75,7 +75,7 @@ fn values_that_do_not_fit_are_named_with_what_is_wanted() {
         ),
         (
             "target=ingester",
-            "target: \"ingester\": this version runs every role in one process: the only target is \"all\" (--set)",
+            "target: \"ingester\": a process that is not everything needs ring.store: etcd to find the others (--set)",
         ),
         ("log.level=loud", "log.level: \"loud\": not a level: error, warn, info, debug or trace (--set)"),
         ("bucket.url=gs://x", "bucket.url: \"gs://x\": neither file:FOLDER nor s3://BUCKET (--set)"),
