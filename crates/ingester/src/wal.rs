@@ -87,12 +87,14 @@ pub struct ReplayReport {
     pub end: Position,
 }
 
+type TellAtOnce = fn(Vec<Told>) -> bool;
+
 /// The write-ahead log of one ingester. Dropping it closes it, without waiting for the threads.
 pub struct Wal {
     shared: Arc<Shared>,
     queue_bytes: usize,
     /// The writer, if it has no thread.
-    inline: Option<Mutex<Writer<fn(Vec<Told>) -> bool>>>,
+    inline: Option<Mutex<Writer<TellAtOnce>>>,
 }
 
 impl Wal {
@@ -111,7 +113,7 @@ impl Wal {
         match config.threads {
             Threads::Own => wal.start(config, clock, end).map_err(|error| WalError::io(dir, error))?,
             Threads::Inline => {
-                let tell: fn(Vec<Told>) -> bool = applier::at_once;
+                let tell: TellAtOnce = applier::at_once;
                 wal.inline = Some(Mutex::new(Writer::new(wal.shared.clone(), config, clock, end, tell)));
             }
         }

@@ -22,15 +22,21 @@ pub struct IngesterClient {
     peer: Arc<Peer>,
     /// What is read; none is the ingester's heads. With blocks, it is a querier, and only read from.
     blocks: Option<Blocks>,
+    /// Whose data is to be read; empty if nobody minds.
+    disk: Arc<str>,
 }
 
 impl IngesterClient {
     pub(crate) fn new(peer: Arc<Peer>) -> Self {
-        Self { peer, blocks: None }
+        Self { peer, blocks: None, disk: Arc::default() }
     }
 
     pub(crate) fn of_blocks(peer: Arc<Peer>, blocks: Blocks) -> Self {
-        Self { peer, blocks: Some(blocks) }
+        Self { peer, blocks: Some(blocks), disk: Arc::default() }
+    }
+
+    pub(crate) fn of_disk(peer: Arc<Peer>, disk: &str) -> Self {
+        Self { peer, blocks: None, disk: disk.into() }
     }
 
     pub fn address(&self) -> &str {

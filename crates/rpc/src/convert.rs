@@ -167,3 +167,6 @@ pub fn tenant_in(metadata: &tonic::metadata::MetadataMap) -> Result<TenantId> {
 
 /// The metadata that names the tenant of a request.
 pub const TENANT: &str = "x-scope-orgid";
+
+/// The disk whose data is asked for: an answer from another one would lack what is lost.
+pub const DISK: &str = "x-yagura-disk";

@@ -83,6 +83,11 @@ impl Pool {
         Arc::new(IngesterClient::new(self.peer(address)))
     }
 
+    /// As `ingester`, but what is read is the data of this disk: one that has another by now refuses.
+    pub fn ingester_on(&self, address: &str, disk: &str) -> Arc<IngesterClient> {
+        Arc::new(IngesterClient::of_disk(self.peer(address), disk))
+    }
+
     /// The given blocks of `signal`, as the querier at `address` reads them.
     pub fn blocks(&self, address: &str, signal: Signal, blocks: Vec<BlockMeta>) -> Arc<dyn Source> {
         Arc::new(IngesterClient::of_blocks(self.peer(address), convert::blocks_out(signal, &blocks)))

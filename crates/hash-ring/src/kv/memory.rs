@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 use runtime::Clock;
 use std::{
     fmt,
+    pin::pin,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -16,7 +17,7 @@ use std::{
     time::Duration,
 };
 use store::Store;
-use tokio::sync::watch;
+use tokio::sync::Notify;
 
 pub use store::{KvStats, Snapshot};
 
@@ -32,13 +33,13 @@ struct Shared {
     /// One for all hosts, simulated ones too: leases are the store's own business.
     clock: Arc<dyn Clock>,
     store: Mutex<Store>,
-    /// Told at each change that watchers may care about.
-    changed: watch::Sender<()>,
+    /// Told at each change that watchers may care about, in the order in which they came.
+    changed: Notify,
 }
 
 impl MemoryKv {
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        let shared = Shared { clock, store: Mutex::default(), changed: watch::Sender::new(()) };
+        let shared = Shared { clock, store: Mutex::default(), changed: Notify::new() };
         Self { shared: Arc::new(shared), cut_off: Arc::default() }
     }
 
@@ -50,7 +51,7 @@ impl MemoryKv {
     /// Cuts this host off from the store, or lets it back.
     pub fn cut_off(&self, cut_off: bool) {
         self.cut_off.store(cut_off, Ordering::SeqCst);
-        self.shared.changed.send_replace(());
+        self.shared.changed.notify_waiters();
     }
 
     /// Takes the store away from everybody, or brings it back as it was. As etcd does when it has
@@ -58,7 +59,7 @@ impl MemoryKv {
     pub fn set_away(&self, away: bool) {
         let now = self.shared.clock.monotonic();
         self.shared.store.lock().set_away(away, now);
-        self.shared.changed.send_replace(());
+        self.shared.changed.notify_waiters();
     }
 
     /// What a backup holds.
@@ -89,7 +90,7 @@ impl MemoryKv {
         store.expire(self.shared.clock.monotonic());
         let result = work(&mut store);
         if store.position() != before {
-            self.shared.changed.send_replace(());
+            self.shared.changed.notify_waiters();
         }
         result
     }
@@ -106,7 +107,8 @@ impl MemoryKv {
     /// The next changes for a watcher, waiting for them.
     async fn next(&self, watcher: &mut Watcher) -> Result<Batch, KvError> {
         loop {
-            watcher.changed.borrow_and_update();
+            let mut changed = pin!(self.shared.changed.notified());
+            changed.as_mut().enable();
             let (batch, expiry) = self.reach(|store| {
                 if store.epoch() != watcher.epoch {
                     return Err(KvError::Unavailable("the connection broke".into()));
@@ -122,7 +124,7 @@ impl MemoryKv {
             let expires = tokio::time::sleep(left.unwrap_or(Duration::MAX).max(Duration::from_millis(1)));
             tokio::select! {
                 biased;
-                _ = watcher.changed.changed() => {}
+                () = changed => {}
                 () = expires, if left.is_some() => {}
             }
         }
@@ -133,7 +135,6 @@ struct Watcher {
     prefix: String,
     from: i64,
     epoch: u64,
-    changed: watch::Receiver<()>,
 }
 
 #[async_trait]
@@ -148,8 +149,7 @@ impl Kv for MemoryKv {
 
     async fn watch(&self, prefix: &str, from: i64) -> Result<Watch, KvError> {
         let epoch = self.reach(|store| Ok(store.epoch()))?;
-        let changed = self.shared.changed.subscribe();
-        let watcher = Watcher { prefix: prefix.into(), from, epoch, changed };
+        let watcher = Watcher { prefix: prefix.into(), from, epoch };
         let batches = stream::unfold(Some((self.clone(), watcher)), async |state| {
             let (kv, mut watcher) = state?;
             match kv.next(&mut watcher).await {

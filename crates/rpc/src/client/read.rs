@@ -85,7 +85,7 @@ impl IngesterClient {
         mut each: impl FnMut(R) -> Result<()> + Send,
     ) -> Result<Vec<String>> {
         let body = Bytes::from(request.encode_to_vec());
-        let mut answer = self.peer.read::<R>(method, ctx, stream::iter([body])).await?;
+        let mut answer = self.peer.read::<R>(method, ctx, &self.disk, stream::iter([body])).await?;
         let mut warnings = Vec::new();
         loop {
             let mut frame = answer.more(ctx).await?;

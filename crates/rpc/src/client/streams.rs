@@ -40,7 +40,8 @@ impl LogsReader for IngesterClient {
         let first = SelectStreamsRequest { selection: Some(selection), pages: None };
         let (requests, later) = mpsc::channel::<Bytes>(1);
         let messages = stream::iter([Bytes::from(first.encode_to_vec())]).chain(ReceiverStream::new(later));
-        let mut answer = self.peer.read::<SelectStreamsResponse>(&SELECT_STREAMS, ctx, messages).await?;
+        let mut answer =
+            self.peer.read::<SelectStreamsResponse>(&SELECT_STREAMS, ctx, &self.disk, messages).await?;
         let mut listing = Listing { streams: Vec::new(), pages: 0, held: ctx.budget.reserve(0)? };
         let mut warnings = Vec::new();
         loop {

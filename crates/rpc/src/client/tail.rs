@@ -27,7 +27,7 @@ impl LogsTail for IngesterClient {
         tokio::spawn(async move {
             let forward = async {
                 let mut answer =
-                    peer.read::<TailResponse>(&TAIL, &ctx, stream::iter([request.into()])).await?;
+                    peer.read::<TailResponse>(&TAIL, &ctx, "", stream::iter([request.into()])).await?;
                 while let Some(message) = answer.next(&ctx).await? {
                     if items.send(item(message)?).await.is_err() {
                         break;

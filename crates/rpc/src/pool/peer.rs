@@ -1,7 +1,13 @@
 //! One peer: its connection, and what bounds the calls to it.
 
 use super::{Shared, dial::Dial};
-use crate::{MAX_MESSAGE_BYTES, codec::ClientCodec, convert::TENANT, status::from_status, trace};
+use crate::{
+    MAX_MESSAGE_BYTES,
+    codec::ClientCodec,
+    convert::{DISK, TENANT},
+    status::from_status,
+    trace,
+};
 use bytes::Bytes;
 use futures::Stream;
 use http::uri::PathAndQuery;
@@ -130,17 +136,24 @@ impl Peer {
         self.shared.metrics.observe(method.name, call.instrument(span)).await
     }
 
-    /// A read: messages there, messages back. It ends when the query is canceled.
+    /// A read: messages there, messages back, of the data of `disk` if one is named. It ends when the query is
+    /// canceled.
     pub async fn read<R: Message + Default + 'static>(
         self: &Arc<Self>,
         method: &'static Method,
         ctx: &ReadContext,
+        disk: &str,
         requests: impl Stream<Item = Bytes> + Send + 'static,
     ) -> Result<Answer<R>> {
         let full = |_| Error::unavailable(format!("{}: too many reads under way", self.address));
         let permit = Arc::clone(&self.reads).try_acquire_owned().map_err(full)?;
         let span = trace::client_span(method.name, &self.address);
-        let request = self.request(requests, Some(&ctx.tenant), &span)?;
+        let mut request = self.request(requests, Some(&ctx.tenant), &span)?;
+        if !disk.is_empty() {
+            let disk = AsciiMetadataValue::try_from(disk);
+            let disk = disk.map_err(|_| Error::internal("a disk's name that is not ASCII"))?;
+            request.metadata_mut().insert(DISK, disk);
+        }
         let call = async {
             let mut grpc = self.grpc().await?;
             let path = PathAndQuery::from_static(method.path);

@@ -7,7 +7,7 @@ use super::{
     streams::{self, Selections},
 };
 use crate::{
-    convert::{self, bad, tenant_in},
+    convert::{self, DISK, bad, tenant_in},
     metrics::Metrics,
     proto::{
         model as words,
@@ -26,7 +26,10 @@ use prost::Message;
 use service_api::{Error, LimitsSource, MetricsReader, Result, Source, StreamsRequest};
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
-use tonic::{Request, Response, Status, Streaming, metadata::MetadataMap};
+use tonic::{
+    Request, Response, Status, Streaming,
+    metadata::{MetadataMap, MetadataValue},
+};
 
 /// Who reads given blocks.
 pub trait BlockSources: Send + Sync {
@@ -47,6 +50,8 @@ pub struct ReaderDeps {
 
 pub struct ReaderService {
     deps: ReaderDeps,
+    /// Whose data the heads are; empty if that is not known.
+    disk: String,
     selections: Selections,
     metrics: Arc<Metrics>,
     drain: CancellationToken,
@@ -57,14 +62,20 @@ type Messages<T> = BoxStream<'static, Result<T, Status>>;
 impl ReaderService {
     pub fn new(
         deps: ReaderDeps,
+        disk: String,
         config: &ServerConfig,
         metrics: Arc<Metrics>,
         drain: CancellationToken,
     ) -> Self {
-        Self { deps, selections: Selections::new(config), metrics, drain }
+        Self { deps, disk, selections: Selections::new(config), metrics, drain }
     }
 
     fn query(&self, metadata: &MetadataMap) -> Result<Query> {
+        let other =
+            |disk: &MetadataValue<_>| !self.disk.is_empty() && disk.as_bytes() != self.disk.as_bytes();
+        if metadata.get(DISK).is_some_and(other) {
+            return Err(Error::unavailable("what is asked for was on a disk that is gone"));
+        }
         Ok(Query::new(&*self.deps.limits, tenant_in(metadata)?))
     }
 

@@ -13,6 +13,7 @@ use tokio_stream::wrappers::UnboundedReceiverStream;
 use tokio_util::sync::CancellationToken;
 
 pub const ADDRESS: &str = "peer:1";
+pub const DISK: &str = "01DISK";
 
 pub struct Net {
     pub fake: Arc<Fake>,
@@ -63,6 +64,7 @@ impl Net {
         let (ready, listed) = (Arc::clone(&fake), Arc::clone(&fake));
         let services = Services::new(settings.server, drain.clone(), clock, &mut Registry::default())
             .ingester(fake.clone(), fake.clone())
+            .disk(DISK.into())
             .reader(ReaderDeps {
                 heads: Some(fake.clone()),
                 blocks: Some(fake.clone()),

@@ -2,7 +2,7 @@
 
 use super::{
     fake::{Fake, Numbers, Open, Plain, encoded, labels, one_line, page},
-    net::{ADDRESS, Net, Settings},
+    net::{ADDRESS, DISK, Net, Settings},
 };
 use crate::ServerConfig;
 use block_store::{BlockMeta, Ulid};
@@ -62,6 +62,17 @@ async fn series_come_with_what_the_process_had_listed() {
     assert_eq!(ctx.budget.used(), 0);
     let poor = ReadContext::new(ctx.tenant.clone(), 10_000);
     assert_eq!(select(&*ingester, &poor).await.err().map(|e| e.code), Some(Code::Unprocessable));
+}
+
+#[tokio::test]
+async fn a_reader_that_wants_the_data_of_another_disk_is_refused() {
+    let net = Net::new(Settings::default());
+    let lost = net.pool.ingester_on(ADDRESS, "01ERASED");
+    assert_eq!(select(&*lost, &context()).await.err().map(|e| e.code), Some(Code::Unavailable));
+    let request = StreamsRequest { matchers: vec![], range: NanoRange::ALL };
+    let streams = LogsReader::select(&*lost, &context(), &request).await;
+    assert_eq!(streams.err().map(|e| e.code), Some(Code::Unavailable));
+    assert!(select(&*net.pool.ingester_on(ADDRESS, DISK), &context()).await.is_ok());
 }
 
 #[tokio::test]

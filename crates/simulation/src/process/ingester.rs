@@ -30,8 +30,9 @@ pub async fn live(world: &World, host: &Host) -> Result<(), String> {
         sleep(replay).await;
     }
     let ingester = start(world, host, &mut life)?;
-    let id = if world.has(Bug::ErasedDiskUntold) { "disk".into() } else { ingester.disk_id().to_string() };
-    let disk = Disk { id, holds_data: ingester.holds_data() };
+    let id =
+        if world.has(Bug::ErasedDiskUntold) { String::from("disk") } else { ingester.disk_id().to_string() };
+    let disk = Disk { id: id.clone(), holds_data: ingester.holds_data() };
     let config = ring_config(world, host);
     let kv = Arc::new(host.kv.clone());
     let clock = Arc::clone(&life.clock);
@@ -41,7 +42,7 @@ pub async fn live(world: &World, host: &Host) -> Result<(), String> {
         heads =
             Arc::new(BuggySource { inner: heads, empty_until: Some(Instant::now() + replay), deaf: false });
     }
-    let services = services(&mut life, &ingester, heads);
+    let services = services(&mut life, &ingester, &id, heads);
     let connections = net::incoming().await.map_err(|error| error.to_string())?;
     let serving = tokio::spawn(async move { services.serve(connections).await });
     let keeping = tokio::spawn({
@@ -90,7 +91,7 @@ fn ids(life: &Life) -> NewId {
     })
 }
 
-fn services(life: &mut Life, ingester: &Arc<Ingester>, heads: Arc<dyn Source>) -> Services {
+fn services(life: &mut Life, ingester: &Arc<Ingester>, disk: &str, heads: Arc<dyn Source>) -> Services {
     let manifests = Arc::clone(&life.manifests);
     let deps = ReaderDeps {
         heads: Some(heads),
@@ -101,6 +102,7 @@ fn services(life: &mut Life, ingester: &Arc<Ingester>, heads: Arc<dyn Source>) -
     let clock = Arc::clone(&life.clock);
     Services::new(ServerConfig::default(), life.drain.clone(), clock, &mut life.registry)
         .ingester(ingester.clone(), ingester.clone())
+        .disk(disk.into())
         .reader(deps)
         .health(|| true)
 }

@@ -42,7 +42,7 @@ fn querier(world: &Arc<World>, host: &Host, life: &mut Life, blocks: &Arc<Blocks
         config.replication_factor = 5;
     }
     let pool = Arc::clone(&life.pool);
-    let connect: Connect = Arc::new(move |member| pool.ingester(&member.address));
+    let connect: Connect = Arc::new(move |member| pool.ingester_on(&member.address, &member.disk));
     let mut recent: Arc<dyn Source> =
         Arc::new(ReplicatedReader::new(ingesters(world, host, life, config), connect, metrics.clone()));
     if world.has(Bug::OldManifest) {

@@ -52,7 +52,8 @@ impl Grpc {
         let mut services =
             Services::new(ServerConfig::default(), drain.clone(), clock, registry).health(|| true);
         if let Some(ingester) = ingester {
-            services = services.ingester(ingester.clone(), ingester.clone());
+            let disk = ingester.disk_id().to_string();
+            services = services.ingester(ingester.clone(), ingester.clone()).disk(disk);
         }
         services = services.reader(ReaderDeps {
             heads: ingester.map(|ingester| Arc::clone(ingester) as Arc<dyn Source>),

@@ -101,7 +101,7 @@ pub fn reads(
     let (pool, is_here, local) = (Arc::clone(&cluster.pool), cluster.is_here(), here.clone());
     let connect: querier::Connect = Arc::new(move |member| match &local {
         Some(ingester) if is_here(member) => Arc::clone(ingester) as Arc<dyn Source>,
-        _ => pool.ingester(&member.address),
+        _ => pool.ingester_on(&member.address, &member.disk),
     });
     let recent = Arc::new(ReplicatedReader::new(Arc::clone(&view), connect, metrics.clone()));
     let (pool, is_here) = (Arc::clone(&cluster.pool), cluster.is_here());
