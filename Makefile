@@ -3,14 +3,15 @@
 CARGO ?= cargo
 ARGS ?=
 
-.PHONY: help run build test cluster sim soak check lint tools docs clean
+.PHONY: help run build test cluster sim soak cost check lint tools docs clean
 
 help:
 	@echo "make run      build and serve on 127.0.0.1:9009, data in ./data (ARGS='--set log.level=debug')"
-	@echo "make test     every test, real Prometheus included; brings what they need into target/tools"
+	@echo "make test     every test, clusters and simulations too; brings what they need into target/tools"
 	@echo "make cluster  break a cluster of real processes in every way that there is a test for"
-	@echo "make sim      simulate a cluster that fails in every way (SEEDS=100)"
+	@echo "make sim      simulate a cluster that fails in every way (SEEDS=1000)"
 	@echo "make soak     the long versions of the tests that break clusters"
+	@echo "make cost     compare a cluster's CPU seconds with one process's (YARDSTICK=the load generator)"
 	@echo "make check    format, clippy, and the tests that start no server"
 	@echo "make docs     write docs/configuration.md anew"
 	@echo "make clean    remove what was built"
@@ -21,17 +22,14 @@ build: needs-compiler
 run: build
 	target/release/yagura $(ARGS)
 
-# A cluster of real processes in every run: all of it killed, a disk erased, an ingester down while blocks are
-# flushed, repeats and disorder, requests without a token. `make cluster` runs the rows that take longer, too.
-CLUSTERS = compare row_2_ row_6_ row_18_ row_30_
-
 test: needs-compiler tools
 	$(CARGO) test --workspace --lib --bins --tests --no-fail-fast
-	$(CARGO) test --workspace --test cluster -- $(CLUSTERS)
+	$(CARGO) test --workspace --test cluster
+	$(CARGO) test --workspace --test seeds
 
 cluster: needs-compiler tools
 	$(CARGO) test --workspace --bins --no-run
-	$(CARGO) test --workspace --test cluster
+	$(CARGO) test --workspace --test cluster -- --nocapture
 
 # With the real numbers of runs and minutes.
 soak: needs-compiler tools
@@ -39,9 +37,13 @@ soak: needs-compiler tools
 	YAGURA_SOAK=1 $(CARGO) test --workspace --test cluster -- --nocapture
 
 # A simulated cluster that fails in every way, as often as SEEDS says.
-SEEDS ?= 100
+SEEDS ?= 1000
 sim: needs-compiler
 	YAGURA_SIM_SEEDS=$(SEEDS) $(CARGO) test --workspace --test seeds -- --nocapture
+
+# The CPU seconds of a cluster beside those of one process, with the load generator that YARDSTICK names.
+cost: needs-compiler tools build
+	YAGURA_BIN=$(CURDIR)/target/release/yagura $(CARGO) test --workspace --test cost -- --nocapture --test-threads 1
 
 check: lint
 	$(CARGO) test --workspace --lib --bins --tests --exclude integration-tests

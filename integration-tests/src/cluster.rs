@@ -12,7 +12,7 @@ pub use member::{Member, Role};
 pub use network::{Network, OwnNetwork, own_network};
 pub use ring::RingMember;
 
-use crate::{balancer::Balancer, http::Http, process::Ports, s3::S3, yagura::binary};
+use crate::{balancer::Balancer, http::Http, process::lasting_port, s3::S3, yagura::binary};
 use futures::future::join_all;
 use std::{
     collections::BTreeMap,
@@ -37,7 +37,6 @@ pub struct Cluster {
     pub network: Network,
     members: BTreeMap<String, Member>,
     balancers: BTreeMap<Role, Balancer>,
-    ports: Ports,
     layout: Layout,
     folder: TempDir,
     /// One cluster at a time: two cores do not carry more, and figures are to mean something.
@@ -53,14 +52,12 @@ impl Cluster {
             true => Network::namespaces(folder.path()),
             false => Network::Loopback,
         };
-        let mut ports = Ports::default();
         fs::create_dir_all(folder.path().join("s3").join(BUCKET)).unwrap();
         let s3 = S3::start(&folder.path().join("s3"), network.hub()).await;
-        let etcd = Etcd::start(&folder.path().join("etcd"), network.hub(), &mut ports).await;
+        let etcd = Etcd::start(&folder.path().join("etcd"), network.hub()).await;
         let (members, balancers) = Default::default();
         let http = layout.token.as_deref().map_or_else(Http::default, Http::with_token);
-        let mut cluster =
-            Self { http, s3, etcd, network, members, balancers, ports, layout, folder, _turn: turn };
+        let mut cluster = Self { http, s3, etcd, network, members, balancers, layout, folder, _turn: turn };
         let Layout { ingesters, distributors, queriers, .. } = cluster.layout;
         for (role, count) in
             [(Role::Ingester, ingesters), (Role::Distributor, distributors), (Role::Querier, queriers)]
@@ -90,7 +87,7 @@ impl Cluster {
         let ip = self.network.host(&name).await;
         let zones = &self.layout.zones;
         let zone = if zones.is_empty() { String::new() } else { zones[number % zones.len()].clone() };
-        let mut address = || SocketAddr::new(ip, self.ports.take(self.network.hub()));
+        let address = || SocketAddr::new(ip, lasting_port(self.network.hub()));
         let (http, grpc) = (address(), address());
         let folder = self.folder.path().join(&name);
         fs::create_dir_all(&folder).unwrap();
@@ -294,6 +291,15 @@ impl Cluster {
     pub fn resident_bytes(&self, role: Role) -> u64 {
         let of_role = self.members.values().filter(|m| m.role == role);
         of_role.filter_map(|m| m.process.as_ref()).map(crate::process::Process::resident_bytes).sum()
+    }
+
+    /// CPU seconds of all running members together.
+    pub fn cpu_seconds(&self) -> f64 {
+        self.members
+            .values()
+            .filter_map(|m| m.process.as_ref())
+            .map(crate::process::Process::cpu_seconds)
+            .sum()
     }
 
     /// The folder in which the bucket's objects lie.

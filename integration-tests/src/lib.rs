@@ -33,7 +33,7 @@ pub use ledger::{Fate, Ledger, Progress, Watch};
 pub use loki::{JSON, LogLine, LogQuery, LogStream, PROTOBUF, PUSH, push_json, push_message, push_protobuf};
 pub use mutate::mutate;
 pub use prober::{Prober, Tally};
-pub use process::{Ports, Process, free_port};
+pub use process::{Process, free_port, lasting_port};
 pub use protobuf::Message;
 pub use query::{Point, Query, Series, differences, queries};
 pub use random::Random;

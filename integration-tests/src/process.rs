@@ -5,6 +5,7 @@ use std::{
     net::{IpAddr, TcpListener},
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
+    sync::atomic::{AtomicU32, Ordering},
     time::Duration,
 };
 
@@ -59,6 +60,15 @@ impl Process {
         panic!("the process did not end within {within:?}; its log:\n{}", self.log());
     }
 
+    /// User and system CPU seconds so far.
+    pub fn cpu_seconds(&self) -> f64 {
+        const TICKS_PER_SECOND: f64 = 100.0;
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.id())).unwrap();
+        let (_, fields) = stat.rsplit_once(") ").unwrap();
+        let ticks = fields.split(' ').skip(11).take(2).map(|ticks| ticks.parse::<f64>().unwrap());
+        ticks.sum::<f64>() / TICKS_PER_SECOND
+    }
+
     /// Resident memory in bytes.
     pub fn resident_bytes(&self) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.id())).unwrap();
@@ -80,28 +90,19 @@ pub fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-/// Ports that a process can have again after a restart: below those that the system gives to outgoing
-/// connections.
-#[derive(Debug)]
-pub struct Ports(u16);
-
-impl Default for Ports {
-    fn default() -> Self {
-        Self(10_000 + (std::process::id() % 18_000) as u16)
-    }
-}
-
-impl Ports {
-    const END: u16 = 32_000;
-
-    /// A port that nobody has at `ip`; another one each time.
-    pub fn take(&mut self, ip: IpAddr) -> u16 {
-        loop {
-            self.0 += 1;
-            assert!(self.0 < Self::END, "no port is free below {}", Self::END);
-            if TcpListener::bind((ip, self.0)).is_ok() {
-                return self.0;
-            }
+/// A port that nobody has at `ip` and that a process can have again after a restart: below those that the
+/// system gives to outgoing connections. No two tests of a program get the same one, for a process that is
+/// killed for a while does not hold its own.
+pub fn lasting_port(ip: IpAddr) -> u16 {
+    const FIRST: u32 = 10_000;
+    const COUNT: u32 = 22_000;
+    static TAKEN: AtomicU32 = AtomicU32::new(0);
+    loop {
+        // Programs that run at the same time begin at different places.
+        let place = std::process::id().wrapping_mul(997).wrapping_add(TAKEN.fetch_add(1, Ordering::Relaxed));
+        let port = (FIRST + place % COUNT) as u16;
+        if TcpListener::bind((ip, port)).is_ok() {
+            return port;
         }
     }
 }

@@ -26,7 +26,10 @@ use runtime::Clock;
 use serde::{Deserialize, Serialize};
 use service_api::{IngestAll, LogsTail, Result};
 use std::{io, sync::Arc, time::Duration};
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    sync::Semaphore,
+};
 use tokio_util::sync::CancellationToken;
 use tonic::{Response, Status, metadata::MetadataMap, service::Routes, transport::Server};
 use tracing::Instrument;
@@ -35,6 +38,8 @@ use tracing::Instrument;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ServerConfig {
+    /// Connections that are open at once; further ones wait.
+    pub max_connections: u32,
     /// Bytes of appends in memory; beyond it they are refused.
     pub max_append_bytes: u64,
     /// Calls on one connection at once; further ones wait at the caller.
@@ -47,7 +52,13 @@ pub struct ServerConfig {
 
 impl Default for ServerConfig {
     fn default() -> Self {
-        Self { max_append_bytes: 128 << 20, max_streams: 2048, max_selections: 1024, selection_idle: 60 }
+        Self {
+            max_connections: 4096,
+            max_append_bytes: 128 << 20,
+            max_streams: 2048,
+            max_selections: 1024,
+            selection_idle: 60,
+        }
     }
 }
 
@@ -124,7 +135,8 @@ impl Services {
     where
         IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let incoming = incoming.map(|io| Ok::<_, io::Error>(incoming::Connection(io)));
+        let room = Arc::new(Semaphore::new(self.config.max_connections as usize));
+        let incoming = incoming.then(move |io| incoming::Connection::admit(io, Arc::clone(&room)));
         let serve = Server::builder()
             .max_concurrent_streams(self.config.max_streams)
             .http2_keepalive_interval(Some(KEEP_ALIVE))

@@ -22,7 +22,7 @@ use http_api::{AuthConfig, Multitenancy, ReadConfig, WriteConfig};
 use ingester::{IngesterConfig, wal::WalConfig};
 use promql::engine::EngineConfig;
 use querier::QuerierConfig;
-use rpc::TlsConfig;
+use rpc::{PoolConfig, ServerConfig, TlsConfig};
 use runtime::{LogConfig, TracingConfig};
 use serde::{Deserialize, Deserializer, Serialize, de};
 use service_api::Limits;
@@ -71,6 +71,8 @@ pub struct HttpConfig {
 pub struct GrpcConfig {
     pub listen: String,
     pub tls: TlsConfig,
+    pub server: ServerConfig,
+    pub client: PoolConfig,
 }
 
 /// Of the queries: how many at once, and how the engine goes about one.
@@ -133,7 +135,12 @@ impl Default for HttpConfig {
 
 impl Default for GrpcConfig {
     fn default() -> Self {
-        Self { listen: "127.0.0.1:9095".into(), tls: TlsConfig::default() }
+        Self {
+            listen: "127.0.0.1:9095".into(),
+            tls: TlsConfig::default(),
+            server: ServerConfig::default(),
+            client: PoolConfig::default(),
+        }
     }
 }
 
@@ -260,6 +267,9 @@ impl Config {
         check("http.listen", address(&self.http.listen), listen);
         check("grpc.listen", address(&self.grpc.listen), listen);
         check("http.max_connections", self.http.max_connections > 0, "at least 1 is wanted");
+        check("grpc.server.max_connections", self.grpc.server.max_connections > 0, "at least 1 is wanted");
+        check("grpc.server.max_streams", self.grpc.server.max_streams > 0, "at least 1 is wanted");
+        check("grpc.client.write_timeout", self.grpc.client.write_timeout > 0, "at least 1 s is wanted");
         check("http.idle_timeout", self.http.idle_timeout > 0, "at least 1 s is wanted");
         check("query.lookback", self.query.lookback > 0, "at least 1 s is wanted");
         check("query.threads", self.query.threads <= 1024, "at most 1024 is wanted");

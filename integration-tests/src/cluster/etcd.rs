@@ -2,7 +2,7 @@
 
 use crate::{
     http::Http,
-    process::{Ports, Process},
+    process::{Process, lasting_port},
     tools::{Tool, tool},
 };
 use std::{
@@ -24,9 +24,9 @@ pub struct Etcd {
 
 impl Etcd {
     /// Starts etcd with its data in `folder`, which is made.
-    pub async fn start(folder: &Path, ip: IpAddr, ports: &mut Ports) -> Self {
+    pub async fn start(folder: &Path, ip: IpAddr) -> Self {
         fs::create_dir_all(folder).unwrap();
-        let mut url = || format!("http://{ip}:{}", ports.take(ip));
+        let url = || format!("http://{ip}:{}", lasting_port(ip));
         let (client, peer) = (url(), url());
         let mut etcd = Self { folder: folder.to_owned(), client, peer, process: None };
         etcd.come_back().await;
@@ -89,6 +89,10 @@ impl Etcd {
         let place = ["--initial-cluster", &cluster, "--initial-advertise-peer-urls", &self.peer];
         let restore = ["snapshot", "restore", &snapshot, "--name", "one", "--data-dir", &data];
         self.control(&[restore.as_slice(), &place].concat());
+    }
+
+    pub fn cpu_seconds(&self) -> f64 {
+        self.process.as_ref().map_or(0.0, Process::cpu_seconds)
     }
 
     pub fn keys(&self) -> Vec<String> {

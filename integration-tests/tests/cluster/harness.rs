@@ -1,7 +1,7 @@
 //! The harness itself: a fault that does not happen shows nothing.
 
 use integration_tests::{
-    Etcd, Ledger, Network, OwnNetwork, Ports, S3, S3Faults, Settings, Version, own_network, tell,
+    Etcd, Ledger, Network, OwnNetwork, S3, S3Faults, Settings, Version, own_network, tell,
 };
 use std::{fs, net::Ipv4Addr, path::Path, process::Command, time::Duration};
 
@@ -45,8 +45,7 @@ async fn a_bucket_fails_as_it_is_told_and_comes_back() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn etcd_comes_back_as_it_was_empty_or_older() {
     let folder = tempfile::tempdir().unwrap();
-    let mut ports = Ports::default();
-    let mut etcd = Etcd::start(&folder.path().join("etcd"), Ipv4Addr::LOCALHOST.into(), &mut ports).await;
+    let mut etcd = Etcd::start(&folder.path().join("etcd"), Ipv4Addr::LOCALHOST.into()).await;
     etcd.put("one", "1");
     let old = etcd.snapshot();
     etcd.put("two", "2");

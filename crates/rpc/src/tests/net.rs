@@ -17,6 +17,8 @@ pub const DISK: &str = "01DISK";
 
 pub struct Net {
     pub fake: Arc<Fake>,
+    /// Whoever connects through it comes to the same server.
+    pub connector: Connector,
     pub pool: Arc<Pool>,
     pub drain: CancellationToken,
     /// Cuts the connections that there are.
@@ -74,7 +76,8 @@ impl Net {
             .health(move || ready.is_ready());
         let server =
             tokio::spawn(async move { services.serve(UnboundedReceiverStream::new(accepted)).await });
-        Self { fake, pool: pool(settings.pool, connector), drain, cut, server }
+        let pool = pool(settings.pool, Arc::clone(&connector));
+        Self { fake, pool, connector, drain, cut, server }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Reads of heads and of blocks: what is asked arrives, what is answered comes back, and all of it ends.
 
 use super::{
-    fake::{Fake, Numbers, Open, Plain, encoded, labels, one_line, page},
+    fake::{Fake, Numbers, Open, Plain, Silent, encoded, labels, one_line, page},
     net::{ADDRESS, DISK, Net, Settings},
 };
 use crate::ServerConfig;
@@ -201,6 +201,19 @@ async fn a_fetch_that_is_given_up_does_not_mix_with_the_next_one() {
         fetched[0].read(&Needles::default(), &mut lines).unwrap();
         assert_eq!(lines.line(0), b"777");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_ingester_that_says_nothing_is_soon_given_up() {
+    let net = Net::new(Settings::default());
+    let pages = vec![page(PageData::Stored(Arc::new(Silent), 1))];
+    *net.fake.streams.lock() = vec![LogStream { labels: labels(1), pages }];
+    let ctx = context();
+    let set = select_streams(&net, &ctx).await.unwrap();
+    let start = tokio::time::Instant::now();
+    let silent = fetch_pages(&ctx, &[&set.streams[0].pages[0]]).await.err().map(|e| e.code);
+    assert_eq!(silent, Some(Code::Unavailable));
+    assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());
 }
 
 #[tokio::test]

@@ -103,6 +103,21 @@ fn a_tenant_is_wanted_and_checked() {
 
 /// The far end takes the connection and then nothing at all.
 #[tokio::test(start_paused = true)]
+async fn connections_beyond_the_bound_wait_for_others_to_end() {
+    let server = ServerConfig { max_connections: 1, ..ServerConfig::default() };
+    let net = Net::new(Settings { server, ..Settings::default() });
+    let second = pool(PoolConfig::default(), Arc::clone(&net.connector));
+    assert!(net.pool.alive(ADDRESS).await);
+    assert!(!second.alive(ADDRESS).await);
+    drop(net.pool);
+    let mut tries = 0;
+    while !second.alive(ADDRESS).await {
+        tries += 1;
+        assert!(tries < 10, "the place of the first connection was not given on");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_frozen_peer_holds_no_more_than_its_bound_and_fails_at_once_beyond_it() {
     let (connector, mut accepted) = connector(&CancellationToken::new());
     let config = PoolConfig { max_in_flight_bytes: 100_000, ..PoolConfig::default() };

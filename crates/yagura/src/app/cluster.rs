@@ -47,7 +47,7 @@ impl Cluster {
                 rpc::tls_connector(tls, &config.grpc.tls.server_name)
             }
         };
-        let pool = Pool::new(rpc::PoolConfig::default(), connector, Arc::clone(&clock), registry);
+        let pool = Pool::new(config.grpc.client.clone(), connector, Arc::clone(&clock), registry);
         let metrics = RingMetrics::default();
         metrics.register(registry);
         let instance: Arc<str> = ring.instance_id.as_str().into();

@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 pub struct Grpc {
     listener: TcpListener,
     tls: Option<LiveTls>,
+    config: ServerConfig,
 }
 
 /// What is served to others of a cluster.
@@ -34,7 +35,8 @@ pub async fn listen(config: &Config, reread: &Reread) -> anyhow::Result<Option<G
         return Ok(None);
     }
     let listener = super::listen(&config.grpc.listen, "grpc.listen").await?;
-    Ok(Some(Grpc { listener, tls: tls::open_grpc(&config.grpc.tls, reread)? }))
+    let tls = tls::open_grpc(&config.grpc.tls, reread)?;
+    Ok(Some(Grpc { listener, tls, config: config.grpc.server.clone() }))
 }
 
 impl Grpc {
@@ -49,8 +51,7 @@ impl Grpc {
     ) -> GrpcServer {
         let drain = CancellationToken::new();
         let clock = Arc::clone(&shared.clock);
-        let mut services =
-            Services::new(ServerConfig::default(), drain.clone(), clock, registry).health(|| true);
+        let mut services = Services::new(self.config.clone(), drain.clone(), clock, registry).health(|| true);
         if let Some(ingester) = ingester {
             let disk = ingester.disk_id().to_string();
             services = services.ingester(ingester.clone(), ingester.clone()).disk(disk);
@@ -69,7 +70,7 @@ impl Grpc {
 
 impl GrpcServer {
     pub async fn run(self, drain: CancellationToken) -> io::Result<()> {
-        let Self { grpc: Grpc { listener, tls }, services, drain: own } = self;
+        let Self { grpc: Grpc { listener, tls, .. }, services, drain: own } = self;
         tracing::info!(address = %listener.local_addr()?, listener = "grpc", tls = tls.is_some(), "listening");
         let _told = tokio::spawn(async move {
             drain.cancelled().await;

@@ -25,6 +25,38 @@ pub const SECTIONS: &[Section] = &[
                 Plain,
                 "The name in the certificates of all processes. Empty: the host in each one's `ring.advertise`.",
             ),
+            ("grpc.server.max_connections", Plain, "Connections that are open at once; further ones wait."),
+            (
+                "grpc.server.max_append_bytes",
+                Bytes,
+                "Writes of distributors in memory; further ones are refused (503).",
+            ),
+            ("grpc.server.max_streams", Plain, "Calls at once on one connection; further ones wait."),
+            (
+                "grpc.server.max_selections",
+                Plain,
+                "Queries of log lines that may hold pages open here at once; further ones are refused (503).",
+            ),
+            (
+                "grpc.server.selection_idle",
+                Seconds,
+                "How long such a query may fetch nothing before it ends.",
+            ),
+            (
+                "grpc.client.max_in_flight_bytes",
+                Bytes,
+                "Writes to one ingester that it has not answered. Further ones fail at once, so that one that hangs does not take the memory.",
+            ),
+            (
+                "grpc.client.max_in_flight_requests",
+                Plain,
+                "Writes, and apart from them reads, to one process that are under way at once; further ones fail.",
+            ),
+            (
+                "grpc.client.write_timeout",
+                Seconds,
+                "How long a write to one ingester may take, even behind an answer that its replicas made possible.",
+            ),
         ],
     ),
     (
