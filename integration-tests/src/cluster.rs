@@ -26,6 +26,7 @@ use tempfile::TempDir;
 use tokio::time::sleep;
 
 const BUCKET: &str = "bucket";
+const EXAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/examples/cluster.yaml");
 
 /// Everything ends when this is dropped. If that is because a test failed, the last lines of every
 /// member's log are shown.
@@ -52,7 +53,11 @@ impl Cluster {
             true => Network::namespaces(folder.path()),
             false => Network::Loopback,
         };
-        fs::create_dir_all(folder.path().join("s3").join(BUCKET)).unwrap();
+        let bucket = folder.path().join("s3").join(BUCKET);
+        match &layout.bucket {
+            None => fs::create_dir_all(&bucket).unwrap(),
+            Some(other) => copy_folder(other, &bucket, &|_| true),
+        }
         let s3 = S3::start(&folder.path().join("s3"), network.hub()).await;
         let etcd = Etcd::start(&folder.path().join("etcd"), network.hub()).await;
         let (members, balancers) = Default::default();
@@ -117,6 +122,8 @@ impl Cluster {
         self.balancers[&member.role].remove(&member.base());
         let mut command = self.network.command(name, &binary());
         command.current_dir(&member.folder).env_clear().envs(env::var_os("PATH").map(|path| ("PATH", path)));
+        // The file that operators begin with is tried with every test.
+        command.arg(format!("--config.file={EXAMPLE}"));
         let all = [member.settings(), self.settings(), self.layout.set.clone()];
         for setting in all.iter().flatten() {
             command.args(["--set", setting]);
@@ -131,9 +138,8 @@ impl Cluster {
         set.extend(
             [
                 "log.format=json",
-                "ring.store=etcd",
                 "ring.etcd.prefix=yagura-test/",
-                "ring.replication_factor=3",
+                "multitenancy.enabled=false",
                 "ring.heartbeat_timeout=6s",
             ]
             .map(str::to_owned),
@@ -240,6 +246,17 @@ impl Cluster {
         }
     }
 
+    /// What the button at `/ring` does, for an ingester that does not run and never will again.
+    pub async fn forget(&mut self, name: &str) {
+        assert!(self.member(name).process.is_none(), "{name} runs");
+        let url = format!("{}/ring", self.member(&self.running(Role::Querier)[0]).base());
+        let answer = self.http.post_form(&url, &[("role", "ingester"), ("forget", name)]).await.unwrap();
+        assert_eq!(answer.status, 200, "{url}: {}", answer.body);
+        self.members.remove(name);
+        self.ring_shows("that it is gone", Duration::from_secs(10), |ring| ring.iter().all(|m| m.id != name))
+            .await;
+    }
+
     /// Takes the disk of a member that does not run.
     pub fn erase_disk(&mut self, name: &str) {
         let member = self.member(name);
@@ -328,6 +345,22 @@ impl Drop for Cluster {
             let lines: Vec<&str> = log.lines().collect();
             let last = lines[lines.len().saturating_sub(40)..].join("\n");
             eprintln!("--- the end of {}'s log:\n{last}", member.name);
+        }
+    }
+}
+
+/// Copies those files of a folder that are wanted by their paths in it.
+pub fn copy_folder(from: &Path, to: &Path, wanted: &dyn Fn(&Path) -> bool) {
+    let mut folders = vec![PathBuf::new()];
+    while let Some(folder) = folders.pop() {
+        fs::create_dir_all(to.join(&folder)).unwrap();
+        for entry in fs::read_dir(from.join(&folder)).unwrap().flatten() {
+            let path = folder.join(entry.file_name());
+            if entry.path().is_dir() {
+                folders.push(path);
+            } else if wanted(&path) {
+                fs::copy(entry.path(), to.join(&path)).unwrap();
+            }
         }
     }
 }

@@ -25,7 +25,9 @@ mod wire;
 mod yagura;
 
 pub use balancer::Balancer;
-pub use cluster::{Cluster, Etcd, Layout, Member, Network, OwnNetwork, RingMember, Role, now, own_network};
+pub use cluster::{
+    Cluster, Etcd, Layout, Member, Network, OwnNetwork, RingMember, Role, copy_folder, now, own_network,
+};
 pub use grpc::{Grpc, GrpcAnswer};
 pub use http::{Answer, Http, form};
 pub use known::{Question, write_known};

@@ -12,6 +12,7 @@ mod cluster {
     mod harness;
     mod kill;
     mod model;
+    mod operations;
     mod partition;
     mod rolling;
     mod tenants;

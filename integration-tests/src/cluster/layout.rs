@@ -1,5 +1,7 @@
 //! What a cluster is made of at its start.
 
+use std::path::{Path, PathBuf};
+
 /// Three ingesters, two distributors, two queriers, unless it is said otherwise.
 #[derive(Clone, Debug)]
 pub struct Layout {
@@ -10,6 +12,7 @@ pub struct Layout {
     pub(super) set: Vec<String>,
     pub(super) namespaces: bool,
     pub(super) token: Option<String>,
+    pub(super) bucket: Option<PathBuf>,
 }
 
 impl Default for Layout {
@@ -22,6 +25,7 @@ impl Default for Layout {
             set: Vec::new(),
             namespaces: false,
             token: None,
+            bucket: None,
         }
     }
 }
@@ -53,6 +57,11 @@ impl Layout {
     /// What the harness itself shows to be let in.
     pub fn token(self, token: &str) -> Self {
         Self { token: Some(token.to_owned()), ..self }
+    }
+
+    /// The bucket begins as a copy of a folder.
+    pub fn bucket(self, folder: &Path) -> Self {
+        Self { bucket: Some(folder.to_owned()), ..self }
     }
 
     /// Each member in a namespace of its own. Only where [`super::own_network`] says so.

@@ -57,7 +57,7 @@ async fn row_9_writes_go_on_while_the_bucket_is_gone() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn row_10_a_bad_bucket_gives_no_wrong_answer() {
-    let each = Duration::from_secs(if soak() { 300 } else { 6 });
+    let each = Duration::from_secs(if soak() { 120 } else { 6 });
     // Nothing stays in memory, so that queries have to read.
     let small = ["cache.index_bytes=1", "cache.page_bytes=1"];
     let mut cluster = Cluster::start(Layout::default().set(FLUSHING).set(&small)).await;

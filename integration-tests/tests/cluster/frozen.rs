@@ -9,7 +9,8 @@ async fn row_14_a_frozen_ingester_holds_up_nobody() {
     let frozen = Duration::from_secs(if soak() { 300 } else { 15 });
     let mut cluster = Cluster::start(Layout::default()).await;
     // Requests large enough that keeping what the frozen one should get would be seen.
-    let load = Load { writers: 2, series: 500, pause: Duration::from_millis(20), past: None };
+    let pause = Duration::from_millis(if soak() { 300 } else { 20 });
+    let load = Load { writers: 2, series: 500, pause, past: None };
     let traffic = Traffic::start(&cluster, load).await;
     sleep(Duration::from_secs(4)).await;
     let before = cluster.resident_bytes(Role::Distributor);
