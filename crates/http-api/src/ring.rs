@@ -107,11 +107,11 @@ fn page<'a>(rings: impl Iterator<Item = ShownRing<'a>>) -> String {
                 (!member.holds_data).then(|| "holds no data yet".to_owned()),
             ];
             let notes: Vec<_> = notes.into_iter().flatten().collect();
-            let _ = write!(
+            let _ = writeln!(
                 out,
                 "<tr><td>{id}<td class=\"{state}\">{state}<td>{}<td>{}<td>{}<td>\
                  <form method=\"post\"><input type=\"hidden\" name=\"role\" value=\"{}\">\
-                 <button name=\"forget\" value=\"{id}\">Forget</button></form></tr>\n",
+                 <button name=\"forget\" value=\"{id}\">Forget</button></form></tr>",
                 escape(member.zone),
                 escape(member.address),
                 notes.join(", "),

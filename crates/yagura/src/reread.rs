@@ -29,11 +29,14 @@ struct Setting {
     setting: &'static str,
 }
 
+/// Takes over what the files say.
+type Take = Box<dyn Fn(&[String]) -> anyhow::Result<()> + Send + Sync>;
+
 /// Files that belong together.
 struct Watched {
     setting: &'static str,
     files: Vec<PathBuf>,
-    take: Box<dyn Fn(&[String]) -> anyhow::Result<()> + Send + Sync>,
+    take: Take,
     /// A hash of what was tried last, so that a file that stays bad is reported once. The texts
     /// themselves may be secret.
     tried: Mutex<Option<u64>>,
