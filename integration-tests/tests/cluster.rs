@@ -14,6 +14,7 @@ mod cluster {
     mod model;
     mod operations;
     mod partition;
+    mod roles;
     mod rolling;
     mod tenants;
     mod zone;

@@ -8,6 +8,7 @@ pub enum Role {
     Ingester,
     Distributor,
     Querier,
+    Compactor,
 }
 
 impl Role {
@@ -17,6 +18,7 @@ impl Role {
             Self::Ingester => "ingester",
             Self::Distributor => "distributor",
             Self::Querier => "querier",
+            Self::Compactor => "compactor",
         }
     }
 }

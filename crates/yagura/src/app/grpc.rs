@@ -79,9 +79,7 @@ impl GrpcServer {
         let incoming = rpc::tcp_incoming(listener);
         match tls {
             None => services.serve(incoming).await,
-            Some(tls) => {
-                Box::pin(services.serve(rpc::tls_incoming(incoming, move || tls.load_full()))).await
-            }
+            Some(tls) => Box::pin(services.serve(rpc::tls_incoming(incoming, move || tls.load_full()))).await,
         }
     }
 }
