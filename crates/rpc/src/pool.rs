@@ -3,20 +3,12 @@
 mod dial;
 mod peer;
 
-use crate::{
-    append::EncodedCache,
-    client::IngesterClient,
-    connect::Connector,
-    convert,
-    metrics::Metrics,
-    proto::health::{HealthCheckRequest, HealthCheckResponse, health_check_response::ServingStatus},
-};
+use crate::{append::EncodedCache, client::IngesterClient, connect::Connector, convert, metrics::Metrics};
 use block_store::BlockMeta;
 use model::Signal;
 use parking_lot::Mutex;
-pub(crate) use peer::{Answer, Method, Peer};
+pub(crate) use peer::{Answer, Method, Peer, SILENCE};
 use prometheus_client::registry::Registry;
-use prost::Message;
 use runtime::Clock;
 use serde::{Deserialize, Serialize};
 use service_api::{LogBatch, Source, WriteBatch};
@@ -41,13 +33,8 @@ impl Default for PoolConfig {
     }
 }
 
-/// How long a peer may take to say that it is alive.
-const HEALTH_TIMEOUT: Duration = Duration::from_secs(1);
-
 /// Peers that nobody called for this long are forgotten when a new one comes.
 const IDLE: Duration = Duration::from_secs(600);
-
-const HEALTH: Method = Method { name: "Check", path: "/grpc.health.v1.Health/Check" };
 
 /// Connections to peers: opened when they are needed, opened again when they break.
 pub struct Pool {
@@ -95,13 +82,7 @@ impl Pool {
 
     /// Whether the process at `address` says that it serves.
     pub async fn alive(&self, address: &str) -> bool {
-        let peer = self.peer(address);
-        let body = HealthCheckRequest::default().encode_to_vec().into();
-        let call = peer.unary::<HealthCheckResponse>(&HEALTH, None, body);
-        match tokio::time::timeout(HEALTH_TIMEOUT, call).await {
-            Ok(Ok(answer)) => answer.status() == ServingStatus::Serving,
-            _ => false,
-        }
+        self.peer(address).alive().await
     }
 
     /// Forgets peers whose address `keep` does not want. Calls under way go on.

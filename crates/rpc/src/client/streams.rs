@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     convert,
-    pool::{Answer, Method},
+    pool::{Answer, Method, SILENCE},
     proto::reader::{
         PagesRequest, SelectStreamsRequest, SelectStreamsResponse, Selection, Stream as Message,
     },
@@ -21,7 +21,7 @@ use service_api::{
     Error, LineSource, LogPage, LogStream, LogsReader, Needles, PageData, PageStore, ReadContext,
     Reservation, Result, StreamSet, StreamsRequest,
 };
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 use tokio::{
     sync::{Mutex, mpsc},
     time::timeout,
@@ -30,12 +30,6 @@ use tokio_stream::wrappers::ReceiverStream;
 
 const SELECT_STREAMS: Method =
     Method { name: "SelectStreams", path: "/yagura.reader.v1.Reader/SelectStreams" };
-
-/// How long an ingester may say nothing while pages of its head are wanted. They are in its memory, so that
-/// one which is silent is frozen or cut off, and its replicas answer sooner than its connection breaks.
-const HEAD_SILENCE: Duration = Duration::from_secs(2);
-/// The same of a querier, which may have to read its pages from the bucket first.
-const BLOCKS_SILENCE: Duration = Duration::from_secs(20);
 
 #[async_trait]
 impl LogsReader for IngesterClient {
@@ -61,8 +55,7 @@ impl LogsReader for IngesterClient {
                 break;
             }
         }
-        let silence = if self.blocks.is_some() { BLOCKS_SILENCE } else { HEAD_SILENCE };
-        let conversation = Mutex::new(Conversation { requests, answer, fetch: 0, silence });
+        let conversation = Mutex::new(Conversation { requests, answer, fetch: 0 });
         Ok(StreamSet { streams: listing.finish(conversation), warnings })
     }
 }
@@ -129,33 +122,23 @@ struct Conversation {
     answer: Answer<SelectStreamsResponse>,
     /// The number of the last fetch: answers to one that was given up may still come.
     fetch: u64,
-    /// After which the peer is given up.
-    silence: Duration,
-}
-
-impl Conversation {
-    async fn more(&mut self, ctx: &ReadContext) -> Result<SelectStreamsResponse> {
-        let silent = |_| Error::unavailable(format!("silent for {:?}", self.silence));
-        timeout(self.silence, self.answer.more(ctx)).await.map_err(silent)?
-    }
 }
 
 #[async_trait]
 impl PageStore for RemotePages {
     async fn fetch(&self, ctx: &ReadContext, pages: &[u64]) -> Result<Vec<Arc<dyn LineSource>>> {
         let mut conversation = self.conversation.lock().await;
-        conversation.fetch += 1;
-        let fetch = conversation.fetch;
-        let request = PagesRequest { fetch, pages: pages.to_vec() };
+        let Conversation { requests, answer, fetch } = &mut *conversation;
+        *fetch += 1;
+        let request = PagesRequest { fetch: *fetch, pages: pages.to_vec() };
         let request = SelectStreamsRequest { selection: None, pages: Some(request) };
-        // A call that has ended says why below. So does one that takes no more requests: it has not taken
-        // the last one, whose answer was given up.
-        let _ =
-            timeout(conversation.silence, conversation.requests.send(request.encode_to_vec().into())).await;
+        // A call that has ended says why below. So does one to a frozen peer, which has not taken the request
+        // before this one.
+        let _ = timeout(SILENCE, requests.send(request.encode_to_vec().into())).await;
         let mut fetched: Vec<Arc<dyn LineSource>> = Vec::with_capacity(pages.len());
         while fetched.len() < pages.len() {
-            let frame = conversation.more(ctx).await?;
-            let Some(answered) = frame.pages.filter(|pages| pages.fetch == fetch) else { continue };
+            let frame = answer.more(ctx).await?;
+            let Some(answered) = frame.pages.filter(|pages| pages.fetch == *fetch) else { continue };
             for page in answered.pages {
                 let held = ctx.budget.reserve(page.len())?;
                 let page =

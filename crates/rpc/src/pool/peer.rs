@@ -5,6 +5,7 @@ use crate::{
     MAX_MESSAGE_BYTES,
     codec::ClientCodec,
     convert::{DISK, TENANT},
+    proto::health::{HealthCheckRequest, HealthCheckResponse, health_check_response::ServingStatus},
     status::from_status,
     trace,
 };
@@ -15,7 +16,7 @@ use model::TenantId;
 use parking_lot::Mutex;
 use prost::Message;
 use service_api::{Error, ReadContext, Result};
-use std::{sync::Arc, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tonic::{
     Request, Status, Streaming,
@@ -37,6 +38,14 @@ pub(crate) struct Method {
     pub name: &'static str,
     pub path: &'static str,
 }
+
+/// How long a peer may say nothing in the middle of an answer before it is asked whether it lives.
+pub(crate) const SILENCE: Duration = Duration::from_secs(2);
+
+/// How long a peer may take to say that it is alive.
+const HEALTH_TIMEOUT: Duration = Duration::from_secs(1);
+
+const HEALTH: Method = Method { name: "Check", path: "/grpc.health.v1.Health/Check" };
 
 pub(crate) struct Peer {
     address: Arc<str>,
@@ -136,6 +145,16 @@ impl Peer {
         self.shared.metrics.observe(method.name, call.instrument(span)).await
     }
 
+    /// Whether the process says that it serves.
+    pub async fn alive(&self) -> bool {
+        let body = HealthCheckRequest::default().encode_to_vec().into();
+        let call = self.unary::<HealthCheckResponse>(&HEALTH, None, body);
+        match tokio::time::timeout(HEALTH_TIMEOUT, call).await {
+            Ok(Ok(answer)) => answer.status() == ServingStatus::Serving,
+            _ => false,
+        }
+    }
+
     /// A read: messages there, messages back, of the data of `disk` if one is named. It ends when the query is
     /// canceled.
     pub async fn read<R: Message + Default + 'static>(
@@ -207,10 +226,20 @@ impl<R> Answer<R> {
         next
     }
 
-    /// As `next`, where the answer must go on.
+    /// As `next`, where the answer must go on. A peer that says nothing for a while is asked whether it lives,
+    /// for its replicas answer sooner than the connection of a frozen one breaks. One that only has much to do
+    /// is waited for.
     pub async fn more(&mut self, ctx: &ReadContext) -> Result<R> {
-        let next = self.next(ctx).await?;
-        next.ok_or_else(|| Error::unavailable(format!("{}: the answer was cut short", self.peer.address)))
+        let peer = Arc::clone(&self.peer);
+        let mut next = pin!(self.next(ctx));
+        let next = loop {
+            match tokio::time::timeout(SILENCE, &mut next).await {
+                Ok(next) => break next?,
+                Err(_) if peer.alive().await => {}
+                Err(_) => return Err(Error::unavailable(format!("{}: it is silent", peer.address))),
+            }
+        };
+        next.ok_or_else(|| Error::unavailable(format!("{}: the answer was cut short", peer.address)))
     }
 }
 

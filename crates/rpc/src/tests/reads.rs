@@ -204,14 +204,18 @@ async fn a_fetch_that_is_given_up_does_not_mix_with_the_next_one() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_ingester_that_says_nothing_is_soon_given_up() {
+async fn a_peer_that_says_nothing_is_waited_for_if_it_lives_and_soon_given_up_if_not() {
     let net = Net::new(Settings::default());
     let pages = vec![page(PageData::Stored(Arc::new(Silent), 1))];
     *net.fake.streams.lock() = vec![LogStream { labels: labels(1), pages }];
     let ctx = context();
     let set = select_streams(&net, &ctx).await.unwrap();
+    let pages = [&set.streams[0].pages[0]];
+    let busy = tokio::time::timeout(Duration::from_secs(40), fetch_pages(&ctx, &pages)).await;
+    assert!(busy.is_err(), "a peer that lives was given up");
+    net.fake.not_ready.store(true, Ordering::Relaxed);
     let start = tokio::time::Instant::now();
-    let silent = fetch_pages(&ctx, &[&set.streams[0].pages[0]]).await.err().map(|e| e.code);
+    let silent = fetch_pages(&ctx, &pages).await.err().map(|e| e.code);
     assert_eq!(silent, Some(Code::Unavailable));
     assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());
 }
