@@ -19,6 +19,7 @@ mod params;
 mod push;
 mod query;
 mod remote_read;
+mod results;
 mod ring;
 mod state;
 mod status;
@@ -31,6 +32,7 @@ mod tests;
 
 pub use auth::{Auth, AuthConfig, Grants, TenantSet, Token, Tokens};
 pub use push::{parse_push_json, parse_push_protobuf};
+pub use results::{ResultCache, ResultMetrics};
 pub use ring::RoleRing;
 pub use state::{Action, ApiConfig, BuildInfo, Deps, ReadConfig, Serves};
 pub use telemetry::HttpMetrics;

@@ -4,6 +4,7 @@ mod amount;
 mod bounds;
 mod detected;
 mod error;
+mod kept;
 mod labels;
 mod query;
 mod result;

@@ -1,6 +1,7 @@
 //! Queries: `query`, `query_range`, `format_query`, `parse_query`.
 
 mod ast;
+mod kept;
 mod result;
 pub mod selectors;
 pub mod slots;
@@ -10,10 +11,12 @@ use crate::{
     error::ApiError,
     json,
     params::{Params, invalid},
+    results,
     state::ApiState,
     tenant::Tenants,
 };
 use axum::{extract::State, response::Response};
+use http::HeaderMap;
 use model::{Timestamp, quote};
 use promql::ast::Expr;
 use promql::engine::Query;
@@ -32,6 +35,8 @@ struct Options {
     timeout: Option<Duration>,
     lookback: Option<Duration>,
     stats: Stats,
+    /// A kept result may be used, and this one be kept.
+    keeps: bool,
 }
 
 pub async fn instant(
@@ -49,11 +54,12 @@ pub async fn instant(
 pub async fn range(
     tenants: Tenants,
     State(state): State<ApiState>,
+    headers: HeaderMap,
     params: Params,
 ) -> Result<Response, ApiError> {
     let limit = params.limit()?;
     let times = times(&params)?;
-    let options = options(&params, limit)?;
+    let options = Options { keeps: !results::is_unwanted(&headers, &params), ..options(&params, limit)? };
     let max = state.limits(&tenants).max_query_range;
     if max > 0 && (times.end - times.start) as u64 > max.saturating_mul(1000) {
         let why = format!("the query's range is longer than limits.max_query_range allows ({max} s)");
@@ -94,7 +100,7 @@ fn times(params: &Params) -> Result<Times> {
 fn options(params: &Params, limit: Option<usize>) -> Result<Options> {
     let timeout = params.timeout()?;
     let lookback = params.lookback_delta()?;
-    Ok(Options { limit, timeout, lookback, stats: Stats::asked_by(params.get("stats")) })
+    Ok(Options { limit, timeout, lookback, stats: Stats::asked_by(params.get("stats")), keeps: false })
 }
 
 fn query(params: &Params) -> Result<Expr> {
@@ -113,7 +119,7 @@ async fn evaluate(
     let started = deps.clock.monotonic();
     let query = Query { text: params.get("query"), expr };
     let (mut found, place) = slots::run_keeping_place(state, &tenants, options.timeout, async |ctx| {
-        result::evaluate(deps, ctx, query, &times, options.lookback).await
+        result::evaluate(deps, ctx, query, &times, &options).await
     })
     .await?;
     if options.stats == Stats::Deprecated {

@@ -3,6 +3,7 @@
 use crate::{
     auth::Auth,
     query::slots::QuerySlots,
+    results::ResultCache,
     ring::RoleRing,
     telemetry::HttpMetrics,
     tenant::{Multitenancy, Tenants},
@@ -79,6 +80,8 @@ pub struct Deps {
     pub push_logs: Arc<dyn PushLogs>,
     pub engine: Arc<promql::Engine>,
     pub log_engine: Arc<logql::Engine>,
+    /// Where results of range queries are kept; none if they are not.
+    pub results: Option<Arc<ResultCache>>,
     pub limits: Arc<dyn LimitsSource>,
     pub clock: Arc<dyn Clock>,
     pub multitenancy: Multitenancy,

@@ -4,6 +4,7 @@ pub mod fixture;
 mod fuzz;
 mod isolation;
 mod log_fixture;
+mod results;
 mod script;
 
 use crate::tests::fixture::{Api, Fixture};

@@ -109,6 +109,8 @@ impl Ingester {
     ) -> Result<()> {
         let Due { tenant, signal, window } = due;
         let (window, Some(head)) = (*window, heads.get(tenant)) else { return Ok(()) };
+        // Asked first: all that this stands for is in the copy.
+        let changes = head.changes.sequence();
         let job = {
             let head = Arc::clone(&head);
             blocking(move || S::snapshot(&head, window)).await?
@@ -136,7 +138,7 @@ impl Ingester {
         }
         let (this, due) = (Arc::clone(self), due.clone());
         blocking(move || {
-            this.finish(&head, &due, position, (&job, sequence));
+            this.finish(&head, &due, position, (&job, sequence, changes));
             Ok(())
         })
         .await
@@ -162,7 +164,7 @@ impl Ingester {
         head: &Head<S>,
         due: &Due,
         position: Position,
-        (job, sequence): (&S::Job, u64),
+        (job, sequence, changes): (&S::Job, u64, u64),
     ) {
         let Due { tenant, signal, window } = due;
         {
@@ -177,6 +179,8 @@ impl Ingester {
         }
         head.listed.fetch_max(sequence, Ordering::AcqRel);
         S::drop_from(job, head);
+        // Behind `listed`: that there is another block now tells of these changes, too.
+        head.changes.forget(*window, changes);
         let now = self.traces.clock.monotonic();
         let forget = now.saturating_sub(Duration::from_millis(head.block_ms as u64));
         self.traces.ledger.flushed((tenant, *signal), window.start, position, now, forget);

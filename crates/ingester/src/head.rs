@@ -6,6 +6,7 @@
 //! page. What needs the index while pages are held is put off until they are let go.
 
 mod apply;
+mod changes;
 mod exemplars;
 mod index;
 mod keys;
@@ -29,6 +30,7 @@ use service_api::{RejectReason, SeriesKey};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 pub use apply::{Counts, Refusal};
+pub use changes::{ChangeLog, Minutes};
 pub use exemplars::Exemplars;
 pub use index::{Found, Index};
 pub use keys::{Epoch, Keys};
@@ -101,6 +103,7 @@ pub struct Head<S: Slot> {
     pub beside: S::Beside,
     /// The newest manifest by which something has been dropped from here.
     pub listed: AtomicU64,
+    pub changes: ChangeLog,
     graveyard: Mutex<Vec<sweep::Grave>>,
     min_time: AtomicI64,
     max_time: AtomicI64,
@@ -117,6 +120,7 @@ impl<S: Slot> Head<S> {
             log: Mutex::default(),
             beside,
             listed: AtomicU64::new(0),
+            changes: ChangeLog::default(),
             graveyard: Mutex::default(),
             min_time: AtomicI64::new(Timestamp::MAX),
             max_time: AtomicI64::new(Timestamp::MIN),

@@ -1,5 +1,6 @@
 //! The ingester as a service: start, run, drain; and its side of writes.
 
+mod changes;
 mod leave;
 mod logs;
 mod read;
@@ -75,6 +76,8 @@ pub struct Ingester {
     /// One flush at a time.
     pub(crate) flushing: tokio::sync::Mutex<()>,
     disk_id: Ulid,
+    /// Names this run of the process in what it says of changes.
+    life: u128,
     holds_data: bool,
     /// Whether writes are taken; held while one is on its way.
     open: tokio::sync::RwLock<bool>,
@@ -149,6 +152,7 @@ impl Ingester {
             records = report.records,
             "write-ahead log read"
         );
+        let life = new_id().0;
         let marks = Mutex::new(MarksState { file, marks, unsaved: false });
         let flushing = tokio::sync::Mutex::default();
         let ingester = Self {
@@ -164,6 +168,7 @@ impl Ingester {
             marks,
             flushing,
             disk_id,
+            life,
             holds_data: segment > 0,
             open: tokio::sync::RwLock::new(true),
         };

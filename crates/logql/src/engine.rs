@@ -9,6 +9,7 @@ mod metrics;
 mod pages;
 mod patterns;
 mod range;
+mod reach;
 mod seen;
 mod vector;
 

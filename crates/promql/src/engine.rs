@@ -11,6 +11,7 @@ mod evaluate;
 mod kernel;
 mod labels;
 mod plan;
+mod reach;
 mod result;
 mod shift;
 mod values;

@@ -5,6 +5,7 @@
 //! blocks are [`DistributedBlocks`]'s, which has each read by the querier that owns it.
 
 mod blocks;
+mod changes;
 mod config;
 mod federation;
 mod merge;
@@ -16,6 +17,7 @@ mod stores;
 mod tail;
 
 pub use blocks::{BlockClients, DistributedBlocks, ListBlocks, LocalBlocks, LocalRead, RemoteRead};
+pub use changes::DataChanges;
 pub use config::QuerierConfig;
 pub use federation::{Federation, TENANT_LABEL};
 pub use metrics::QuerierMetrics;

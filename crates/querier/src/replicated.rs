@@ -1,21 +1,27 @@
 //! Recent data, from all ingesters of the ring: enough of them that nothing can be missing.
 
+mod changes;
+
 use crate::{QuerierMetrics, merge};
 use async_trait::async_trait;
 use futures::{StreamExt, stream::FuturesUnordered};
 use hash_ring::{Member, RingView};
 use model::Labels;
 use service_api::{
-    Error, ExemplarSeries, LabelQuery, LabelsReader, LogsReader, MetricMetadata, MetricsReader, ReadContext,
-    Result, SelectRequest, SeriesSet, Source, StreamSet, StreamsRequest, Warned, origin,
+    Error, ExemplarSeries, HeadSource, LabelQuery, LabelsReader, LogsReader, MetricMetadata, MetricsReader,
+    ReadContext, Result, SelectRequest, SeriesSet, Source, StreamSet, StreamsRequest, Warned, origin,
 };
-use std::{future::Future, sync::Arc};
+use std::{future::Future, sync::Arc, time::Duration};
 
 /// Gives the ring as it is now.
 pub type ViewSource = Arc<dyn Fn() -> Arc<RingView> + Send + Sync>;
 
 /// Gives a client of a member, or the member itself if it is in this process.
-pub type Connect = Arc<dyn Fn(&Member) -> Arc<dyn Source> + Send + Sync>;
+pub type Connect = Arc<dyn Fn(&Member) -> Arc<dyn HeadSource> + Send + Sync>;
+
+/// How long it is worth waiting for the late, where a result is to be kept: the more were heard, the
+/// more can be told later of its being right.
+const PATIENCE: Duration = Duration::from_millis(50);
 
 /// Asks all ingesters at once and answers as soon as enough of them have: an acknowledged entry is
 /// then in at least one answer. Who is late is left out. Where too many fail it is an error.
@@ -34,32 +40,60 @@ impl ReplicatedReader {
     async fn ask<T, F>(
         &self,
         ctx: &ReadContext,
-        question: impl Fn(Arc<dyn Source>) -> F + Send,
+        question: impl Fn(Arc<dyn Source>) -> F + Send + Sync,
     ) -> Result<Vec<(Arc<str>, T)>>
     where
         F: Future<Output = Result<T>> + Send,
         T: Send,
     {
         let view = (self.ring)();
+        let patience = ctx.heard.as_ref().map(|_| PATIENCE);
+        let answers = self.ask_members(ctx, &view, patience, |_, source| question(source)).await?;
+        let id = |index| Arc::clone(&view.members()[usize::from(index)].id);
+        if let Some(heard) = &ctx.heard {
+            heard.from(answers.iter().map(|(index, _)| id(*index)));
+        }
+        Ok(answers.into_iter().map(|(index, answer)| (id(index), answer)).collect())
+    }
+
+    /// The answers of enough ingesters by their indexes, in order; with patience, of the others that
+    /// come soon, too.
+    async fn ask_members<T, F>(
+        &self,
+        ctx: &ReadContext,
+        view: &RingView,
+        patience: Option<Duration>,
+        question: impl Fn(&Member, Arc<dyn HeadSource>) -> F + Send + Sync,
+    ) -> Result<Vec<(u16, T)>>
+    where
+        F: Future<Output = Result<T>> + Send,
+        T: Send,
+    {
         let plan = view.read_plan();
         if plan.is_hopeless(&[]) {
             return Err(self.too_few(&plan.explain(&[])));
         }
         let ask = |&index: &u16| {
-            let answer = question((self.connect)(&view.members()[usize::from(index)]));
+            let member = &view.members()[usize::from(index)];
+            let answer = question(member, (self.connect)(member));
             async move { (index, answer.await) }
         };
         let mut running: FuturesUnordered<_> = plan.ask.iter().map(ask).collect();
         let (mut answers, mut answered, mut failed) = (Vec::new(), Vec::new(), Vec::new());
-        while let Some((index, answer)) = running.next().await {
+        let mut late = None;
+        loop {
+            let next = match late {
+                Some(end) => tokio::time::timeout_at(end, running.next()).await.ok().flatten(),
+                None => running.next().await,
+            };
+            let Some((index, answer)) = next else { break };
             match answer {
                 Ok(answer) => {
                     answers.push((index, answer));
                     answered.push(index);
-                    if plan.is_enough(&answered) {
-                        answers.sort_by_key(|(index, _)| *index);
-                        let id = |index| Arc::clone(&view.members()[usize::from(index)].id);
-                        return Ok(answers.into_iter().map(|(index, answer)| (id(index), answer)).collect());
+                    if late.is_none() && plan.is_enough(&answered) {
+                        let Some(patience) = patience else { break };
+                        late = Some(tokio::time::Instant::now() + patience);
                     }
                 }
                 Err(error) if merge::ends_query(ctx, &error) => return Err(error),
@@ -74,7 +108,11 @@ impl ReplicatedReader {
                 }
             }
         }
-        Err(self.too_few(&plan.explain(&failed)))
+        if !plan.is_enough(&answered) {
+            return Err(self.too_few(&plan.explain(&failed)));
+        }
+        answers.sort_by_key(|(index, _)| *index);
+        Ok(answers)
     }
 
     fn too_few(&self, why: &str) -> Error {

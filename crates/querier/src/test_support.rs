@@ -6,9 +6,10 @@ use hash_ring::{Member, RingView};
 use model::{Labels, Lines, Matcher, NanoRange, Nanos, Signal, TenantId, TimeRange, Timestamp};
 use parking_lot::Mutex;
 use service_api::{
-    Code, Error, ExemplarSeries, LabelQuery, LabelsReader, LineSource, LogPage, LogStream, LogsReader,
-    MetricMetadata, MetricsReader, Needles, PageData, PageStore, ReadContext, Result, SampleBuffer,
-    SelectRequest, Series, SeriesData, SeriesSet, Source, StreamSet, StreamsRequest, Warned,
+    Code, Error, ExemplarSeries, HeadChange, HeadChanges, HeadSource, HeadVersion, LabelQuery, LabelsReader,
+    LineSource, LogPage, LogStream, LogsReader, MetricMetadata, MetricsReader, Needles, PageData, PageStore,
+    ReadContext, Result, SampleBuffer, SelectRequest, Series, SeriesData, SeriesSet, StreamSet,
+    StreamsRequest, Warned,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -32,6 +33,9 @@ pub struct Fake {
     streams: Mutex<BTreeMap<Labels, Vec<Arc<Page>>>>,
     pub metadata: Mutex<Vec<MetricMetadata>>,
     pub exemplars: Mutex<Vec<ExemplarSeries>>,
+    /// Its version, and the times of its changes: the first is of the first record.
+    pub life: Mutex<u128>,
+    pub changes: Mutex<Vec<Timestamp>>,
 }
 
 impl Default for Fake {
@@ -42,6 +46,8 @@ impl Default for Fake {
             streams: Mutex::default(),
             metadata: Mutex::default(),
             exemplars: Mutex::default(),
+            life: Mutex::default(),
+            changes: Mutex::default(),
         }
     }
 }
@@ -109,7 +115,7 @@ pub fn fakes(count: usize) -> Vec<Arc<Fake>> {
 pub fn connect(fakes: &[Arc<Fake>]) -> Connect {
     let fakes = fakes.to_vec();
     Arc::new(move |member: &Member| {
-        Arc::clone(&fakes[member.id[1..].parse::<usize>().unwrap()]) as Arc<dyn Source>
+        Arc::clone(&fakes[member.id[1..].parse::<usize>().unwrap()]) as Arc<dyn HeadSource>
     })
 }
 
@@ -296,5 +302,21 @@ impl LogsReader for Fake {
             }
         }
         Ok(set)
+    }
+}
+
+#[async_trait]
+impl HeadChanges for Fake {
+    async fn head_changes(
+        &self,
+        _: &ReadContext,
+        _: Signal,
+        since: Option<HeadVersion>,
+    ) -> Result<HeadChange> {
+        self.answer().await?;
+        let (changes, life) = (self.changes.lock(), *self.life.lock());
+        let known = since.filter(|since| since.life == life).map_or(0, |since| since.sequence as usize);
+        let version = HeadVersion { life, sequence: changes.len() as u64 };
+        Ok(HeadChange { earliest: changes[known..].iter().copied().min(), version })
     }
 }

@@ -1,5 +1,6 @@
 //! A peer as the traits of roles: whoever calls it sees no gRPC.
 
+mod changes;
 mod read;
 mod streams;
 mod tail;

@@ -7,7 +7,7 @@ use crate::proto::{
 use ::model::{Exemplar, Labels, MatchOp, Matcher, Metadata, MetricType, Signal, TenantId, TimeRange};
 use block_store::{BlockMeta, Ulid};
 use bytes::Bytes;
-use service_api::{Error, LabelQuery, Result};
+use service_api::{Error, HeadVersion, LabelQuery, Result};
 use std::borrow::Cow;
 
 /// What a message has wrong.
@@ -94,6 +94,16 @@ pub fn signal_in(signal: i32) -> Result<Signal> {
         Ok(reader::Signal::Logs) => Ok(Signal::Logs),
         Err(_) => Err(bad("a signal that is not known here")),
     }
+}
+
+pub fn head_version_out(version: HeadVersion) -> reader::HeadVersion {
+    let HeadVersion { life, sequence } = version;
+    reader::HeadVersion { life: life.to_be_bytes().to_vec().into(), sequence }
+}
+
+pub fn head_version_in(version: &reader::HeadVersion) -> Result<HeadVersion> {
+    let life = <[u8; 16]>::try_from(&version.life[..]).map_err(|_| bad("a life that has no 16 bytes"))?;
+    Ok(HeadVersion { life: u128::from_be_bytes(life), sequence: version.sequence })
 }
 
 pub fn label_query_out(

@@ -2,9 +2,13 @@
 
 use crate::{Code, Error, Result};
 use model::{Signal, TenantId};
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
+use parking_lot::Mutex;
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 use tokio_util::sync::CancellationToken;
 
@@ -80,6 +84,29 @@ impl Listed {
     }
 }
 
+/// The ingesters that every answer of a query was made with.
+///
+/// An answer is given without those who are late. What they alone had is not in it, so nothing may be
+/// concluded later from their not having changed.
+#[derive(Debug, Default)]
+pub struct Heard(Mutex<Option<BTreeSet<Arc<str>>>>);
+
+impl Heard {
+    /// One of the answers was made of what these said.
+    pub fn from(&self, ids: impl Iterator<Item = Arc<str>>) {
+        let ids: BTreeSet<_> = ids.collect();
+        match &mut *self.0.lock() {
+            Some(heard) => heard.retain(|id| ids.contains(id)),
+            heard => *heard = Some(ids),
+        }
+    }
+
+    /// Whether no answer was made without it.
+    pub fn always(&self, id: &str) -> bool {
+        self.0.lock().as_ref().is_none_or(|heard| heard.contains(id))
+    }
+}
+
 /// What travels with a query.
 #[derive(Clone, Debug)]
 pub struct ReadContext {
@@ -88,6 +115,8 @@ pub struct ReadContext {
     /// by one ever sees any.
     pub also: Arc<[TenantId]>,
     pub listed: Arc<Listed>,
+    /// Where somebody wants to know who was heard. Then it is worth a moment to hear everybody.
+    pub heard: Option<Arc<Heard>>,
     pub budget: Arc<MemoryBudget>,
     /// Cancelled when the client goes away or the timeout passes; `timed_out` tells which.
     pub cancel: CancellationToken,
@@ -100,6 +129,7 @@ impl ReadContext {
             tenant,
             also: Arc::default(),
             listed: Arc::default(),
+            heard: None,
             budget: MemoryBudget::new(memory_limit),
             cancel: CancellationToken::new(),
             timed_out: Arc::default(),

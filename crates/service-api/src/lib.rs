@@ -3,6 +3,7 @@
 //! Engines and HTTP handlers see storage only through these traits; whether the other side
 //! is in this process or across the network is decided by wiring.
 
+mod changes;
 mod context;
 mod error;
 mod limits;
@@ -13,7 +14,10 @@ mod tail;
 mod write;
 mod write_logs;
 
-pub use context::{Listed, MemoryBudget, ReadContext, Reservation};
+pub use changes::{
+    Change, Changes, DataVersion, HeadChange, HeadChanges, HeadSource, HeadVersion, ListedBlock,
+};
+pub use context::{Heard, Listed, MemoryBudget, ReadContext, Reservation};
 pub use error::{Code, Error, Result};
 pub use limits::{Limits, LimitsSource};
 pub use logs::{

@@ -110,6 +110,7 @@ impl App {
             push_logs: distributor.clone(),
             engine: Arc::new(promql::Engine::new(config.query.engine())),
             log_engine: Arc::default(),
+            results: reads.results,
             limits: shared.limits,
             clock: shared.clock,
             multitenancy: config.multitenancy,

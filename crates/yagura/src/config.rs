@@ -50,7 +50,7 @@ pub struct Config {
     pub limits: LimitsConfig,
     pub write: WriteConfig,
     pub query: QueryConfig,
-    pub cache: BlockCacheConfig,
+    pub cache: CacheConfig,
     pub wal: WalConfig,
     pub ingester: IngesterConfig,
     pub log: LogConfig,
@@ -87,6 +87,17 @@ pub struct QueryConfig {
     pub max_samples: u64,
 }
 
+/// Of what is kept: parts of blocks, and results.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CacheConfig {
+    pub index_bytes: u64,
+    pub page_bytes: u64,
+    pub disk_dir: String,
+    pub disk_bytes: u64,
+    pub results_bytes: u64,
+}
+
 /// Everybody's limits, and the file that changes single ones for single tenants.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct LimitsConfig {
@@ -113,7 +124,7 @@ impl Default for Config {
             limits: LimitsConfig::default(),
             write: WriteConfig::default(),
             query: QueryConfig::default(),
-            cache: BlockCacheConfig::default(),
+            cache: CacheConfig::default(),
             wal: WalConfig::default(),
             ingester: IngesterConfig::default(),
             log: LogConfig::default(),
@@ -156,6 +167,20 @@ impl Default for QueryConfig {
             threads: 0,
             max_samples,
         }
+    }
+}
+
+impl Default for CacheConfig {
+    fn default() -> Self {
+        let BlockCacheConfig { index_bytes, page_bytes, disk_dir, disk_bytes } = BlockCacheConfig::default();
+        Self { index_bytes, page_bytes, disk_dir, disk_bytes, results_bytes: 64 << 20 }
+    }
+}
+
+impl CacheConfig {
+    pub fn blocks(&self) -> BlockCacheConfig {
+        let Self { index_bytes, page_bytes, disk_bytes, .. } = *self;
+        BlockCacheConfig { index_bytes, page_bytes, disk_dir: self.disk_dir.clone(), disk_bytes }
     }
 }
 

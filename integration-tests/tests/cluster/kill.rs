@@ -49,9 +49,11 @@ async fn row_2_kills_of_everything_lose_nothing() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn row_6_the_disk_of_one_ingester_is_erased() {
-    let mut cluster = Cluster::start(Layout::default()).await;
-    let traffic = Traffic::start(&cluster, Load::default()).await;
-    for victim in cluster.of(Role::Ingester).iter().take(if soak() { 3 } else { 1 }) {
+    // Each in a cluster of its own: for `ring.forget_after` reads count a second loss as one too many.
+    for round in 0..if soak() { 3 } else { 1 } {
+        let mut cluster = Cluster::start(Layout::default()).await;
+        let traffic = Traffic::start(&cluster, Load::default()).await;
+        let victim = &cluster.of(Role::Ingester)[round];
         sleep(Duration::from_secs(4)).await;
         cluster.kill(victim);
         cluster.erase_disk(victim);
@@ -59,9 +61,7 @@ async fn row_6_the_disk_of_one_ingester_is_erased() {
         cluster.run(&[victim]).await;
         cluster.settled().await;
         sleep(Duration::from_secs(4)).await;
-        // What only two have now is in the bucket before the next one loses its own.
-        cluster.flush_all().await;
+        let report = traffic.finish(&cluster, "row 6, one ingester's disk erased").await;
+        report.nobody_noticed();
     }
-    let report = traffic.finish(&cluster, "row 6, one ingester's disk erased").await;
-    report.nobody_noticed();
 }

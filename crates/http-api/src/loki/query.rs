@@ -3,9 +3,10 @@
 use super::{
     bounds::{Bounds, direction, interval, line_limit, time},
     error::LokiError,
+    kept,
     result::{self, Show},
 };
-use crate::{params::Params, query::slots, state::ApiState, tenant::Tenants};
+use crate::{params::Params, query::slots, results, state::ApiState, tenant::Tenants};
 use axum::{extract::State, response::Response};
 use http::HeaderMap;
 use logql::{
@@ -13,7 +14,6 @@ use logql::{
     engine::{Direction, Query},
 };
 use service_api::{Error, Result};
-use std::sync::Arc;
 
 pub async fn instant(
     tenants: Tenants,
@@ -30,7 +30,7 @@ pub async fn instant(
         return Err(Error::bad_request(why).into());
     }
     let query = Query { expr, start: at, end: at, step: 0, direction, limit, interval: 0 };
-    evaluate(&state, &tenants, query, Show::asked_by(&headers)).await
+    evaluate(&state, &tenants, query, Show::asked_by(&headers), false).await
 }
 
 pub async fn range(
@@ -51,7 +51,8 @@ pub async fn range(
     }
     let expr = parse(&params)?;
     let query = Query { expr, start, end, step, direction, limit, interval };
-    evaluate(&state, &tenants, query, Show::asked_by(&headers)).await
+    let keeps = !results::is_unwanted(&headers, &params);
+    evaluate(&state, &tenants, query, Show::asked_by(&headers), keeps).await
 }
 
 fn limit(state: &ApiState, tenants: &Tenants, params: &Params) -> Result<u64> {
@@ -67,12 +68,13 @@ async fn evaluate(
     tenants: &Tenants,
     query: Query,
     show: Show,
+    keeps: bool,
 ) -> Result<Response, LokiError> {
     let deps = &state.deps;
     let started = deps.clock.monotonic();
     let direction: Direction = query.direction;
     let (found, place) = slots::run_keeping_place(state, tenants, None, async |ctx| {
-        deps.log_engine.query(ctx, Arc::clone(&deps.logs), query).await
+        kept::query(deps, ctx, query, keeps).await
     })
     .await?;
     let took = deps.clock.monotonic().saturating_sub(started);

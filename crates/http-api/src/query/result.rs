@@ -1,6 +1,6 @@
 //! Runs a parsed query and writes what comes out.
 
-use super::{Times, slots::Place};
+use super::{Options, Times, kept, slots::Place};
 use crate::{
     answer::{self, Notes},
     json,
@@ -44,17 +44,16 @@ pub async fn evaluate(
     ctx: &ReadContext,
     query: Query<'_>,
     times: &Times,
-    lookback: Option<Duration>,
+    options: &Options,
 ) -> Result<Found> {
-    let with_lookback = lookback.map(|lookback| {
+    let with_lookback = options.lookback.map(|lookback| {
         let lookback_ms = i64::try_from(lookback.as_millis()).unwrap_or(i64::MAX);
         Engine::new(EngineConfig { lookback_ms, ..deps.engine.config().clone() })
     });
     let engine = with_lookback.as_ref().unwrap_or(&deps.engine);
-    let reader = &*deps.reader;
     let result = match times.step {
-        None => engine.instant(ctx, reader, query, times.start).await,
-        Some(step) => engine.range(ctx, reader, query, times.start, times.end, step).await,
+        None => engine.instant(ctx, &*deps.reader, query, times.start).await,
+        Some(step) => kept::range(deps, engine, ctx, query, (times, step), options.keeps).await,
     };
     // What the engine finds wrong with the query itself Prometheus reports of its parameter.
     let result = result.map_err(|e| if e.code == Code::BadRequest { invalid("query", e) } else { e })?;

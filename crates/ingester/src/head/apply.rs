@@ -1,7 +1,7 @@
 //! Applying the log's records of samples to the head, in log order.
 
 use super::{
-    Head, MetricHead, Slot,
+    Head, MetricHead, Minutes, Slot,
     series::{Applied, Series},
     slab::Walk,
 };
@@ -51,32 +51,40 @@ pub struct Applier<'a> {
     head: &'a MetricHead,
     slots: Walk<'a, Series>,
     window: TimeRange,
+    /// The part of the window that is in one minute: while times stay in it there is nothing to note.
+    near: TimeRange,
     range: TimeRange,
+    minutes: Minutes,
     counts: Counts,
     /// Entries of series that must come back first.
     put_off: Vec<(u32, Entry)>,
 }
 
 impl MetricHead {
-    /// Runs `entries`, which writes one record's entries. Refusals it counts itself.
+    /// Runs `entries`, which writes one record's entries. Refusals it counts itself. When it returns,
+    /// the entries can be read and the head says that it has changed, in this order: who asks for the
+    /// version and reads then, must not find less than the version stands for.
     pub fn apply(&self, entries: impl FnOnce(&mut Applier<'_>)) -> Counts {
-        let (range, mut counts, put_off) = {
+        let (range, minutes, mut counts, put_off) = {
             let pages = self.slab.pages.read();
             let mut applier = Applier {
                 head: self,
                 slots: Walk::new(&pages),
                 window: TimeRange::new(Timestamp::MAX, Timestamp::MIN),
+                near: TimeRange::new(Timestamp::MAX, Timestamp::MIN),
                 range: TimeRange::new(Timestamp::MAX, Timestamp::MIN),
+                minutes: Minutes::default(),
                 counts: Counts::default(),
                 put_off: Vec::new(),
             };
             entries(&mut applier);
-            (applier.range, applier.counts, applier.put_off)
+            (applier.range, applier.minutes, applier.counts, applier.put_off)
         };
         counts.windows.sort_unstable();
         counts.windows.dedup();
         self.widen(&range);
         self.apply_put_off(put_off, &mut counts);
+        self.changes.note(&minutes);
         counts
     }
 
@@ -146,6 +154,14 @@ impl<'a> Applier<'a> {
 
     #[inline]
     fn enter_window(&mut self, timestamp: Timestamp) {
+        if !self.near.contains(timestamp) {
+            self.enter(timestamp);
+        }
+        self.range.start = self.range.start.min(timestamp);
+        self.range.end = self.range.end.max(timestamp);
+    }
+
+    fn enter(&mut self, timestamp: Timestamp) {
         if !self.window.contains(timestamp) {
             self.window = self.head.window(timestamp);
             // Few are looked through, as a sender may name a window with each sample; the rest is for the end.
@@ -153,8 +169,8 @@ impl<'a> Applier<'a> {
                 self.counts.windows.push(self.window.start);
             }
         }
-        self.range.start = self.range.start.min(timestamp);
-        self.range.end = self.range.end.max(timestamp);
+        let minute = self.minutes.touch(timestamp);
+        self.near = TimeRange::new(minute.start.max(self.window.start), minute.end.min(self.window.end));
     }
 }
 

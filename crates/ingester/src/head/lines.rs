@@ -1,7 +1,7 @@
 //! The head of a tenant's logs: applying the log's records of lines, in log order, and reading.
 
 use super::{
-    Beside, LogHead, Slot, Stream,
+    Beside, LogHead, Minutes, Slot, Stream,
     memory::{LogMemory, WindowBytes, WindowsMemory},
     stream::HeadPage,
     tail::Watchers,
@@ -45,7 +45,8 @@ pub struct LineCounts {
 }
 
 impl LogHead {
-    /// Adds the lines of a record. `line` gives the line of a number.
+    /// Adds the lines of a record. `line` gives the line of a number. When it returns, the lines can be
+    /// read and the head says that it has changed, in this order.
     pub fn apply_lines<'a, M>(
         &self,
         runs: &[Run],
@@ -58,6 +59,7 @@ impl LogHead {
         let mut counts = LineCounts::default();
         let mut changes: SmallVec<[(Timestamp, WindowBytes); 4]> = SmallVec::new();
         let mut range = NanoRange::new(Nanos::MAX, Nanos::MIN);
+        let (mut minute, mut minutes) = (range, Minutes::default());
         let mut apply = |slot: &mut Stream, run: &Run| {
             each_window(self, run, &line, |window, lines| {
                 let at = match changes.iter().position(|(start, _)| *start == window) {
@@ -70,6 +72,9 @@ impl LogHead {
                 counts.lines += lines.len() as u64;
                 let lines = lines.map(|at| {
                     let line = line(at);
+                    if !minute.contains(line.0) {
+                        minute = minutes.touch(line.0.div_euclid(NANOS_A_MILLI)).into();
+                    }
                     range = range.union(&NanoRange::new(line.0, line.0));
                     counts.bytes += line.1.len() as u64;
                     line
@@ -99,6 +104,7 @@ impl LogHead {
             counts.pages += bytes.pages;
             self.beside.memory.note(*window, bytes);
         }
+        self.changes.note(&minutes);
         counts
     }
 

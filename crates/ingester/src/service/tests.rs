@@ -1,5 +1,6 @@
 //! The ingester as its callers see it: appends, reads, restarts.
 
+mod changes;
 mod cluster;
 mod logs;
 mod races;

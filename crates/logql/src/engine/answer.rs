@@ -1,7 +1,9 @@
 //! What a query answers: streams, vectors or matrices, and what it took.
 
+use super::metrics::millis;
 use model::{Labels, Nanos, Timestamp};
 use service_api::LogPage;
+use vectors::{Row, Rows, Steps, absent, is_absent};
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Answer {
@@ -48,6 +50,15 @@ pub struct MatrixSeries {
     pub labels: Labels,
     /// Times in milliseconds, ascending.
     pub points: Vec<(Timestamp, f64)>,
+}
+
+impl MatrixSeries {
+    /// Its row again, of steps that are at least a millisecond apart.
+    pub fn row(&self, steps: Steps) -> Row {
+        let mut points = self.points.iter().peekable();
+        let value = |time| points.next_if(|(t, _)| *t == millis(time)).map_or_else(absent, |(_, v)| *v);
+        Row { labels: self.labels.clone(), values: steps.times().map(value).collect() }
+    }
 }
 
 /// What a query looked at.
@@ -97,6 +108,18 @@ impl Stats {
 }
 
 impl Data {
+    /// The matrix of rows, without those that have no value.
+    pub fn of_rows(rows: Rows, steps: Steps) -> Self {
+        let series = rows.rows.into_iter().filter_map(|row| {
+            let points = steps.times().zip(row.values).filter(|(_, value)| !is_absent(*value));
+            let points: Vec<_> = points.map(|(time, value)| (millis(time), value)).collect();
+            (!points.is_empty()).then_some(MatrixSeries { labels: row.labels, points })
+        });
+        let mut series: Vec<_> = series.collect();
+        series.sort_by(|a, b| a.labels.cmp(&b.labels));
+        Self::Matrix(series)
+    }
+
     /// Lines or samples in it.
     pub fn entries(&self) -> usize {
         match self {

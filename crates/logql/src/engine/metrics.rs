@@ -40,7 +40,7 @@ pub(super) async fn evaluate(
         let _points =
             ctx.budget.reserve(rows.rows.len().saturating_mul(steps.count).saturating_mul(point))?;
         let data =
-            if is_instant { vector_of(rows, steps, keeps_order(&expr)) } else { matrix_of(rows, steps) };
+            if is_instant { vector_of(rows, steps, keeps_order(&expr)) } else { Data::of_rows(rows, steps) };
         Ok::<_, Error>(data)
     };
     let task = runtime::blocking(evaluation);
@@ -72,7 +72,7 @@ fn constant(expr: &MetricExpr, steps: Steps, is_instant: bool) -> Option<Data> {
     })
 }
 
-fn millis(time: Nanos) -> Timestamp {
+pub(super) fn millis(time: Nanos) -> Timestamp {
     time / NANOS_A_MILLI
 }
 
@@ -110,15 +110,4 @@ fn vector_of(rows: Rows, steps: Steps, keeps_order: bool) -> Data {
         samples.sort_by(|a, b| a.labels.cmp(&b.labels));
     }
     Data::Vector(samples)
-}
-
-fn matrix_of(rows: Rows, steps: Steps) -> Data {
-    let series = rows.rows.into_iter().filter_map(|row| {
-        let points = steps.times().zip(row.values).filter(|(_, value)| !is_absent(*value));
-        let points: Vec<_> = points.map(|(time, value)| (millis(time), value)).collect();
-        (!points.is_empty()).then_some(MatrixSeries { labels: row.labels, points })
-    });
-    let mut series: Vec<_> = series.collect();
-    series.sort_by(|a, b| a.labels.cmp(&b.labels));
-    Data::Matrix(series)
 }

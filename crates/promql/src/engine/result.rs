@@ -3,7 +3,7 @@
 use model::{Labels, Timestamp};
 use service_api::Reservation;
 use std::sync::Arc;
-use vectors::{Steps, is_absent};
+use vectors::{Rows, Steps, is_absent};
 
 /// The answer of one query.
 #[derive(Clone, Debug)]
@@ -43,6 +43,18 @@ pub enum Value {
     Matrix(Vec<MatrixSeries>),
 }
 
+impl Value {
+    /// The matrix of rows that have a value each.
+    pub fn of_rows(rows: Rows, steps: &Steps) -> Self {
+        let Rows { mut rows, held } = rows;
+        let held = Arc::new(held);
+        rows.sort_by(|a, b| a.labels.cmp(&b.labels));
+        let series =
+            rows.into_iter().map(|row| MatrixSeries::from_steps(row.labels, *steps, row.values, &held));
+        Self::Matrix(series.collect())
+    }
+}
+
 /// One series of a matrix; it has at least one point.
 #[derive(Clone, Debug)]
 pub struct MatrixSeries {
@@ -74,6 +86,14 @@ impl MatrixSeries {
         held: &Held,
     ) -> Self {
         Self { labels, points: Points::Samples(timestamps, values), _held: Arc::clone(held) }
+    }
+
+    /// A value for each step of a range query.
+    pub fn values(&self) -> Option<&[f64]> {
+        match &self.points {
+            Points::Steps(_, values) => Some(values),
+            Points::Samples(..) => None,
+        }
     }
 
     /// The points in time order, without gaps.

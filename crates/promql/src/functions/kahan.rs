@@ -1,6 +1,6 @@
 //! Sums and means that keep the low bits: Kahan's summation with Neumaier's improvement.
 
-use vectors::add_compensated;
+use vectors::{add_compensated, compensated_mean};
 
 /// A running sum and the error made so far.
 #[derive(Clone, Copy, Debug, Default)]
@@ -30,7 +30,7 @@ impl KahanSum {
     }
 
     fn divided(self, divisor: f64) -> f64 {
-        self.sum / divisor + self.error / divisor
+        compensated_mean(self.sum, self.error, divisor)
     }
 }
 

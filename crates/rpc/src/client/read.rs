@@ -5,8 +5,8 @@ use crate::{
     convert,
     pool::Method,
     proto::reader::{
-        ExemplarsResponse, Head, LabelsRequest, MetadataRequest, MetadataResponse, NamesResponse,
-        SelectRequest as SelectMessage, SelectResponse, SelectStreamsResponse, SeriesResponse,
+        ChangesResponse, ExemplarsResponse, Head, LabelsRequest, MetadataRequest, MetadataResponse,
+        NamesResponse, SelectRequest as SelectMessage, SelectResponse, SelectStreamsResponse, SeriesResponse,
     },
     series::ReceivedSeries,
 };
@@ -53,7 +53,8 @@ frames!(
     SeriesResponse,
     NamesResponse,
     ExemplarsResponse,
-    MetadataResponse
+    MetadataResponse,
+    ChangesResponse
 );
 
 /// Takes in what the first message says of all.
@@ -76,7 +77,7 @@ pub(super) fn of_peer(error: Error) -> Error {
 
 impl IngesterClient {
     /// Asks and hands each message of the answer on. Gives the warnings.
-    async fn ask<R: Frame>(
+    pub(super) async fn ask<R: Frame>(
         &self,
         method: &'static Method,
         ctx: &ReadContext,

@@ -12,8 +12,8 @@ use crate::{
     proto::{
         model as words,
         reader::{
-            Blocks, ExemplarSeries, ExemplarsResponse, Head, LabelsRequest, MetadataRequest,
-            MetadataResponse, MetricMetadata, NamesResponse, SelectRequest, SelectResponse,
+            Blocks, ChangesRequest, ChangesResponse, ExemplarSeries, ExemplarsResponse, Head, LabelsRequest,
+            MetadataRequest, MetadataResponse, MetricMetadata, NamesResponse, SelectRequest, SelectResponse,
             SelectStreamsRequest, SelectStreamsResponse, SeriesResponse, reader_server::Reader,
         },
     },
@@ -23,7 +23,7 @@ use block_store::BlockMeta;
 use futures::stream::BoxStream;
 use model::{NanoRange, Signal, TenantId, TimeRange};
 use prost::Message;
-use service_api::{Error, LimitsSource, MetricsReader, Result, Source, StreamsRequest};
+use service_api::{Error, HeadChanges, LimitsSource, MetricsReader, Result, Source, StreamsRequest};
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 use tonic::{
@@ -42,6 +42,8 @@ pub type ListedSource = Arc<dyn Fn(&TenantId, Signal) -> u64 + Send + Sync>;
 /// What reads are answered from.
 pub struct ReaderDeps {
     pub heads: Option<Arc<dyn Source>>,
+    /// Tells what has changed in the heads.
+    pub changes: Option<Arc<dyn HeadChanges>>,
     pub blocks: Option<Arc<dyn BlockSources>>,
     pub limits: Arc<dyn LimitsSource>,
     /// Asked after the heads were read. What the heads have let go of by then is in that version.
@@ -55,6 +57,10 @@ pub struct ReaderService {
     selections: Selections,
     metrics: Arc<Metrics>,
     drain: CancellationToken,
+}
+
+fn no_heads() -> Error {
+    Error::unavailable("there are no heads in this process")
 }
 
 type Messages<T> = BoxStream<'static, Result<T, Status>>;
@@ -81,8 +87,7 @@ impl ReaderService {
 
     fn source(&self, tenant: &TenantId, blocks: Option<Blocks>) -> Result<Arc<dyn Source>> {
         let Some(blocks) = blocks else {
-            let heads = self.deps.heads.as_ref().map(Arc::clone);
-            return heads.ok_or_else(|| Error::unavailable("there are no heads in this process"));
+            return self.deps.heads.as_ref().map(Arc::clone).ok_or_else(no_heads);
         };
         let (signal, blocks) = convert::blocks_in(blocks)?;
         let sources = self.deps.blocks.as_ref();
@@ -130,6 +135,7 @@ impl Reader for ReaderService {
     type LabelValuesStream = Messages<NamesResponse>;
     type ExemplarsStream = Messages<ExemplarsResponse>;
     type MetadataStream = Messages<MetadataResponse>;
+    type ChangesStream = Messages<ChangesResponse>;
 
     async fn select(&self, request: Request<SelectRequest>) -> Result<Response<Self::SelectStream>, Status> {
         let (metadata, _, request) = request.into_parts();
@@ -245,5 +251,26 @@ impl Reader for ReaderService {
             Ok(query.stream(Arc::clone(&self.metrics), "Metadata", frames))
         };
         answer(&self.metrics, "Metadata", &metadata, work).await
+    }
+
+    async fn changes(
+        &self,
+        request: Request<ChangesRequest>,
+    ) -> Result<Response<Self::ChangesStream>, Status> {
+        let (metadata, _, request) = request.into_parts();
+        let work = async {
+            let (query, signal) = (self.query(&metadata)?, convert::signal_in(request.signal)?);
+            let since = request.since.as_ref().map(convert::head_version_in).transpose()?;
+            let changes = self.deps.changes.as_ref().ok_or_else(no_heads)?;
+            let found = query.within(changes.head_changes(&query.ctx, signal, since)).await?;
+            let answer = ChangesResponse {
+                head: Some(self.head(&query, signal, true, Vec::new())),
+                earliest: found.earliest,
+                version: Some(convert::head_version_out(found.version)),
+                last: true,
+            };
+            Ok(query.stream(Arc::clone(&self.metrics), "Changes", std::iter::once(Ok(answer))))
+        };
+        answer(&self.metrics, "Changes", &metadata, work).await
     }
 }

@@ -5,10 +5,10 @@ use block_store::{BlockMeta, EncodedPage};
 use model::{Exemplar, Labels, Lines, Matcher, Metadata, MetricType, NanoRange, Signal, TenantId, TimeRange};
 use parking_lot::Mutex;
 use service_api::{
-    AppendOutcome, Error, ExemplarSeries, Ingest, IngestLogs, LabelQuery, LabelsReader, LineSource, LogBatch,
-    LogPage, LogStream, LogsReader, LogsTail, MetricMetadata, MetricsReader, Needles, PageData, PageStore,
-    ReadContext, Result, SampleBuffer, SelectRequest, Series, SeriesData, SeriesSet, Source, StreamSet,
-    StreamsRequest, TailItem, Wanted, Warned, WriteBatch,
+    AppendOutcome, Error, ExemplarSeries, HeadChange, HeadChanges, HeadVersion, Ingest, IngestLogs,
+    LabelQuery, LabelsReader, LineSource, LogBatch, LogPage, LogStream, LogsReader, LogsTail, MetricMetadata,
+    MetricsReader, Needles, PageData, PageStore, ReadContext, Result, SampleBuffer, SelectRequest, Series,
+    SeriesData, SeriesSet, Source, StreamSet, StreamsRequest, TailItem, Wanted, Warned, WriteBatch,
 };
 use std::{
     any::Any,
@@ -34,6 +34,7 @@ pub struct Fake {
     pub series: Mutex<Vec<Series>>,
     pub streams: Mutex<Vec<LogStream>>,
     pub names: Mutex<Vec<String>>,
+    pub change: Mutex<HeadChange>,
     pub tails: Mutex<Vec<mpsc::Sender<TailItem>>>,
     /// Reads and appends wait for ever.
     pub hangs: AtomicBool,
@@ -125,6 +126,18 @@ impl LogsTail for Fake {
 
 fn warned<T>(value: T) -> Warned<T> {
     Warned { value, warnings: vec!["a warning".into()] }
+}
+
+#[async_trait]
+impl HeadChanges for Fake {
+    async fn head_changes(
+        &self,
+        ctx: &ReadContext,
+        signal: Signal,
+        since: Option<HeadVersion>,
+    ) -> Result<HeadChange> {
+        self.read(ctx, (signal, since), || *self.change.lock()).await
+    }
 }
 
 #[async_trait]

@@ -69,6 +69,7 @@ impl Net {
             .disk(DISK.into())
             .reader(ReaderDeps {
                 heads: Some(fake.clone()),
+                changes: Some(fake.clone()),
                 blocks: Some(fake.clone()),
                 limits: Arc::new(Arc::new(settings.limits)),
                 listed: Arc::new(move |tenant, signal| listed.listed(tenant, signal)),

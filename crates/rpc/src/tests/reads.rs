@@ -8,8 +8,9 @@ use crate::ServerConfig;
 use block_store::{BlockMeta, Ulid};
 use model::{Lines, MatchOp, Matcher, MetricType, NanoRange, Signal, TenantId, TimeRange};
 use service_api::{
-    Code, LabelQuery, LabelsReader, Limits, LogStream, LogsReader, MetricsReader, Needles, PageData,
-    ReadContext, SampleBuffer, SelectRequest, Series, Source, StreamSet, StreamsRequest, fetch_pages,
+    Code, HeadChange, HeadChanges, HeadVersion, LabelQuery, LabelsReader, Limits, LogStream, LogsReader,
+    MetricsReader, Needles, PageData, ReadContext, SampleBuffer, SelectRequest, Series, Source, StreamSet,
+    StreamsRequest, fetch_pages,
 };
 use std::{
     sync::{Arc, atomic::Ordering},
@@ -100,6 +101,22 @@ async fn labels_exemplars_and_metadata_come_back() {
         let types: Vec<_> = metadata[0].metadata.iter().map(|m| m.metric_type).collect();
         assert_eq!(types, [MetricType::Counter, MetricType::StateSet, MetricType::Unknown]);
     }
+}
+
+#[tokio::test]
+async fn what_has_changed_comes_with_the_list_that_tells_the_rest() {
+    let net = Net::new(Settings::default());
+    let (ctx, ingester) = (context(), net.pool.ingester_on(ADDRESS, DISK));
+    let version = HeadVersion { life: (7 << 100) | 9, sequence: u64::MAX };
+    for (since, earliest) in [(None, Some(-5)), (Some(version), None), (Some(version), Some(0))] {
+        *net.fake.change.lock() = HeadChange { earliest, version };
+        let change = ingester.head_changes(&ctx, Signal::Logs, since).await.unwrap();
+        assert_eq!(net.fake.was_asked::<(Signal, Option<HeadVersion>)>(), (Signal::Logs, since));
+        assert_eq!(change, HeadChange { earliest, version });
+    }
+    assert_eq!((ctx.listed.get(Signal::Logs), ctx.listed.get(Signal::Metrics)), (1, 0));
+    let lost = net.pool.ingester_on(ADDRESS, "01ERASED").head_changes(&ctx, Signal::Logs, None).await;
+    assert_eq!(lost.err().map(|e| e.code), Some(Code::Unavailable));
 }
 
 #[tokio::test]

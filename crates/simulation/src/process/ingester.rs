@@ -95,6 +95,7 @@ fn services(life: &mut Life, ingester: &Arc<Ingester>, disk: &str, heads: Arc<dy
     let manifests = Arc::clone(&life.manifests);
     let deps = ReaderDeps {
         heads: Some(heads),
+        changes: Some(ingester.clone()),
         blocks: None,
         limits: Arc::clone(&life.limits),
         listed: Arc::new(move |tenant, signal| manifests.known_sequence(tenant, signal)),

@@ -98,6 +98,7 @@ impl BlockSources for Blocks {
 fn services(life: &mut Life, blocks: Arc<BlocksReader>) -> Services {
     let deps = ReaderDeps {
         heads: None,
+        changes: None,
         blocks: Some(Arc::new(Blocks(blocks))),
         limits: Arc::clone(&life.limits),
         listed: Arc::new(|_, _| 0),

@@ -1,7 +1,7 @@
 //! What a group gathers, step by step, and how the parts of two shards come together.
 
 use crate::{
-    compensated::add_compensated,
+    compensated::{add_compensated, compensated_mean},
     quantile::quantile,
     row::{absent, is_absent},
 };
@@ -241,7 +241,7 @@ impl Mean {
         } else if self.incremental {
             self.state.value()
         } else {
-            self.state.sum / self.count + self.state.error / self.count
+            compensated_mean(self.state.sum, self.state.error, self.count)
         }
     }
 }

@@ -10,7 +10,7 @@ use ingester::Ingester;
 use prometheus_client::registry::Registry;
 use querier::LocalBlocks;
 use rpc::{BlockSources, ReaderDeps, ServerConfig, Services};
-use service_api::Source;
+use service_api::{HeadChanges, Source};
 use std::{io, sync::Arc};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -58,6 +58,7 @@ impl Grpc {
         }
         services = services.reader(ReaderDeps {
             heads: ingester.map(|ingester| Arc::clone(ingester) as Arc<dyn Source>),
+            changes: ingester.map(|ingester| Arc::clone(ingester) as Arc<dyn HeadChanges>),
             blocks: reads
                 .map(|reads| Arc::new(LocalBlocks(Arc::clone(&reads.blocks))) as Arc<dyn BlockSources>),
             limits: Arc::clone(&shared.limits),

@@ -5,13 +5,15 @@ use crate::{config::Config, target::Role};
 use anyhow::Context;
 use block_store::{BlockCacheConfig, BlocksReader, Ulid};
 use distributor::Distributor;
+use http_api::{ResultCache, ResultMetrics};
 use ingester::{Ingester, NewId, fs::RealFs};
 use prometheus_client::registry::Registry;
 use querier::{
-    BlockClients, DistributedBlocks, Federation, Querier, QuerierMetrics, ReplicatedReader, RingTail,
+    BlockClients, DataChanges, DistributedBlocks, Federation, Querier, QuerierMetrics, ReplicatedReader,
+    RingTail,
 };
 use runtime::Clock;
-use service_api::{IngestAll, LimitsSource, LogsTail, Source};
+use service_api::{Changes, HeadSource, IngestAll, LimitsSource, LogsTail, Source};
 use std::{
     path::Path,
     sync::Arc,
@@ -86,6 +88,7 @@ pub struct Reads {
     pub reader: Arc<Federation>,
     pub tail: Arc<dyn LogsTail>,
     pub blocks: Arc<BlocksReader>,
+    pub results: Option<Arc<ResultCache>>,
 }
 
 pub fn reads(
@@ -100,7 +103,7 @@ pub fn reads(
     let view = Cluster::view(&cluster.ingesters);
     let (pool, is_here, local) = (Arc::clone(&cluster.pool), cluster.is_here(), here.clone());
     let connect: querier::Connect = Arc::new(move |member| match &local {
-        Some(ingester) if is_here(member) => Arc::clone(ingester) as Arc<dyn Source>,
+        Some(ingester) if is_here(member) => Arc::clone(ingester) as Arc<dyn HeadSource>,
         _ => pool.ingester_on(&member.address, &member.disk),
     });
     let recent = Arc::new(ReplicatedReader::new(Arc::clone(&view), connect, metrics.clone()));
@@ -121,6 +124,9 @@ pub fn reads(
     let clients = BlockClients::new(Arc::clone(&blocks), move |member, signal, blocks| {
         pool.blocks(&member.address, signal, blocks)
     });
+    let changes = DataChanges::new(Arc::clone(&recent) as Arc<dyn Changes>, Arc::clone(&clients.list));
+    let bytes = config.cache.results_bytes;
+    let results = ResultCache::new(bytes, Arc::new(changes), ResultMetrics::register(registry)).map(Arc::new);
     let stored: Arc<dyn Source> = match config.is_clustered() {
         false => Arc::clone(&blocks) as Arc<dyn Source>,
         true => Arc::new(DistributedBlocks::new(
@@ -132,12 +138,13 @@ pub fn reads(
         )),
     };
     let querier = Arc::new(Querier::new(recent, stored, metrics));
-    Reads { reader: Arc::new(Federation::new(querier, config.querier.concurrent_tenants)), tail, blocks }
+    let reader = Arc::new(Federation::new(querier, config.querier.concurrent_tenants));
+    Reads { reader, tail, blocks, results }
 }
 
 /// A querier of a cluster keeps blocks on its disk unless it is told otherwise: it has nothing else there.
 fn cache(config: &Config, dir: &Path) -> BlockCacheConfig {
-    let mut cache = config.cache.clone();
+    let mut cache = config.cache.blocks();
     if config.is_clustered() && cache.disk_dir.is_empty() && config.targets().has(Role::Querier) {
         cache.disk_dir = dir.join("cache").display().to_string();
     }

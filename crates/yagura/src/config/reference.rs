@@ -250,7 +250,7 @@ const SECTIONS: &[Section] = &[
     ),
     (
         "cache",
-        "What is kept of blocks, in memory and on disk",
+        "What is kept of blocks, in memory and on disk, and of results",
         &[
             ("cache.index_bytes", Bytes, "Memory for the indexes of blocks."),
             ("cache.page_bytes", Bytes, "Memory for pages of samples and lines, as they are in the bucket."),
@@ -263,6 +263,11 @@ const SECTIONS: &[Section] = &[
                 "cache.disk_bytes",
                 Bytes,
                 "Disk for indexes and pages, as they are in the bucket; the least recently used go first. 0: none.",
+            ),
+            (
+                "cache.results_bytes",
+                Bytes,
+                "Memory for results of range queries, of which only steps whose data has changed are computed again. 0: none are kept.",
             ),
         ],
     ),

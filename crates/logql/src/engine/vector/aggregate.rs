@@ -7,7 +7,10 @@ use vectors::{Groups, Kind, LabelChoice, RowRef, Rows, Top, ascending, descendin
 
 impl Evaluator<'_> {
     pub(super) fn aggregate(&mut self, aggregation: &VectorAggregation) -> Result<Rows> {
-        let input = self.rows(&aggregation.expr)?;
+        let mut input = self.rows(&aggregation.expr)?;
+        // Groups come in the order in which they first had a line. What a step has must not depend on
+        // the steps before it: neither the last digits of a sum nor which of equals are the top ones.
+        input.rows.sort_by(|a, b| a.labels.cmp(&b.labels));
         match aggregation.op {
             VectorOp::Sum => self.groups(aggregation, &input, Kind::Sum),
             VectorOp::Avg => self.groups(aggregation, &input, Kind::Avg),

@@ -9,7 +9,7 @@ use crate::engine::{
 use model::Labels;
 use service_api::{Result, SampleBuffer};
 use std::sync::{Arc, atomic::Ordering};
-use vectors::{Rows, Steps};
+use vectors::Steps;
 
 impl Evaluator<'_> {
     pub fn root(&mut self, root: &Root, steps: &Steps, is_instant: bool) -> Result<Value> {
@@ -28,7 +28,7 @@ impl Evaluator<'_> {
             Root::Vector(vector) => {
                 let rows = self.rows(vector, steps)?;
                 if !is_instant {
-                    return Ok(matrix(rows, steps));
+                    return Ok(Value::of_rows(rows, steps));
                 }
                 let samples =
                     rows.rows.into_iter().filter_map(|row| Some((row.labels, *row.values.first()?)));
@@ -36,7 +36,7 @@ impl Evaluator<'_> {
             }
             Root::Samples(samples) => self.samples(samples, steps),
             Root::Subquery(subquery) => {
-                Ok(matrix(self.rows(&subquery.inner, &subquery.steps)?, &subquery.steps))
+                Ok(Value::of_rows(self.rows(&subquery.inner, &subquery.steps)?, &subquery.steps))
             }
         }
     }
@@ -68,11 +68,4 @@ impl Evaluator<'_> {
         });
         Ok(Value::Matrix(series.collect()))
     }
-}
-
-fn matrix(input: Rows, steps: &Steps) -> Value {
-    let (mut rows, held) = (input.rows, Arc::new(input.held));
-    rows.sort_by(|a, b| a.labels.cmp(&b.labels));
-    let series = rows.into_iter().map(|row| MatrixSeries::from_steps(row.labels, *steps, row.values, &held));
-    Value::Matrix(series.collect())
 }

@@ -104,7 +104,10 @@ impl Evaluator<'_> {
             return self.run(&chain, steps, sink);
         }
         let mut only = sink()?;
-        let input = self.rows(vector, steps)?;
+        let mut input = self.rows(vector, steps)?;
+        // Elsewhere rows come in the order in which they first had a value, and so do the ones that are
+        // added up or of equals the first: what a step has must not depend on the steps before it.
+        input.rows.sort_by(|a, b| a.labels.cmp(&b.labels));
         for (position, row) in input.rows.iter().enumerate() {
             only.row(RowRef { position, labels: &row.labels, name_dropped: false, values: &row.values })?;
         }

@@ -5,7 +5,7 @@
 //! series is.
 
 use crate::functions::over_time::OverTime;
-use vectors::absent;
+use vectors::{absent, compensated_mean};
 
 /// What windows are made of: aggregates that can be put together.
 pub(crate) trait Part: Copy {
@@ -82,8 +82,7 @@ impl SlidingSum {
     /// The mean; the sum may overflow where the mean does not.
     pub fn mean(&self, window: &[f64]) -> f64 {
         if self.sum.is_finite() {
-            let count = window.len() as f64;
-            self.sum / count + self.error / count
+            compensated_mean(self.sum, self.error, window.len() as f64)
         } else {
             OverTime::Avg.apply(window).unwrap_or_else(absent)
         }
