@@ -252,6 +252,7 @@ fn messages(now: i64, blocks: &[Vec<u8>]) -> Vec<(&'static str, Vec<Message>)> {
         ("/yagura.reader.v1.Reader/LabelValues", both()),
         ("/yagura.reader.v1.Reader/Exemplars", vec![labels(0)]),
         ("/yagura.reader.v1.Reader/Metadata", vec![Message::default()]),
+        ("/yagura.reader.v1.Reader/Changes", vec![Message::default(), Message::default().varint(1, 1)]),
         ("/grpc.health.v1.Health/Check", vec![Message::default()]),
     ]
 }
