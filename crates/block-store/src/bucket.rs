@@ -2,7 +2,7 @@
 
 mod config;
 
-pub use config::{BucketConfig, S3Config, Secret};
+pub use config::{BucketConfig, S3Config};
 
 use crate::error::from_store;
 use bytes::Bytes;

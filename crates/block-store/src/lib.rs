@@ -16,7 +16,7 @@ mod retention;
 
 pub use block::{BlockObject, BlockWriter, LogBlockWriter};
 pub use blocks::{BlockCacheConfig, BlocksReader};
-pub use bucket::{Bucket, BucketConfig, ObjectInfo, S3Config, Secret};
+pub use bucket::{Bucket, BucketConfig, ObjectInfo, S3Config};
 pub use manifest::{BlockMeta, Manifest, Manifests};
 pub use page::{EncodedPage, LOG_PAGE_BYTES};
 pub use retention::{Collected, apply_retention, collect_garbage};

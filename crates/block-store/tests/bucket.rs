@@ -6,12 +6,12 @@
 mod s3;
 
 use block_store::{
-    BlockCacheConfig, BlockMeta, BlockWriter, BlocksReader, Bucket, BucketConfig, Manifests, S3Config,
-    Secret, Ulid, apply_retention, collect_garbage,
+    BlockCacheConfig, BlockMeta, BlockWriter, BlocksReader, Bucket, BucketConfig, Manifests, S3Config, Ulid,
+    apply_retention, collect_garbage,
 };
 use bytes::Bytes;
 use model::{Labels, Matcher, Signal, TenantId, TimeRange};
-use runtime::ManualClock;
+use runtime::{ManualClock, Secret};
 use service_api::{Code, MetricsReader, ReadContext, SampleBuffer, SelectRequest};
 use std::{future::Future, sync::Arc, time::Duration};
 use tempfile::TempDir;

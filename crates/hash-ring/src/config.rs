@@ -1,6 +1,6 @@
 //! The settings of the ring.
 
-use crate::Secret;
+use runtime::Secret;
 use serde::{Deserialize, Serialize};
 use std::{path::PathBuf, time::Duration};
 

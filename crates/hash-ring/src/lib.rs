@@ -12,7 +12,6 @@ mod member;
 mod metrics;
 mod read_plan;
 mod ring;
-mod secret;
 mod view;
 
 pub use config::{EtcdConfig, EtcdTls, RingConfig, RingStore};
@@ -25,7 +24,6 @@ pub use member::{Health, Member, State};
 pub use metrics::RingMetrics;
 pub use read_plan::ReadPlan;
 pub use ring::{Prober, Ring};
-pub use secret::Secret;
 pub use view::{PARTITIONS, RingView, Shard};
 
 #[cfg(test)]

@@ -21,7 +21,7 @@ use bound::{Bound, Bounded};
 use futures::{Stream, StreamExt};
 pub use incoming::{tcp_incoming, tls_incoming};
 use prometheus_client::registry::Registry;
-pub use reader::{BlockSources, ListedSource, ReaderDeps};
+pub use reader::{BlockSources, ReaderDeps};
 use runtime::Clock;
 use serde::{Deserialize, Serialize};
 use service_api::{IngestAll, LogsTail, Result};

@@ -3,6 +3,7 @@
 mod blocking;
 mod clock;
 mod process;
+mod secret;
 mod signals;
 mod supervisor;
 mod telemetry;
@@ -10,6 +11,7 @@ mod telemetry;
 pub use blocking::{Lost, blocking};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use process::ProcessMetrics;
+pub use secret::Secret;
 pub use signals::{Signal, Signals};
 pub use supervisor::{DrainError, ServiceError, Supervisor};
 pub use telemetry::{LogConfig, LogFormat, Telemetry, TelemetryError, TracingConfig};

@@ -3,9 +3,10 @@
 use super::Bucket;
 use crate::error::from_store;
 use object_store::{ClientOptions, aws::AmazonS3Builder, local::LocalFileSystem};
-use serde::{Deserialize, Serialize, Serializer};
+use runtime::Secret;
+use serde::{Deserialize, Serialize};
 use service_api::{Error, Result};
-use std::{fmt, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 /// A request that has not ended by then is tried again.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
@@ -33,40 +34,6 @@ pub struct S3Config {
     pub region: Option<String>,
     pub access_key_id: Option<String>,
     pub secret_access_key: Option<Secret>,
-}
-
-/// Text that is not shown.
-#[derive(Clone, PartialEq, Eq, Deserialize)]
-#[serde(transparent)]
-pub struct Secret(String);
-
-impl Secret {
-    pub fn new(secret: impl Into<String>) -> Self {
-        Self(secret.into())
-    }
-
-    /// The text itself, for whoever must send it.
-    pub fn reveal(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("***")
-    }
-}
-
-impl fmt::Display for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("***")
-    }
-}
-
-impl Serialize for Secret {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str("***")
-    }
 }
 
 impl BucketConfig {

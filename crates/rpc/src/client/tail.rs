@@ -36,6 +36,7 @@ impl LogsTail for IngesterClient {
                 Ok::<_, service_api::Error>(())
             };
             let ended = tokio::select! {
+                biased;
                 ended = forward => ended,
                 () = items.closed() => Ok(()),
             };

@@ -36,9 +36,6 @@ pub trait BlockSources: Send + Sync {
     fn blocks(&self, tenant: &TenantId, signal: Signal, blocks: Vec<BlockMeta>) -> Arc<dyn Source>;
 }
 
-/// Tells the version of a tenant's manifest that this process has read.
-pub type ListedSource = Arc<dyn Fn(&TenantId, Signal) -> u64 + Send + Sync>;
-
 /// What reads are answered from.
 pub struct ReaderDeps {
     pub heads: Option<Arc<dyn Source>>,
@@ -46,8 +43,6 @@ pub struct ReaderDeps {
     pub changes: Option<Arc<dyn HeadChanges>>,
     pub blocks: Option<Arc<dyn BlockSources>>,
     pub limits: Arc<dyn LimitsSource>,
-    /// Asked after the heads were read. What the heads have let go of by then is in that version.
-    pub listed: ListedSource,
 }
 
 pub struct ReaderService {
@@ -57,6 +52,11 @@ pub struct ReaderService {
     selections: Selections,
     metrics: Arc<Metrics>,
     drain: CancellationToken,
+}
+
+/// Made when the data has been taken, not before: heads say with it for which list they had let go.
+fn head(query: &Query, signal: Signal, warnings: Vec<String>) -> Head {
+    Head { listed: query.ctx.listed.get(signal), warnings }
 }
 
 fn no_heads() -> Error {
@@ -95,12 +95,6 @@ impl ReaderService {
         Ok(sources.blocks(tenant, signal, blocks))
     }
 
-    /// Called when the data has been taken, not before.
-    fn head(&self, query: &Query, signal: Signal, heads: bool, warnings: Vec<String>) -> Head {
-        let listed = if heads { (self.deps.listed)(&query.ctx.tenant, signal) } else { 0 };
-        Head { listed: listed.max(query.ctx.listed.get(signal)), warnings }
-    }
-
     async fn names(
         &self,
         method: &'static str,
@@ -110,14 +104,13 @@ impl ReaderService {
         let (metadata, _, request) = request.into_parts();
         let work = async {
             let (query, asked) = (self.query(&metadata)?, convert::label_query_in(&request)?);
-            let heads = request.blocks.is_none();
             let source = self.source(&query.ctx.tenant, request.blocks)?;
             let found = if values {
                 query.within(source.label_values(&query.ctx, &request.name, &asked)).await?
             } else {
                 query.within(source.label_names(&query.ctx, &asked)).await?
             };
-            let head = self.head(&query, asked.signal, heads, found.warnings);
+            let head = head(&query, asked.signal, found.warnings);
             let make = |head, names, last| NamesResponse { head, names, last };
             let frames = list_frames(head, found.value, |name| name.len() + 4, make);
             Ok(query.stream(Arc::clone(&self.metrics), method, frames))
@@ -143,11 +136,10 @@ impl Reader for ReaderService {
             let query = self.query(&metadata)?;
             let range = TimeRange::new(request.start, request.end);
             let matchers = convert::matchers_in(&request.matchers)?;
-            let heads = request.blocks.is_none();
             let source = self.source(&query.ctx.tenant, request.blocks)?;
             let asked = service_api::SelectRequest { matchers, range };
             let found = query.within(MetricsReader::select(&*source, &query.ctx, &asked)).await?;
-            let head = self.head(&query, Signal::Metrics, heads, found.warnings);
+            let head = head(&query, Signal::Metrics, found.warnings);
             let frames = SeriesFrames::new(found.series, range, head);
             Ok(query.stream(Arc::clone(&self.metrics), "Select", frames))
         };
@@ -167,10 +159,9 @@ impl Reader for ReaderService {
             };
             let range = NanoRange::new(selection.start, selection.end);
             let asked = StreamsRequest { matchers: convert::matchers_in(&selection.matchers)?, range };
-            let heads = selection.blocks.is_none();
             let source = self.source(&query.ctx.tenant, selection.blocks)?;
             let found = query.within(service_api::LogsReader::select(&*source, &query.ctx, &asked)).await?;
-            let head = self.head(&query, Signal::Logs, heads, found.warnings);
+            let head = head(&query, Signal::Logs, found.warnings);
             let messages = streams::serve(query, place, found.streams, head, requests, self.drain.clone());
             Ok(counted(Arc::clone(&self.metrics), "SelectStreams", messages))
         };
@@ -181,10 +172,9 @@ impl Reader for ReaderService {
         let (metadata, _, request) = request.into_parts();
         let work = async {
             let (query, asked) = (self.query(&metadata)?, convert::label_query_in(&request)?);
-            let heads = request.blocks.is_none();
             let source = self.source(&query.ctx.tenant, request.blocks)?;
             let found = query.within(source.series(&query.ctx, &asked)).await?;
-            let head = self.head(&query, asked.signal, heads, found.warnings);
+            let head = head(&query, asked.signal, found.warnings);
             let make = |head, labels: Vec<model::Labels>, last| {
                 let labels = labels.iter().map(convert::labels_out).collect();
                 SeriesResponse { head, labels, last }
@@ -216,14 +206,13 @@ impl Reader for ReaderService {
         let (metadata, _, request) = request.into_parts();
         let work = async {
             let (query, asked) = (self.query(&metadata)?, convert::label_query_in(&request)?);
-            let heads = request.blocks.is_none();
             let source = self.source(&query.ctx.tenant, request.blocks)?;
             let found = query.within(source.exemplars(&query.ctx, &asked)).await?;
             let series = found.into_iter().map(|series| ExemplarSeries {
                 labels: convert::labels_out(&series.labels),
                 exemplars: series.exemplars.iter().map(convert::exemplar_out).collect(),
             });
-            let head = self.head(&query, asked.signal, heads, Vec::new());
+            let head = head(&query, asked.signal, Vec::new());
             let make = |head, series, last| ExemplarsResponse { head, series, last };
             let frames = list_frames(head, series.collect(), ExemplarSeries::encoded_len, make);
             Ok(query.stream(Arc::clone(&self.metrics), "Exemplars", frames))
@@ -238,14 +227,13 @@ impl Reader for ReaderService {
         let (metadata, _, request) = request.into_parts();
         let work = async {
             let query = self.query(&metadata)?;
-            let heads = request.blocks.is_none();
             let source = self.source(&query.ctx.tenant, request.blocks)?;
             let found = query.within(source.metadata(&query.ctx, request.metric.as_deref())).await?;
             let metrics = found.into_iter().map(|metric| MetricMetadata {
                 metric: metric.metric,
                 metadata: metric.metadata.iter().map(convert::metadata_out).collect::<Vec<words::Metadata>>(),
             });
-            let head = self.head(&query, Signal::Metrics, heads, Vec::new());
+            let head = head(&query, Signal::Metrics, Vec::new());
             let make = |head, metrics, last| MetadataResponse { head, metrics, last };
             let frames = list_frames(head, metrics.collect(), MetricMetadata::encoded_len, make);
             Ok(query.stream(Arc::clone(&self.metrics), "Metadata", frames))
@@ -264,7 +252,7 @@ impl Reader for ReaderService {
             let changes = self.deps.changes.as_ref().ok_or_else(no_heads)?;
             let found = query.within(changes.head_changes(&query.ctx, signal, since)).await?;
             let answer = ChangesResponse {
-                head: Some(self.head(&query, signal, true, Vec::new())),
+                head: Some(head(&query, signal, Vec::new())),
                 earliest: found.earliest,
                 version: Some(convert::head_version_out(found.version)),
                 last: true,

@@ -63,7 +63,7 @@ impl Net {
             (Arc::new(Fake::default()), CancellationToken::new(), CancellationToken::new());
         let (connector, accepted) = connector(&cut);
         let clock = Arc::new(SystemClock::new());
-        let (ready, listed) = (Arc::clone(&fake), Arc::clone(&fake));
+        let ready = Arc::clone(&fake);
         let services = Services::new(settings.server, drain.clone(), clock, &mut Registry::default())
             .ingester(fake.clone(), fake.clone())
             .disk(DISK.into())
@@ -72,7 +72,6 @@ impl Net {
                 changes: Some(fake.clone()),
                 blocks: Some(fake.clone()),
                 limits: Arc::new(Arc::new(settings.limits)),
-                listed: Arc::new(move |tenant, signal| listed.listed(tenant, signal)),
             })
             .health(move || ready.is_ready());
         let server =

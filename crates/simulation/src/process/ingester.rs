@@ -92,13 +92,11 @@ fn ids(life: &Life) -> NewId {
 }
 
 fn services(life: &mut Life, ingester: &Arc<Ingester>, disk: &str, heads: Arc<dyn Source>) -> Services {
-    let manifests = Arc::clone(&life.manifests);
     let deps = ReaderDeps {
         heads: Some(heads),
         changes: Some(ingester.clone()),
         blocks: None,
         limits: Arc::clone(&life.limits),
-        listed: Arc::new(move |tenant, signal| manifests.known_sequence(tenant, signal)),
     };
     let clock = Arc::clone(&life.clock);
     Services::new(ServerConfig::default(), life.drain.clone(), clock, &mut life.registry)

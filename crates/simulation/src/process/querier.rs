@@ -101,7 +101,6 @@ fn services(life: &mut Life, blocks: Arc<BlocksReader>) -> Services {
         changes: None,
         blocks: Some(Arc::new(Blocks(blocks))),
         limits: Arc::clone(&life.limits),
-        listed: Arc::new(|_, _| 0),
     };
     let clock = Arc::clone(&life.clock);
     Services::new(ServerConfig::default(), life.drain.clone(), clock, &mut life.registry)

@@ -62,8 +62,6 @@ impl Grpc {
             blocks: reads
                 .map(|reads| Arc::new(LocalBlocks(Arc::clone(&reads.blocks))) as Arc<dyn BlockSources>),
             limits: Arc::clone(&shared.limits),
-            // The heads say it themselves.
-            listed: Arc::new(|_, _| 0),
         });
         GrpcServer { grpc: self, services, drain }
     }

@@ -1,4 +1,4 @@
-//! A password that no log, error or page shows.
+//! A secret that no log, error or page shows.
 
 use serde::{Deserialize, Serialize, Serializer};
 use std::fmt;
