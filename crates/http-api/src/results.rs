@@ -14,7 +14,7 @@ use crate::params::Params;
 use extent::{Extent, earliest_step};
 use http::{HeaderMap, header};
 use model::{Signal, TenantId, TimeRange};
-use quick_cache::{Weighter, sync::Cache};
+use quick_cache::{OptionsBuilder, Weighter, sync::Cache};
 use service_api::{Change, Changes, DataVersion, Heard, ReadContext, Result};
 use std::sync::Arc;
 use vectors::{Reach, Row, Rows, Steps};
@@ -80,7 +80,14 @@ impl ResultCache {
     pub fn new(bytes: u64, changes: Arc<dyn Changes>, metrics: ResultMetrics) -> Option<Self> {
         let max_bytes = usize::try_from(bytes / SHARE).unwrap_or(usize::MAX);
         let items = usize::try_from(bytes / TYPICAL_BYTES).unwrap_or(usize::MAX).clamp(16, 1 << 20);
-        let kept = Cache::with_weighter(items, bytes, Weight);
+        // A shard has its part of the room, and the largest result has to fit into one.
+        let options = OptionsBuilder::new()
+            .estimated_items_capacity(items)
+            .weight_capacity(bytes)
+            .shards(SHARE as usize)
+            .build()
+            .ok()?;
+        let kept = Cache::with_options(options, Weight, Default::default(), Default::default());
         (max_bytes > 0).then_some(Self { kept, changes, metrics, max_bytes })
     }
 
@@ -106,7 +113,7 @@ impl ResultCache {
                 return evaluate(ctx.clone(), start).await;
             }
         };
-        let Change { earliest, version } = change;
+        let Change { earliest, version, counted } = change;
         let right = kept.as_ref().map_or(0, |extent| {
             extent.usable(*steps, earliest.map(|time| earliest_step(time, *reach, question.per_milli)))
         });
@@ -121,15 +128,18 @@ impl ResultCache {
         if let Some(extent) = kept.filter(|_| right > 0) {
             let rest = Steps { start: steps.time(right), count: steps.count - right, ..*steps };
             let computed = evaluate(listening, rest.start).await?;
-            // What is said of a part of the steps may have to be said of others, too.
-            let Some(rows) = computed.rows(rest, usize::MAX) else {
+            // What is said of a part of the steps may have to be said of others, too. And a rest that is too
+            // large to be kept is too large to be held twice.
+            let rows = computed.rows(rest, self.max_bytes);
+            let Some(rows) = rows.and_then(|rows| extent.splice(*steps, right, rows, ctx).ok()) else {
+                drop(computed);
+                self.kept.remove(key);
                 self.metrics.misses.inc();
                 return evaluate(ctx.clone(), start).await;
             };
             self.metrics.partial_hits.inc();
-            let rows = extent.splice(*steps, right, rows, ctx)?;
             // Of the others nobody has told that the steps that were kept are right.
-            let told = |id: &str| heard.always(id) && extent.version.shares_life(&version, id);
+            let told = |id: &str| heard.always(id) && counted.iter().any(|counted| **counted == *id);
             self.keep(question, &rows.rows, version.clone().only(told));
             return Ok(T::of_rows(rows, *steps, Some(computed)));
         }

@@ -49,6 +49,10 @@ impl IngesterConfig {
         if !(60..=7 * 86_400).contains(&self.block_duration) {
             return Err(format!("block_duration must be between 60 and 604800, is {}", self.block_duration));
         }
+        // What has changed is noted by minutes, and forgotten with the window that they are in.
+        if !self.block_duration.is_multiple_of(60) {
+            return Err(format!("block_duration must be whole minutes, is {}", self.block_duration));
+        }
         if !(1..=3600).contains(&self.flush_interval) {
             return Err(format!("flush_interval must be between 1 and 3600, is {}", self.flush_interval));
         }

@@ -28,14 +28,15 @@ impl Changes for DataChanges {
         range: TimeRange,
         since: &DataVersion,
     ) -> Result<Change> {
-        let Change { earliest, mut version } = self.recent.changes(ctx, signal, range, since).await?;
+        let Change { earliest, mut version, counted } =
+            self.recent.changes(ctx, signal, range, since).await?;
         let listed = (self.list)(ctx.clone(), signal, range).await?;
         let block =
             |block: &block_store::BlockMeta| ListedBlock { id: block.id.0, range: block.time_range() };
         version.blocks = listed.iter().map(block).collect();
         // Blocks never change: one that has come, or gone, is a change from its start on.
         let other = version.earliest_other_block(since, range);
-        Ok(Change { earliest: earliest.into_iter().chain(other).min(), version })
+        Ok(Change { earliest: earliest.into_iter().chain(other).min(), version, counted })
     }
 }
 

@@ -62,6 +62,9 @@ pub struct Change {
     /// Nothing before this time has changed; none if nothing has.
     pub earliest: Option<Timestamp>,
     pub version: DataVersion,
+    /// The ingesters whose changes `earliest` counts: those that can tell what has changed since, or, where
+    /// they are too few, all that answered, with everything that they hold.
+    pub counted: Vec<Arc<str>>,
 }
 
 /// All of a tenant's data.

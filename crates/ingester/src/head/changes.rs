@@ -57,6 +57,9 @@ impl ChangeLog {
     /// The first minute that was touched after a record, or at all; and the last record.
     pub fn since(&self, sequence: Option<u64>) -> (Option<Timestamp>, u64) {
         let changed = self.0.lock();
+        if sequence == Some(changed.sequence) {
+            return (None, changed.sequence);
+        }
         let is_later = |(_, last): &(_, &u64)| sequence.is_none_or(|known| **last > known);
         (changed.minutes.iter().find(is_later).map(|(minute, _)| *minute), changed.sequence)
     }

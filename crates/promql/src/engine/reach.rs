@@ -38,6 +38,8 @@ impl Walk<'_> {
             // Threads put their parts of a variance together; where one ends and the next begins is
             // seen in the last digits, and depends on the series of the whole range.
             Expr::Aggregate(e) if matches!(e.op, AggregateOp::Stddev | AggregateOp::Stdvar) => return None,
+            // Its values become names.
+            Expr::Aggregate(e) if e.op == AggregateOp::CountValues => self.unites = true,
             Expr::Call(e) => self.unites |= matches!(e.function.name, "label_replace" | "label_join"),
             Expr::Number(_) | Expr::String(_) | Expr::Unary(_) | Expr::Paren(_) | Expr::Aggregate(_) => {}
         }
@@ -117,6 +119,7 @@ mod tests {
             "stddev(a)",
             "1 + stdvar by (x) (a)",
             "max_over_time((a or b)[1h:1m])",
+            "max_over_time(count_values(\"__name__\", a)[1h:1m])",
         ] {
             assert_eq!(reach(text), None, "{text}");
         }

@@ -31,9 +31,11 @@ impl Changes for ReplicatedReader {
         let tells = |index: u16| version.shares_life(since, &id(index));
         let able: Vec<u16> = answers.iter().map(|(index, _)| *index).filter(|index| tells(*index)).collect();
         let is_enough = view.read_plan().is_enough(&able);
-        let counted = answers.iter().filter(|(index, _)| !is_enough || able.contains(index));
-        let earliest = counted.filter_map(|(_, change)| change.earliest).min();
-        Ok(Change { earliest, version })
+        let counts = |index: u16| !is_enough || able.contains(&index);
+        let counted = Vec::from_iter(answers.iter().filter(|(index, _)| counts(*index)));
+        let earliest = counted.iter().filter_map(|(_, change)| change.earliest).min();
+        let counted = counted.iter().map(|(index, _)| id(*index)).collect();
+        Ok(Change { earliest, version, counted })
     }
 }
 

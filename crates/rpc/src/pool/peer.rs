@@ -233,10 +233,17 @@ impl<R> Answer<R> {
         let peer = Arc::clone(&self.peer);
         let mut next = pin!(self.next(ctx));
         let next = loop {
-            match tokio::time::timeout(SILENCE, &mut next).await {
-                Ok(next) => break next?,
-                Err(_) if peer.alive().await => {}
-                Err(_) => return Err(Error::unavailable(format!("{}: it is silent", peer.address))),
+            if let Ok(next) = tokio::time::timeout(SILENCE, &mut next).await {
+                break next?;
+            }
+            // The answer may go on meanwhile, and what it brings has to be taken: unread it would keep the
+            // connection's window, through which the peer says that it lives.
+            tokio::select! {
+                biased;
+                next = &mut next => break next?,
+                alive = peer.alive() => if !alive {
+                    return Err(Error::unavailable(format!("{}: it is silent", peer.address)));
+                }
             }
         };
         next.ok_or_else(|| Error::unavailable(format!("{}: the answer was cut short", peer.address)))

@@ -304,7 +304,7 @@ const SECTIONS: &[Section] = &[
         "ingester",
         "Recent data and its flush to the bucket",
         &[
-            ("ingester.block_duration", Seconds, "Time that one block spans."),
+            ("ingester.block_duration", Seconds, "Time that one block spans; whole minutes."),
             (
                 "ingester.flush_interval",
                 Seconds,

@@ -133,3 +133,22 @@ async fn the_late_are_waited_for_only_by_who_wants_to_know_and_not_for_long() {
     let error = world.reader.changes(&ctx(), Signal::Metrics, TimeRange::ALL, &version).await.unwrap_err();
     assert_eq!(error.code, Code::Unavailable);
 }
+
+/// After all of them were restarted one of their answers is enough to go on from.
+#[tokio::test]
+async fn whoever_was_counted_can_tell_the_next_time() {
+    let world = World::new(&ring(3, 3));
+    (0..3).for_each(|at| world.append(at, 50));
+    world.answer(0b111);
+    let before = world.changes(&DataVersion::default()).await.version;
+    (11..).zip(&world.fakes).for_each(|(life, fake)| *fake.life.lock() = life);
+    let restarted = world.changes(&before).await;
+    assert_eq!((restarted.earliest, restarted.counted.len()), (Some(50), 3));
+    let counted = |id: &str| restarted.counted.iter().any(|counted| **counted == *id);
+    let after = restarted.version.clone().only(counted);
+    assert_eq!(world.earliest(&after).await, None);
+    // One that is restarted alone cannot tell, and the others need not wait for it.
+    *world.fakes[1].life.lock() = 99;
+    let one = world.changes(&after).await;
+    assert_eq!((one.earliest, one.counted.len()), (None, 2));
+}
