@@ -25,7 +25,7 @@ pub use connect::{BoxIo, Connector, Io, tcp_connector, tls_connector};
 pub use pool::{Pool, PoolConfig};
 pub use proto::ingester::{AppendLogsRequest, AppendRequest};
 pub use series::merge_replicas;
-pub use server::{BlockSources, ReaderDeps, ServerConfig, Services, tcp_incoming, tls_incoming};
+pub use server::{BlockSources, Heads, ReaderDeps, ServerConfig, Services, tcp_incoming, tls_incoming};
 pub use tls::TlsConfig;
 
 /// The largest message that is sent or taken.

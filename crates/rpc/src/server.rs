@@ -21,7 +21,7 @@ use bound::{Bound, Bounded};
 use futures::{Stream, StreamExt};
 pub use incoming::{tcp_incoming, tls_incoming};
 use prometheus_client::registry::Registry;
-pub use reader::{BlockSources, ReaderDeps};
+pub use reader::{BlockSources, Heads, ReaderDeps};
 use runtime::Clock;
 use serde::{Deserialize, Serialize};
 use service_api::{IngestAll, LogsTail, Result};
@@ -75,7 +75,6 @@ pub struct Services {
     config: ServerConfig,
     metrics: Arc<Metrics>,
     drain: CancellationToken,
-    disk: String,
     routes: Routes,
 }
 
@@ -89,7 +88,7 @@ impl Services {
         registry: &mut Registry,
     ) -> Self {
         let metrics = Metrics::register("server", clock, registry);
-        Self { config, metrics, drain, disk: String::new(), routes: Routes::default() }
+        Self { config, metrics, drain, routes: Routes::default() }
     }
 
     /// Takes appends and lets others watch.
@@ -103,19 +102,11 @@ impl Services {
         self
     }
 
-    /// Names the disk whose data `reader`, which is to be called later, answers from: a reader that wants
-    /// that of another one is refused.
-    #[must_use]
-    pub fn disk(mut self, disk: String) -> Self {
-        self.disk = disk;
-        self
-    }
-
     /// Answers reads, from heads or from blocks.
     #[must_use]
     pub fn reader(mut self, deps: ReaderDeps) -> Self {
         let (metrics, drain) = (Arc::clone(&self.metrics), self.drain.clone());
-        let service = reader::ReaderService::new(deps, self.disk.clone(), &self.config, metrics, drain);
+        let service = reader::ReaderService::new(deps, &self.config, metrics, drain);
         let service = ReaderServer::new(service).max_encoding_message_size(MAX_MESSAGE_BYTES);
         self.routes = self.routes.add_service(service);
         self

@@ -14,6 +14,10 @@ async fn a_host_that_is_gone_for_good_is_replaced() {
     sleep(Duration::from_secs(2)).await;
     cluster.kill("ingester-1");
     cluster.erase_disk("ingester-1");
+    // It tells everybody what it lost, and is given up all the same.
+    cluster.run(&["ingester-1"]).await;
+    cluster.settled().await;
+    cluster.stop("ingester-1").await;
     let unhealthy = |ring: &[RingMember]| ring.iter().any(|m| m.id == "ingester-1" && m.state == "unhealthy");
     cluster.ring_shows("that ingester-1 is not well", Duration::from_secs(30), unhealthy).await;
     cluster.add(Role::Ingester).await;

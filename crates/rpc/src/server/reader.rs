@@ -26,29 +26,30 @@ use prost::Message;
 use service_api::{Error, HeadChanges, LimitsSource, MetricsReader, Result, Source, StreamsRequest};
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
-use tonic::{
-    Request, Response, Status, Streaming,
-    metadata::{MetadataMap, MetadataValue},
-};
+use tonic::{Request, Response, Status, Streaming, metadata::MetadataMap};
 
 /// Who reads given blocks.
 pub trait BlockSources: Send + Sync {
     fn blocks(&self, tenant: &TenantId, signal: Signal, blocks: Vec<BlockMeta>) -> Arc<dyn Source>;
 }
 
+/// An ingester's heads.
+pub struct Heads {
+    pub source: Arc<dyn Source>,
+    pub changes: Arc<dyn HeadChanges>,
+    /// Names the disk whose data they are: a reader that wants that of another one is refused.
+    pub disk: String,
+}
+
 /// What reads are answered from.
 pub struct ReaderDeps {
-    pub heads: Option<Arc<dyn Source>>,
-    /// Tells what has changed in the heads.
-    pub changes: Option<Arc<dyn HeadChanges>>,
+    pub heads: Option<Heads>,
     pub blocks: Option<Arc<dyn BlockSources>>,
     pub limits: Arc<dyn LimitsSource>,
 }
 
 pub struct ReaderService {
     deps: ReaderDeps,
-    /// Whose data the heads are; empty if that is not known.
-    disk: String,
     selections: Selections,
     metrics: Arc<Metrics>,
     drain: CancellationToken,
@@ -68,18 +69,16 @@ type Messages<T> = BoxStream<'static, Result<T, Status>>;
 impl ReaderService {
     pub fn new(
         deps: ReaderDeps,
-        disk: String,
         config: &ServerConfig,
         metrics: Arc<Metrics>,
         drain: CancellationToken,
     ) -> Self {
-        Self { deps, disk, selections: Selections::new(config), metrics, drain }
+        Self { deps, selections: Selections::new(config), metrics, drain }
     }
 
     fn query(&self, metadata: &MetadataMap) -> Result<Query> {
-        let other =
-            |disk: &MetadataValue<_>| !self.disk.is_empty() && disk.as_bytes() != self.disk.as_bytes();
-        if metadata.get(DISK).is_some_and(other) {
+        let disk = self.deps.heads.as_ref().map_or("", |heads| &heads.disk);
+        if metadata.get(DISK).is_some_and(|wanted| wanted.as_bytes() != disk.as_bytes()) {
             return Err(Error::unavailable("what is asked for was on a disk that is gone"));
         }
         Ok(Query::new(&*self.deps.limits, tenant_in(metadata)?))
@@ -87,7 +86,7 @@ impl ReaderService {
 
     fn source(&self, tenant: &TenantId, blocks: Option<Blocks>) -> Result<Arc<dyn Source>> {
         let Some(blocks) = blocks else {
-            return self.deps.heads.as_ref().map(Arc::clone).ok_or_else(no_heads);
+            return self.deps.heads.as_ref().map(|heads| Arc::clone(&heads.source)).ok_or_else(no_heads);
         };
         let (signal, blocks) = convert::blocks_in(blocks)?;
         let sources = self.deps.blocks.as_ref();
@@ -249,7 +248,7 @@ impl Reader for ReaderService {
         let work = async {
             let (query, signal) = (self.query(&metadata)?, convert::signal_in(request.signal)?);
             let since = request.since.as_ref().map(convert::head_version_in).transpose()?;
-            let changes = self.deps.changes.as_ref().ok_or_else(no_heads)?;
+            let changes = &self.deps.heads.as_ref().ok_or_else(no_heads)?.changes;
             let found = query.within(changes.head_changes(&query.ctx, signal, since)).await?;
             let answer = ChangesResponse {
                 head: Some(head(&query, signal, Vec::new())),

@@ -1,7 +1,7 @@
 //! A network in memory: one server, and connections that can be cut.
 
 use super::fake::Fake;
-use crate::{BlockSources, BoxIo, Connector, Pool, PoolConfig, ReaderDeps, ServerConfig, Services};
+use crate::{BlockSources, BoxIo, Connector, Heads, Pool, PoolConfig, ReaderDeps, ServerConfig, Services};
 use block_store::BlockMeta;
 use model::{Signal, TenantId};
 use prometheus_client::registry::Registry;
@@ -66,10 +66,8 @@ impl Net {
         let ready = Arc::clone(&fake);
         let services = Services::new(settings.server, drain.clone(), clock, &mut Registry::default())
             .ingester(fake.clone(), fake.clone())
-            .disk(DISK.into())
             .reader(ReaderDeps {
-                heads: Some(fake.clone()),
-                changes: Some(fake.clone()),
+                heads: Some(Heads { source: fake.clone(), changes: fake.clone(), disk: DISK.into() }),
                 blocks: Some(fake.clone()),
                 limits: Arc::new(Arc::new(settings.limits)),
             })

@@ -14,7 +14,7 @@ use ingester::{
     wal::{Threads, WalConfig},
 };
 use parking_lot::Mutex;
-use rpc::{ReaderDeps, ServerConfig, Services};
+use rpc::{Heads, ReaderDeps, ServerConfig, Services};
 use service_api::Source;
 use std::{path::PathBuf, sync::Arc, time::Duration};
 use tokio::time::{Instant, sleep};
@@ -93,15 +93,13 @@ fn ids(life: &Life) -> NewId {
 
 fn services(life: &mut Life, ingester: &Arc<Ingester>, disk: &str, heads: Arc<dyn Source>) -> Services {
     let deps = ReaderDeps {
-        heads: Some(heads),
-        changes: Some(ingester.clone()),
+        heads: Some(Heads { source: heads, changes: ingester.clone(), disk: disk.into() }),
         blocks: None,
         limits: Arc::clone(&life.limits),
     };
     let clock = Arc::clone(&life.clock);
     Services::new(ServerConfig::default(), life.drain.clone(), clock, &mut life.registry)
         .ingester(ingester.clone(), ingester.clone())
-        .disk(disk.into())
         .reader(deps)
         .health(|| true)
 }

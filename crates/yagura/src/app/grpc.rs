@@ -9,8 +9,7 @@ use crate::{
 use ingester::Ingester;
 use prometheus_client::registry::Registry;
 use querier::LocalBlocks;
-use rpc::{BlockSources, ReaderDeps, ServerConfig, Services};
-use service_api::{HeadChanges, Source};
+use rpc::{BlockSources, Heads, ReaderDeps, ServerConfig, Services};
 use std::{io, sync::Arc};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -53,12 +52,14 @@ impl Grpc {
         let clock = Arc::clone(&shared.clock);
         let mut services = Services::new(self.config.clone(), drain.clone(), clock, registry).health(|| true);
         if let Some(ingester) = ingester {
-            let disk = ingester.disk_id().to_string();
-            services = services.ingester(ingester.clone(), ingester.clone()).disk(disk);
+            services = services.ingester(ingester.clone(), ingester.clone());
         }
         services = services.reader(ReaderDeps {
-            heads: ingester.map(|ingester| Arc::clone(ingester) as Arc<dyn Source>),
-            changes: ingester.map(|ingester| Arc::clone(ingester) as Arc<dyn HeadChanges>),
+            heads: ingester.map(|ingester| Heads {
+                source: ingester.clone(),
+                changes: ingester.clone(),
+                disk: ingester.disk_id().to_string(),
+            }),
             blocks: reads
                 .map(|reads| Arc::new(LocalBlocks(Arc::clone(&reads.blocks))) as Arc<dyn BlockSources>),
             limits: Arc::clone(&shared.limits),
