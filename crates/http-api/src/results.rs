@@ -181,3 +181,6 @@ pub fn is_unwanted(headers: &HeaderMap, params: &Params) -> bool {
     params.get("nocache") == "1"
         || directives.any(|directive| directive.trim().eq_ignore_ascii_case("no-store"))
 }
+
+#[cfg(test)]
+mod tests;
