@@ -1,3 +1,5 @@
+//! Kept results that stay right: what is kept, what is thrown away, and what is computed whole.
+
 use super::*;
 use async_trait::async_trait;
 use model::{Labels, Timestamp};
