@@ -1,6 +1,7 @@
 //! The words every other crate uses: labels, matchers, samples, histograms, log lines, tenants, time.
 
 mod exemplar;
+mod go_float;
 mod histogram;
 mod labels;
 mod lines;
@@ -15,6 +16,7 @@ mod tenant;
 mod time;
 
 pub use exemplar::Exemplar;
+pub use go_float::go_g;
 pub use histogram::{Buckets, CUSTOM_BUCKETS_SCHEMA, CounterResetHint, Histogram, HistogramSample, Span};
 pub use labels::{Labels, LabelsBuilder, METRIC_NAME};
 pub use lines::{Lines, MetadataColumn};

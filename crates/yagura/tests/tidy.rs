@@ -14,6 +14,7 @@ const FLOORS: &[(&str, u32)] = &[
     ("model", 0),
     ("runtime", 0),
     ("service-api", 1),
+    ("histogram", 1),
     ("chunk", 1),
     ("query-syntax", 1),
     ("hash-ring", 2),

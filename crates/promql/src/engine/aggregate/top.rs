@@ -1,7 +1,8 @@
 //! `topk` and `bottomk`.
 
 use super::{Aggregate, Evaluator, RowSink};
-use crate::engine::{annotations::go_g, values::Values};
+use crate::engine::values::Values;
+use model::go_g;
 use service_api::{Error, Result};
 use vectors::{RowRef, Rows, Steps, Top};
 
