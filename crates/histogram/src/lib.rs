@@ -1,8 +1,30 @@
 //! Native histograms with float counts: what PromQL computes with.
 
+mod add;
+mod aggregate;
+mod bounds;
+mod bucket;
+mod classic;
+mod compensated;
+mod custom;
+mod display;
+mod equal;
+mod quantile;
+mod reset;
+mod scale;
+mod side;
+#[cfg(test)]
+mod testing;
+mod trim;
 mod wire;
+mod zero;
 
+pub use add::{Combined, Incompatible};
+pub use aggregate::{MeanOfHistograms, SumOfHistograms};
+pub use bucket::Bucket;
+pub use classic::{ClassicError, from_classic};
 pub use model::{CUSTOM_BUCKETS_SCHEMA, CounterResetHint, Span};
+pub use quantile::NanNote;
 
 use std::sync::Arc;
 

@@ -1,5 +1,9 @@
 //! JSON as Prometheus writes it, straight into a buffer.
 
+mod histogram;
+
+pub use histogram::histogram_point;
+
 use model::{Labels, Timestamp};
 use std::io::Write;
 

@@ -47,7 +47,7 @@ pub async fn instant(
     let limit = params.limit()?;
     let time = params.time_or("time", state.deps.clock.now_ms())?;
     let options = options(&params, limit)?;
-    let expr = query(&params)?;
+    let expr = query(&state, &params)?;
     evaluate(tenants, &state, &expr, &params, Times { start: time, end: time, step: None }, options).await
 }
 
@@ -65,7 +65,7 @@ pub async fn range(
         let why = format!("the query's range is longer than limits.max_query_range allows ({max} s)");
         return Err(Error::bad_request(why).into());
     }
-    let expr = query(&params)?;
+    let expr = query(&state, &params)?;
     evaluate(tenants, &state, &expr, &params, times, options).await
 }
 
@@ -103,8 +103,8 @@ fn options(params: &Params, limit: Option<usize>) -> Result<Options> {
     Ok(Options { limit, timeout, lookback, stats: Stats::asked_by(params.get("stats")), keeps: false })
 }
 
-fn query(params: &Params) -> Result<Expr> {
-    selectors::parse_query(params.get("query")).map_err(|e| invalid("query", e))
+fn query(state: &ApiState, params: &Params) -> Result<Expr> {
+    selectors::parse_query(&state.deps.engine, params.get("query")).map_err(|e| invalid("query", e))
 }
 
 async fn evaluate(
@@ -132,12 +132,12 @@ async fn evaluate(
     Ok(found.into_response(options.limit, options.stats, took, place))
 }
 
-pub async fn format(_: Tenants, params: Params) -> Result<Response, ApiError> {
-    let pretty = promql::pretty(&query(&params)?);
+pub async fn format(_: Tenants, State(state): State<ApiState>, params: Params) -> Result<Response, ApiError> {
+    let pretty = promql::pretty(&query(&state, &params)?);
     Ok(answer::data(|out| json::string(out, &pretty), &Notes::default()))
 }
 
-pub async fn parse(_: Tenants, params: Params) -> Result<Response, ApiError> {
-    let expr = query(&params)?;
+pub async fn parse(_: Tenants, State(state): State<ApiState>, params: Params) -> Result<Response, ApiError> {
+    let expr = query(&state, &params)?;
     Ok(answer::data(|out| ast::expr(out, &expr), &Notes::default()))
 }

@@ -2,7 +2,10 @@
 
 use crate::quote;
 use std::{borrow::Borrow, cmp::Ordering, fmt, sync::Arc};
-use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
+use xxhash_rust::{
+    xxh3::{xxh3_64, xxh3_128},
+    xxh64::xxh64,
+};
 
 /// The label that holds a metric's name.
 pub const METRIC_NAME: &str = "__name__";
@@ -126,6 +129,21 @@ impl Labels {
     /// places a series on the ring.
     pub fn stable_hash(&self) -> u64 {
         xxh3_64(self.0.as_bytes())
+    }
+
+    /// The hash that Prometheus has for this set (xxHash64 of its packed form): the same series are
+    /// picked where a hash decides.
+    pub fn prometheus_hash(&self) -> u64 {
+        let mut packed = Vec::with_capacity(self.0.len() + 8);
+        for text in self.iter().flat_map(|(name, value)| [name, value]) {
+            match u8::try_from(text.len()) {
+                Ok(short) if short < u8::MAX => packed.push(short),
+                // Three bytes of length are as much as a label may have.
+                _ => packed.extend([u8::MAX].into_iter().chain((text.len() as u32).to_le_bytes()).take(4)),
+            }
+            packed.extend_from_slice(text.as_bytes());
+        }
+        xxh64(&packed, 0)
     }
 
     /// As `stable_hash`, wide enough to stand for the set itself.

@@ -6,11 +6,14 @@
 mod aggregate;
 mod annotations;
 mod binary;
-mod classic_histogram;
 mod evaluate;
+mod histogram;
+mod instant;
 mod kernel;
 mod labels;
+mod operate;
 mod plan;
+mod range;
 mod reach;
 mod result;
 mod shift;
@@ -19,7 +22,10 @@ mod window;
 
 pub use result::{MatrixSeries, QueryResult, Statistics, Value};
 
-use crate::ast::{Expr, ValueType};
+use crate::{
+    Features,
+    ast::{Expr, ValueType},
+};
 use annotations::Annotations;
 use evaluate::Evaluator;
 use futures::future::try_join_all;
@@ -40,6 +46,9 @@ pub struct EngineConfig {
     pub max_samples: u64,
     /// Steps that a query, or one of its subqueries, may have.
     pub max_steps: usize,
+    /// Fewer series are not worth a thread.
+    pub series_per_thread: usize,
+    pub features: Features,
 }
 
 impl Default for EngineConfig {
@@ -50,6 +59,8 @@ impl Default for EngineConfig {
             threads: std::thread::available_parallelism().map_or(2, |n| n.get().min(8)),
             max_samples: 0,
             max_steps: 10_000_000,
+            series_per_thread: 48,
+            features: Features::default(),
         }
     }
 }
@@ -83,7 +94,7 @@ impl Engine {
         query: Query<'_>,
         time: Timestamp,
     ) -> Result<QueryResult> {
-        let plan = plan(query.expr, Steps::instant(time), time, &self.config)?;
+        let plan = plan(query.expr, Steps::instant(time), (time, 0), &self.config)?;
         self.run(ctx, reader, query.text, plan, Steps::instant(time), true).await
     }
 
@@ -113,7 +124,7 @@ impl Engine {
         if steps.count > self.config.max_steps {
             return Err(too_many_steps(steps.count, self.config.max_steps));
         }
-        let plan = plan(query.expr, steps, end, &self.config)?;
+        let plan = plan(query.expr, steps, (end, step), &self.config)?;
         self.run(ctx, reader, query.text, plan, steps, false).await
     }
 

@@ -27,7 +27,7 @@ pub use logs::{
 pub use merge::{MergedData, merge_series_sets};
 pub use read::{
     EncodedChunk, ExemplarSeries, LabelQuery, LabelsReader, MetricMetadata, MetricsReader, SampleBuffer,
-    SelectRequest, Series, SeriesData, SeriesSet, Warned,
+    SelectRequest, Series, SeriesData, SeriesSet, StartTimestamps, Warned,
 };
 pub use tail::{LogsTail, TailItem, TailedEntry, TailedStream};
 pub use write::{

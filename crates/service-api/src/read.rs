@@ -120,6 +120,15 @@ pub struct SampleBuffer {
     pub values: Vec<f64>,
     /// Native histograms, in time order on their own.
     pub histograms: Vec<HistogramSample>,
+    pub starts: StartTimestamps,
+}
+
+/// When what the entries count began, if the source knows: either none, or one for each float and one for
+/// each histogram, 0 where that one's is unknown.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct StartTimestamps {
+    pub floats: Vec<Timestamp>,
+    pub histograms: Vec<Timestamp>,
 }
 
 impl SampleBuffer {
@@ -127,6 +136,8 @@ impl SampleBuffer {
         self.timestamps.clear();
         self.values.clear();
         self.histograms.clear();
+        self.starts.floats.clear();
+        self.starts.histograms.clear();
     }
 }
 

@@ -2,7 +2,10 @@
 
 use crate::row::{Row, Rows, is_absent};
 use model::{Labels, METRIC_NAME};
-use std::collections::{HashMap, hash_map::Entry};
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    sync::Arc,
+};
 
 /// Whether a label says what the metric is; such labels go where values change their
 /// meaning.
@@ -24,14 +27,17 @@ pub fn without_metadata(labels: &Labels) -> Labels {
 pub struct LabelChoice<'a> {
     pub names: &'a [String],
     pub without: bool,
+    /// Names that are dropped count nevertheless, until the query ends.
+    pub delayed: bool,
 }
 
 impl LabelChoice<'_> {
     /// The chosen part of a label set. Without the chosen labels means without the name,
-    /// too. `name_dropped` says that the metadata labels are still there but do not count.
+    /// too. `name_dropped` says that the metadata labels are still there but do not count,
+    /// unless that is delayed.
     pub fn of(&self, labels: &Labels, name_dropped: bool) -> Labels {
         let named = |name: &str| self.names.iter().any(|n| n == name);
-        let hidden = |name: &str| name_dropped && is_metadata(name);
+        let hidden = |name: &str| name_dropped && !self.delayed && is_metadata(name);
         if self.without {
             labels.without(|name| name == METRIC_NAME || named(name) || hidden(name))
         } else if self.names.is_empty() {
@@ -55,7 +61,8 @@ pub fn merge_same_labels(mut input: Rows) -> (Rows, bool) {
                 merged.push(row);
             }
             Entry::Occupied(mut entry) => {
-                if fill(&mut merged[*entry.get()].values, &row.values) {
+                let kept = &mut merged[*entry.get()];
+                if fill(kept, &row) {
                     continue;
                 }
                 collided = true;
@@ -69,11 +76,17 @@ pub fn merge_same_labels(mut input: Rows) -> (Rows, bool) {
 }
 
 /// Puts the values of `from` where `to` has none; does nothing where both have one.
-fn fill(to: &mut [f64], from: &[f64]) -> bool {
-    if to.iter().zip(from).any(|(to, from)| !is_absent(*to) && !is_absent(*from)) {
+fn fill(to: &mut Row, from: &Row) -> bool {
+    let mut meet = false;
+    from.present(|step| meet |= to.has(step));
+    if meet {
         return false;
     }
-    to.iter_mut().zip(from).filter(|(_, from)| !is_absent(**from)).for_each(|(to, from)| *to = *from);
+    let floats = to.values.iter_mut().zip(&from.values).filter(|(_, from)| !is_absent(**from));
+    floats.for_each(|(to, from)| *to = *from);
+    for (step, histogram) in from.histograms.iter() {
+        to.histograms.set(step, to.values.len(), Arc::clone(histogram));
+    }
     true
 }
 
@@ -90,16 +103,19 @@ mod tests {
     fn all_but_the_chosen_labels_are_without_the_name() {
         let all = labels(&[("__name__", "m"), ("__unit__", "s"), ("a", "1"), ("b", "2")]);
         let names = ["a".to_owned(), "__unit__".to_owned()];
-        let of = |without, dropped| LabelChoice { names: &names, without }.of(&all, dropped);
+        let of = |without, dropped| LabelChoice { names: &names, without, delayed: false }.of(&all, dropped);
         assert_eq!(of(false, false), labels(&[("__unit__", "s"), ("a", "1")]));
         assert_eq!(of(false, true), labels(&[("a", "1")]));
         assert_eq!(of(true, false), labels(&[("b", "2")]));
-        assert_eq!(LabelChoice { names: &[], without: false }.of(&all, false), Labels::empty());
+        assert_eq!(
+            LabelChoice { names: &[], without: false, delayed: false }.of(&all, false),
+            Labels::empty()
+        );
     }
 
     #[test]
     fn rows_merge_only_where_they_never_meet() {
-        let row = |values: [f64; 2]| Row { labels: labels(&[("a", "1")]), values: values.to_vec() };
+        let row = |values: [f64; 2]| Row::floats(labels(&[("a", "1")]), values.to_vec());
         let merge = |rows| {
             let (merged, collided) = merge_same_labels(Rows { rows, held: Vec::new() });
             (merged.rows.into_iter().map(|row| row.values).collect::<Vec<_>>(), collided)

@@ -2,6 +2,7 @@
 
 mod aggregate;
 mod compensated;
+mod histograms;
 mod label_replace;
 mod labels;
 mod matching;
@@ -12,11 +13,12 @@ mod reach;
 mod row;
 mod steps;
 
-pub use aggregate::{Groups, Kind, Top};
+pub use aggregate::{Groups, HistogramNotes, Kind, Limit, Limited, Top};
 pub use compensated::{add_compensated, compensated_mean};
+pub use histograms::{Histograms, Sample};
 pub use label_replace::{LabelReplace, check_value_length};
 pub use labels::{LabelChoice, merge_same_labels, without_metadata};
-pub use matching::{Cardinality, Duplicate, Pairs, SetOp, VectorMatching, set_operation};
+pub use matching::{Cardinality, Duplicate, Fill, Pairs, SetOp, VectorMatching, set_operation};
 pub use operator::{Arithmetic, Comparison, ScalarOp};
 pub use order::{ascending, descending};
 pub use quantile::quantile;

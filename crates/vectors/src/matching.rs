@@ -7,10 +7,7 @@ mod sets;
 pub use pairs::{Duplicate, Pairs};
 pub use sets::{SetOp, set_operation};
 
-use crate::{
-    labels::LabelChoice,
-    row::{Row, is_absent},
-};
+use crate::{labels::LabelChoice, row::Row};
 use model::Labels;
 use std::collections::HashMap;
 
@@ -22,6 +19,15 @@ pub enum Cardinality {
     ManyToOne,
     /// `group_right`
     OneToMany,
+}
+
+/// Values for series that find no partner.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Fill {
+    /// Where the side whose series may share a partner has none; the left side of one-to-one matching.
+    pub many: Option<f64>,
+    /// Where the other side has none.
+    pub one: Option<f64>,
 }
 
 /// How the series of two sides find each other. The default is `ignoring ()`: all labels must agree.
@@ -57,7 +63,7 @@ impl Cardinality {
 impl VectorMatching {
     /// The labels that have to agree.
     pub fn choice(&self) -> LabelChoice<'_> {
-        LabelChoice { names: &self.labels, without: !self.on }
+        LabelChoice { names: &self.labels, without: !self.on, delayed: false }
     }
 }
 
@@ -101,8 +107,6 @@ fn by_group(group_of: &[usize], count: usize) -> Vec<Vec<usize>> {
 /// At which steps any of the rows has a value.
 fn presence<'a>(rows: impl Iterator<Item = &'a Row>, steps: usize) -> Vec<bool> {
     let mut present = vec![false; steps];
-    for row in rows {
-        present.iter_mut().zip(&row.values).for_each(|(there, value)| *there |= !is_absent(*value));
-    }
+    rows.for_each(|row| row.present(|step| present[step] = true));
     present
 }

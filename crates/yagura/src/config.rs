@@ -20,7 +20,7 @@ use distributor::DistributorConfig;
 use hash_ring::{RingConfig, RingStore};
 use http_api::{AuthConfig, Multitenancy, ReadConfig, WriteConfig};
 use ingester::{IngesterConfig, wal::WalConfig};
-use promql::engine::EngineConfig;
+use promql::{Features, engine::EngineConfig};
 use querier::QuerierConfig;
 use rpc::{PoolConfig, ServerConfig, TlsConfig};
 use runtime::{LogConfig, TracingConfig};
@@ -85,6 +85,7 @@ pub struct QueryConfig {
     pub lookback: u64,
     pub threads: usize,
     pub max_samples: u64,
+    pub features: String,
 }
 
 /// Of what is kept: parts of blocks, and results.
@@ -166,6 +167,7 @@ impl Default for QueryConfig {
             lookback: 300,
             threads: 0,
             max_samples,
+            features: String::new(),
         }
     }
 }
@@ -194,7 +196,9 @@ impl QueryConfig {
         let default = EngineConfig::default();
         let threads = if self.threads == 0 { default.threads } else { self.threads };
         let lookback_ms = i64::try_from(self.lookback).unwrap_or(i64::MAX).saturating_mul(1000);
-        EngineConfig { lookback_ms, threads, max_samples: self.max_samples, ..default }
+        // What is not valid is found when the configuration is checked.
+        let features = Features::parse(&self.features).unwrap_or_default();
+        EngineConfig { lookback_ms, threads, max_samples: self.max_samples, features, ..default }
     }
 }
 
@@ -299,6 +303,9 @@ impl Config {
         check("query.lookback", self.query.lookback > 0, "at least 1 s is wanted");
         check("query.threads", self.query.threads <= 1024, "at most 1024 is wanted");
         check("query.max_concurrent_queries", self.query.max_concurrent_queries > 0, "at least 1 is wanted");
+        if let Err(message) = Features::parse(&self.query.features) {
+            check("query.features", false, &message);
+        }
         let url = &self.bucket.url;
         let known = url.is_empty()
             || ["file:", "s3://"].iter().any(|p| url.strip_prefix(p).is_some_and(|rest| !rest.is_empty()));

@@ -65,7 +65,7 @@ impl Tabular for QueryResult {
         let row = |series: &promql::engine::MatrixSeries| {
             let values = series.values()?;
             left = left.checked_sub(vectors::row_bytes(&series.labels, values.len()))?;
-            Some(Row { labels: series.labels.clone(), values: values.to_vec() })
+            Some(Row::floats(series.labels.clone(), values.to_vec()))
         };
         series.iter().map(row).collect()
     }

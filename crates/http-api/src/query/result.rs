@@ -12,6 +12,7 @@ use model::{Labels, Timestamp};
 use promql::engine::{Engine, EngineConfig, MatrixSeries, Query, QueryResult, Statistics, Value};
 use service_api::{Code, ReadContext, Result};
 use std::time::Duration;
+use vectors::Sample;
 
 /// Whether the answer tells what the query took.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,9 +90,9 @@ impl Found {
             }
             Value::Vector { time, mut samples } => {
                 notes.truncate(&mut samples, limit);
-                let each = move |out: &mut Vec<u8>, (labels, v): (Labels, f64)| {
+                let each = move |out: &mut Vec<u8>, (labels, value): (Labels, Sample)| {
                     let _held = &place;
-                    sample(out, &labels, time, v);
+                    sample(out, &labels, time, &value);
                 };
                 close.insert(0, b']');
                 answer::array(r#"{"resultType":"vector","result":["#, samples, each, &close, &notes)
@@ -100,8 +101,7 @@ impl Found {
                 notes.truncate(&mut series, limit);
                 let each = move |out: &mut Vec<u8>, series: MatrixSeries| {
                     let _held = &place;
-                    let points = series.points();
-                    self::series(out, &series.labels, points);
+                    self::series(out, &series);
                 };
                 close.insert(0, b']');
                 answer::array(r#"{"resultType":"matrix","result":["#, series, each, &close, &notes)
@@ -119,19 +119,35 @@ fn whole(open: &str, write: impl FnOnce(&mut Vec<u8>), close: &[u8], notes: &Not
     answer::data(write, notes)
 }
 
-fn sample(out: &mut Vec<u8>, labels: &Labels, time: Timestamp, value: f64) {
+fn sample(out: &mut Vec<u8>, labels: &Labels, time: Timestamp, value: &Sample) {
     out.extend_from_slice(br#"{"metric":"#);
     json::labels(out, labels);
-    out.extend_from_slice(br#","value":"#);
-    json::point(out, time, value);
+    match value {
+        Sample::Float(value) => {
+            out.extend_from_slice(br#","value":"#);
+            json::point(out, time, *value);
+        }
+        Sample::Histogram(histogram) => {
+            out.extend_from_slice(br#","histogram":"#);
+            json::histogram_point(out, time, histogram);
+        }
+    }
     out.push(b'}');
 }
 
-fn series(out: &mut Vec<u8>, labels: &Labels, points: impl Iterator<Item = (Timestamp, f64)>) {
+/// A list that would be empty is left out.
+fn series(out: &mut Vec<u8>, series: &MatrixSeries) {
     out.extend_from_slice(br#"{"metric":"#);
-    json::labels(out, labels);
-    out.extend_from_slice(br#","values":"#);
-    json::array(out, points, |out, (t, v)| json::point(out, t, v));
+    json::labels(out, &series.labels);
+    let (mut points, mut histograms) = (series.points().peekable(), series.histograms().peekable());
+    if points.peek().is_some() {
+        out.extend_from_slice(br#","values":"#);
+        json::array(out, points, |out, (time, value)| json::point(out, time, value));
+    }
+    if histograms.peek().is_some() {
+        out.extend_from_slice(br#","histograms":"#);
+        json::array(out, histograms, |out, (time, histogram)| json::histogram_point(out, time, histogram));
+    }
     out.push(b'}');
 }
 

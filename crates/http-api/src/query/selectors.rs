@@ -2,15 +2,16 @@
 
 use crate::params::Params;
 use model::Matcher;
-use promql::ast::Expr;
+use promql::{Engine, ast::Expr};
 use service_api::{Error, Result};
 
 /// Selectors of one request. Each is a search of its own.
 const MAX_SELECTORS: usize = 1000;
 
-/// Parses a query; the error is the parser's sentence alone.
-pub fn parse_query(query: &str) -> Result<Expr> {
-    promql::parse(query, promql::ParseOptions::default()).map_err(|e| Error::bad_request(e.to_string()))
+/// Parses a query for an engine; the error is the parser's sentence alone.
+pub fn parse_query(engine: &Engine, query: &str) -> Result<Expr> {
+    let options = engine.config().features.parse_options();
+    promql::parse(query, options).map_err(|e| Error::bad_request(e.to_string()))
 }
 
 /// The matchers of every `match[]`, each of which must ask for more than everything.

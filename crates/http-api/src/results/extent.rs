@@ -74,7 +74,7 @@ impl Extent {
             values.resize(right, absent());
             values.extend_from_slice(after.as_ref().map_or(&[][..], |row| &row.values));
             values.resize(wanted.count, absent());
-            rows.push(Row { labels: labels.clone(), values });
+            rows.push(Row::floats(labels.clone(), values));
         }
         Ok(Rows { rows, held: vec![held] })
     }

@@ -37,7 +37,7 @@ async fn ask(cache: &ResultCache, budget: u64, count: usize, computed: &Mutex<Ve
     let evaluate = |_, start: i64| {
         computed.lock().push(start);
         let values = (start / 10..count as i64).map(|step| step as f64).collect();
-        async { Ok(Table(vec![Row { labels: Labels::from_pairs([("a", "b")]), values }])) }
+        async { Ok(Table(vec![Row::floats(Labels::from_pairs([("a", "b")]), values)])) }
     };
     cache.answer(&ctx, &question, evaluate).await.unwrap().0.remove(0).values
 }

@@ -57,7 +57,7 @@ impl MatrixSeries {
     pub fn row(&self, steps: Steps) -> Row {
         let mut points = self.points.iter().peekable();
         let value = |time| points.next_if(|(t, _)| *t == millis(time)).map_or_else(absent, |(_, v)| *v);
-        Row { labels: self.labels.clone(), values: steps.times().map(value).collect() }
+        Row::floats(self.labels.clone(), steps.times().map(value).collect())
     }
 }
 

@@ -211,7 +211,7 @@ fn invert(ctx: &ReadContext, counts: Rows, aggregation: &RangeAggregation, steps
     let held = vec![ctx.budget.reserve(row_bytes(&labels, steps.count))?];
     let is_there = |step: usize| counts.rows.iter().any(|row| !is_absent(row.values[step]));
     let values = (0..steps.count).map(|step| if is_there(step) { absent() } else { 1.0 }).collect();
-    Ok(Rows { rows: vec![Row { labels, values }], held })
+    Ok(Rows { rows: vec![Row::floats(labels, values)], held })
 }
 
 /// What can be said of the labels of a stream that is not there.

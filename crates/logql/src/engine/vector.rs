@@ -49,7 +49,7 @@ impl Evaluator<'_> {
     fn constant(&self, value: f64) -> Result<Rows> {
         let labels = Labels::empty();
         let held = vec![self.ctx.budget.reserve(row_bytes(&labels, self.steps))?];
-        Ok(Rows { rows: vec![Row { labels, values: vec![value; self.steps] }], held })
+        Ok(Rows { rows: vec![Row::floats(labels, vec![value; self.steps])], held })
     }
 
     fn label_replace(&mut self, e: &LabelReplace) -> Result<Rows> {

@@ -1,9 +1,11 @@
 //! Aggregations. Rows are folded into their group as they come, and never held.
 
 mod count_values;
+mod limit;
 mod top;
 
 use super::{
+    Features,
     evaluate::{Evaluator, RowSink},
     plan::{Aggregate, Param, Vector},
     values::Values,
@@ -21,6 +23,10 @@ impl Evaluator<'_> {
             _ => None,
         };
         match (aggregate.op, &aggregate.param, param) {
+            (AggregateOp::Limitk, _, Some(k)) => self.limit_k(aggregate, &k, steps),
+            (AggregateOp::LimitRatio, Param::Scalar(_, span), Some(ratio)) => {
+                self.limit_ratio(aggregate, &ratio, *span, steps)
+            }
             (AggregateOp::Topk, _, Some(k)) => self.top(aggregate, &k, false, steps),
             (AggregateOp::Bottomk, _, Some(k)) => self.top(aggregate, &k, true, steps),
             (AggregateOp::CountValues, Param::Label(label), _) => self.count_values(aggregate, label, steps),
@@ -59,17 +65,20 @@ impl Evaluator<'_> {
         steps: &Steps,
     ) -> Result<Rows> {
         let budget = &self.ctx.budget;
-        let sink = || Ok(Groups::new(aggregate.choice(), kind, steps.count, budget.reserve(0)?));
+        let choice = aggregate.choice(self.config.features);
+        let sink = || Ok(Groups::new(choice, kind, steps.count, budget.reserve(0)?));
         let mut shards = self.stream(&aggregate.input, steps, sink)?.into_iter();
         let Some(mut whole) = shards.next() else { return Ok(Rows::default()) };
         for shard in shards {
             whole.merge(shard)?;
         }
         self.note_memory();
-        Ok(match phi {
+        let (rows, notes) = match phi {
             Some(phi) => whole.finish(Some(&|step| phi.at(step))),
             None => whole.finish(None),
-        })
+        };
+        self.notes.aggregation(&notes, aggregate.op.as_str(), aggregate.input_span);
+        Ok(rows)
     }
 
     /// Where at least one row has a value.
@@ -84,8 +93,9 @@ impl Evaluator<'_> {
 }
 
 impl Aggregate {
-    fn choice(&self) -> LabelChoice<'_> {
-        LabelChoice { names: &self.grouping, without: self.without }
+    fn choice(&self, features: Features) -> LabelChoice<'_> {
+        let delayed = features.delayed_name_removal;
+        LabelChoice { names: &self.grouping, without: self.without, delayed }
     }
 }
 
@@ -119,6 +129,7 @@ struct Presence(Vec<bool>);
 impl RowSink for Presence {
     fn row(&mut self, row: RowRef<'_>) -> Result<()> {
         self.0.iter_mut().zip(row.values).for_each(|(present, value)| *present |= !is_absent(*value));
+        row.histograms.iter().for_each(|(step, _)| self.0[step] = true);
         Ok(())
     }
 }

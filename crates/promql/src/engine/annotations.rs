@@ -1,5 +1,9 @@
 //! Warnings and infos that go with a result: Prometheus's texts, each once.
 
+mod histograms;
+
+pub use histograms::HistogramOperation;
+
 use crate::functions::histogram::ForcedMonotonicity;
 use model::{Timestamp, go_g};
 use query_syntax::Span;
@@ -67,8 +71,16 @@ impl Annotations {
         self.warn(format!("quantile value should be between 0 and 1, got {}", go_g(quantile, None)), span);
     }
 
-    pub fn bad_bucket_label(&mut self, value: &str, span: Span) {
-        self.warn(format!(r#"bucket label "le" is missing or has a malformed value of {value:?}"#), span);
+    pub fn invalid_ratio(&mut self, ratio: f64, capped_to: f64, span: Span) {
+        let (ratio, to) = (go_g(ratio, None), go_g(capped_to, None));
+        self.warn(format!("ratio value should be between -1 and 1, got {ratio}, capping to {to}"), span);
+    }
+
+    /// `metric` is empty where names are dropped already.
+    pub fn bad_bucket_label(&mut self, metric: &str, value: &str, span: Span) {
+        let of = if metric.is_empty() { String::new() } else { format!(" for metric name {metric:?}") };
+        let text = r#"bucket label "le" is missing or has a malformed value of"#;
+        self.warn(format!("{text} {value:?}{of}"), span);
     }
 
     pub fn sort_in_range_query(&mut self, span: Span) {
@@ -83,9 +95,26 @@ impl Annotations {
         self.add(Severity::Info, text, Some(span), None);
     }
 
-    pub fn forced_monotonicity(&mut self, worst: ForcedMonotonicity, time: Timestamp, span: Span) {
+    /// With `type-and-unit-labels`, where the type is a label.
+    pub fn possible_non_counter_type(&mut self, metric: &str, metric_type: &str, span: Span) {
+        let text = format!(
+            "metric might not be a counter, __type__ label is not set to \"counter\" or \"histogram\", \
+             got {metric_type:?}: {metric:?}"
+        );
+        self.add(Severity::Info, text, Some(span), None);
+    }
+
+    /// `metric` is empty where names are dropped already.
+    pub fn forced_monotonicity(
+        &mut self,
+        metric: &str,
+        worst: ForcedMonotonicity,
+        time: Timestamp,
+        span: Span,
+    ) {
         let forced = Forced { first: time, last: time, worst, samples: 1 };
-        self.add(Severity::Info, FORCED.to_owned(), Some(span), Some(forced));
+        let of = if metric.is_empty() { String::new() } else { format!(" for metric name {metric:?}") };
+        self.add(Severity::Info, format!("{FORCED}{of}"), Some(span), Some(forced));
     }
 
     pub fn merge(&mut self, other: Self) {
@@ -182,8 +211,8 @@ mod tests {
     fn forced_monotonicity_is_summed_up() {
         let forced = |min_bound, max_bound, max_diff| ForcedMonotonicity { min_bound, max_bound, max_diff };
         let mut notes = Annotations::default();
-        notes.forced_monotonicity(forced(2.0, 5.0, 1.5), 0, Span::new(0, 1));
-        notes.forced_monotonicity(forced(1.0, 4.0, 123.0), 90_000, Span::new(0, 1));
+        notes.forced_monotonicity("", forced(2.0, 5.0, 1.5), 0, Span::new(0, 1));
+        notes.forced_monotonicity("", forced(1.0, 4.0, 123.0), 90_000, Span::new(0, 1));
         let (_, infos) = notes.render("x");
         assert!(infos[0].ends_with(
             ", from buckets 1 to 5, with a max diff of 1.2e+02, over 2 samples from 1970-01-01T00:00:00Z to \

@@ -1,5 +1,6 @@
 //! Evaluates a plan. Everything here is CPU work on threads that may block.
 
+mod info;
 mod map;
 mod root;
 mod scan;
@@ -10,17 +11,24 @@ pub(crate) use scan::RowSink;
 use super::{
     EngineConfig,
     annotations::Annotations,
-    classic_histogram,
+    histogram,
     labels::merge_same_labels,
-    plan::{Relabel, Scalar, Vector},
+    plan::{Relabel, Scalar, SortOrder, Vector},
     result::Statistics,
     values::Values,
 };
-use model::Labels;
+use crate::functions::sort::natural;
+use model::{Labels, METRIC_NAME};
 use service_api::{Error, ReadContext, Reservation, Result, SeriesSet};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::{
+    cmp::Ordering,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+};
 use vectors::{
-    Row, Rows, ScalarOp, Steps, absent, ascending, descending, has_values, is_absent, row_bytes,
+    Histograms, Row, Rows, ScalarOp, Steps, absent, ascending, descending, has_values, is_absent, row_bytes,
     without_metadata,
 };
 
@@ -55,7 +63,7 @@ impl<'a> Evaluator<'a> {
     }
 
     pub fn finish(self) -> (Annotations, Statistics) {
-        let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let get = |counter: &AtomicU64| counter.load(Relaxed);
         let statistics = Statistics {
             series: get(&self.usage.series),
             samples: get(&self.usage.samples),
@@ -65,7 +73,7 @@ impl<'a> Evaluator<'a> {
     }
 
     pub fn note_memory(&self) {
-        self.usage.peak_memory.fetch_max(self.ctx.budget.used(), Ordering::Relaxed);
+        self.usage.peak_memory.fetch_max(self.ctx.budget.used(), Relaxed);
     }
 
     pub fn reserve(&self, bytes: usize) -> Result<Reservation> {
@@ -89,6 +97,10 @@ impl<'a> Evaluator<'a> {
                     ScalarOp::Arithmetic(op) => left.zip(right, |l, r| op.apply(l, r)),
                     ScalarOp::Comparison(op) => left.zip(right, |l, r| op.answer(true, l, r, l)),
                 }
+            }
+            Scalar::Extreme(pick, left, right) => {
+                let (left, right) = (self.scalar(left, steps)?, self.scalar(right, steps)?);
+                left.zip(right, pick)
             }
         })
     }
@@ -129,19 +141,19 @@ impl<'a> Evaluator<'a> {
             Vector::Aggregate(aggregate) => self.aggregate(aggregate, steps),
             Vector::Binary(binary) => self.binary(binary, steps),
             Vector::Relabel { input, relabel } => self.relabel(input, relabel, steps),
-            Vector::ClassicHistogram(histogram) => classic_histogram::evaluate(self, histogram, steps),
+            Vector::Histogram(plan) => histogram::evaluate(self, plan, steps),
+            Vector::Info(info) => self.info(info, steps),
             Vector::Absent { input, labels } => self.absent(input, labels, steps),
             Vector::FromScalar(scalar) => {
                 let values = self.scalar(scalar, steps)?.into_steps(steps.count);
                 self.single_row(Labels::empty(), values)
             }
-            Vector::Sort { input, descending, ineffective } => {
+            Vector::Sort { input, order, descending, ineffective } => {
                 if let Some(span) = ineffective {
                     self.notes.sort_in_range_query(*span);
                 }
-                self.sort(input, *descending, steps)
+                self.sort(input, order, *descending, steps)
             }
-            Vector::Nothing { input } => self.rows(input, steps).map(|_| Rows::default()),
             Vector::Invariant(inner) => self.invariant(inner, steps),
         }?;
         self.note_memory();
@@ -150,15 +162,20 @@ impl<'a> Evaluator<'a> {
 
     fn single_row(&self, labels: Labels, values: Vec<f64>) -> Result<Rows> {
         let held = vec![self.reserve(row_bytes(&labels, values.len()))?];
-        Ok(Rows { rows: vec![Row { labels, values }], held })
+        Ok(Rows { rows: vec![Row::floats(labels, values)], held })
     }
 
     fn invariant(&mut self, inner: &Vector, steps: &Steps) -> Result<Rows> {
         let mut input = self.rows(inner, &steps.first())?;
         input.held.push(self.reserve(input.rows.len() * steps.count * size_of::<f64>())?);
         for row in &mut input.rows {
+            let histogram = row.histograms.get(0).cloned();
             if let Some(value) = row.values.first().copied() {
                 row.values = vec![value; steps.count];
+            }
+            if let Some(histogram) = histogram {
+                (0..steps.count)
+                    .for_each(|step| row.histograms.set(step, steps.count, Arc::clone(&histogram)));
             }
         }
         Ok(input)
@@ -176,6 +193,8 @@ impl<'a> Evaluator<'a> {
             if let Some(labels) = changed.map_err(Error::unprocessable)? {
                 held.grow(labels.heap_bytes())?;
                 row.labels = labels;
+                // A name that is given anew stays.
+                row.name_dropped &= relabel.destination() != METRIC_NAME;
             }
         }
         input.held.push(held);
@@ -188,17 +207,44 @@ impl<'a> Evaluator<'a> {
         if has_values(&values) { self.single_row(labels.clone(), values) } else { Ok(Rows::default()) }
     }
 
-    fn sort(&mut self, input: &Vector, down: bool, steps: &Steps) -> Result<Rows> {
+    fn sort(&mut self, input: &Vector, order: &SortOrder, down: bool, steps: &Steps) -> Result<Rows> {
         let mut input = self.rows(input, steps)?;
-        if steps.count == 1 {
-            let order = if down { descending } else { ascending };
-            input.rows.sort_by(|a, b| order(a.values[0], b.values[0]));
+        if let SortOrder::Value = order {
+            // A histogram has no place among values.
+            input.rows.iter_mut().for_each(|row| row.histograms = Histograms::default());
+            input.rows.retain(Row::has_values);
+        }
+        if steps.count != 1 {
+            return Ok(input);
+        }
+        match order {
+            SortOrder::Value => {
+                let order = if down { descending } else { ascending };
+                input.rows.sort_by(|a, b| order(a.values[0], b.values[0]));
+            }
+            SortOrder::Labels(names) => input.rows.sort_by(|a, b| {
+                let value = |row: &Row, name: &str| row.labels.get(name).unwrap_or("").to_owned();
+                let named = names.iter().map(|name| natural(&value(a, name), &value(b, name)));
+                let order = named.fold(Ordering::Equal, Ordering::then).then_with(|| a.labels.cmp(&b.labels));
+                if down { order.reverse() } else { order }
+            }),
         }
         Ok(input)
     }
 
-    /// Takes the name off all rows.
+    /// Takes the name off all rows, or has that done when the query ends.
     pub fn drop_names(&self, rows: &mut [Row]) {
-        rows.iter_mut().for_each(|row| row.labels = without_metadata(&row.labels));
+        let delayed = self.config.features.delayed_name_removal;
+        for row in rows {
+            match delayed {
+                true => row.name_dropped = true,
+                false => row.labels = without_metadata(&row.labels),
+            }
+        }
+    }
+
+    /// Makes one row of those that have become the same without their names.
+    pub fn merge(&self, rows: Rows) -> Result<Rows> {
+        if self.config.features.delayed_name_removal { Ok(rows) } else { merge_same_labels(rows) }
     }
 }

@@ -40,6 +40,12 @@ struct Scratch {
 }
 
 impl RangeKernel {
+    /// Whether it can compute the function. What is rare goes the way of `range`.
+    pub fn knows<P>(function: &RangeFunction<P>) -> bool {
+        !matches!(function, RangeFunction::TimeOf(_) | RangeFunction::DoubleExponential(..))
+    }
+
+    /// For a function that it `knows`.
     pub fn new(function: RangeFunction<Values>, windows: WindowCache) -> Self {
         Self { function, windows, scratch: Scratch::default() }
     }
@@ -92,6 +98,7 @@ impl RangeKernel {
             RangeFunction::OverTime(function) => {
                 over_time(*function, windows, values, scratch, is_cancelled, out);
             }
+            RangeFunction::TimeOf(_) | RangeFunction::DoubleExponential(..) => {}
         }
     }
 }

@@ -5,6 +5,7 @@
 
 mod build;
 mod call;
+mod info;
 mod invariant;
 mod selects;
 
@@ -13,12 +14,17 @@ pub(crate) use build::{plan, scalar_op};
 use super::shift::Shift;
 use crate::{
     ast::{AggregateOp, BinaryOp, VectorMatching},
-    functions::{label_join::LabelJoin, over_time::OverTime, rate::RateKind},
+    functions::{
+        label_join::LabelJoin,
+        over_time::{OverTime, TimeOf},
+        rate::RateKind,
+    },
 };
-use model::{Labels, TimeRange};
+use histogram::FloatHistogram;
+use model::{Labels, Matcher, TimeRange};
 use query_syntax::Span;
 use service_api::SelectRequest;
-use vectors::{Arithmetic, Comparison, LabelReplace, ScalarOp, Steps};
+use vectors::{Arithmetic, Comparison, Fill, LabelReplace, ScalarOp, Steps};
 
 pub(crate) struct Plan {
     pub root: Root,
@@ -37,6 +43,7 @@ pub(crate) enum Root {
 /// A range of samples as the answer of an instant query.
 pub(crate) struct Samples {
     pub selector: Selector,
+    pub range: i64,
 }
 
 pub(crate) struct Selector {
@@ -47,6 +54,22 @@ pub(crate) struct Selector {
     pub shift: Shift,
     /// All series have one metric name, so that they stay distinct without it.
     pub one_name: bool,
+    pub edges: Edges,
+    /// Of native histograms only count and sum are looked at.
+    pub statistics: bool,
+    pub span: Span,
+}
+
+/// What stands at the edges of a range.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Edges {
+    /// Only what is in the range.
+    #[default]
+    Open,
+    /// `anchored`: the last sample up to the range's start counts as if it were there.
+    Anchored { lookback: i64 },
+    /// `smoothed`: values are interpolated at both ends.
+    Smoothed { lookback: i64 },
 }
 
 /// An expression that has one number at each step.
@@ -58,6 +81,8 @@ pub(crate) enum Scalar {
     Of(Box<Vector>),
     Apply(fn(f64) -> f64, Box<Scalar>),
     Binary(ScalarOp, Box<Scalar>, Box<Scalar>),
+    /// The greater or the lesser one.
+    Extreme(fn(f64, f64) -> f64, Box<Scalar>, Box<Scalar>),
 }
 
 /// An expression that has a set of labelled values at each step.
@@ -79,7 +104,7 @@ pub(crate) enum Vector {
         input: Box<Vector>,
         relabel: Relabel,
     },
-    ClassicHistogram(ClassicHistogram),
+    Histogram(Histogram),
     /// 1 where the input has no value at all.
     Absent {
         input: Box<Vector>,
@@ -88,14 +113,13 @@ pub(crate) enum Vector {
     FromScalar(Scalar),
     Sort {
         input: Box<Vector>,
+        order: SortOrder,
         descending: bool,
         /// The call, if it has no effect for being part of a range query.
         ineffective: Option<Span>,
     },
-    /// Functions of native histograms have no result for floats.
-    Nothing {
-        input: Box<Vector>,
-    },
+    /// Labels of info metrics beside the input's own.
+    Info(Info),
     /// Evaluated once, valid at every step.
     Invariant(Box<Vector>),
 }
@@ -115,6 +139,14 @@ pub(crate) enum ScanFunction {
     NewestTime {
         lookback: i64,
     },
+    /// When that sample's counting began, in seconds.
+    NewestStart {
+        lookback: i64,
+    },
+    /// A value between the samples before and after.
+    Interpolated {
+        lookback: i64,
+    },
     Range {
         range: i64,
         function: RangeFunction<Scalar>,
@@ -132,13 +164,17 @@ pub(crate) enum RangeFunction<P> {
     PredictLinear(P),
     OverTime(OverTime),
     Quantile(P),
+    DoubleExponential(P, P),
+    TimeOf(TimeOf),
     Changes,
     Resets,
 }
 
 /// What to say of a range function's input.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy)]
 pub(crate) struct RangeNotes {
+    /// The argument that is a range.
+    pub range: Span,
     /// The argument, if its metrics should have names of counters.
     pub counter: Option<Span>,
     /// The argument of `quantile_over_time` that should lie between 0 and 1.
@@ -155,6 +191,9 @@ pub(crate) struct Subquery {
 /// A function of one value. `P` is a scalar parameter, planned or evaluated.
 pub(crate) enum Map<P> {
     Apply(fn(f64) -> f64),
+    Negate,
+    /// Of a native histogram; floats have none.
+    OfHistogram(fn(&FloatHistogram) -> f64),
     Round(P),
     Clamp(P, P),
     ClampMin(P),
@@ -165,12 +204,21 @@ pub(crate) enum Map<P> {
         op: Arithmetic,
         scalar: P,
         scalar_is_left: bool,
+        span: Span,
     },
     Compare {
         op: Comparison,
         scalar: P,
         scalar_is_left: bool,
         as_bool: bool,
+        span: Span,
+    },
+    /// `</` and `>/`: of a histogram what lies below or above.
+    Trim {
+        op: BinaryOp,
+        scalar: P,
+        scalar_is_left: bool,
+        span: Span,
     },
 }
 
@@ -181,6 +229,8 @@ pub(crate) struct Aggregate {
     pub grouping: Vec<String>,
     pub without: bool,
     pub param: Param,
+    pub span: Span,
+    pub input_span: Span,
 }
 
 pub(crate) enum Param {
@@ -194,7 +244,28 @@ pub(crate) struct Binary {
     pub left: Box<Vector>,
     pub right: Box<Vector>,
     pub matching: VectorMatching,
+    pub fill: Fill,
     pub as_bool: bool,
+    pub span: Span,
+}
+
+/// What `sort` and its like look at.
+pub(crate) enum SortOrder {
+    Value,
+    /// These, then all labels.
+    Labels(Vec<String>),
+}
+
+/// `info`: which metrics tell more of the input's series.
+pub(crate) struct Info {
+    pub input: Box<Vector>,
+    /// Reads them all.
+    pub selector: Selector,
+    pub lookback: i64,
+    /// Matchers of the labels to add; all labels if there are none.
+    pub data: Vec<Matcher>,
+    /// Matchers of the metrics' names.
+    pub names: Vec<Matcher>,
 }
 
 pub(crate) enum Relabel {
@@ -202,7 +273,8 @@ pub(crate) enum Relabel {
     Join(LabelJoin),
 }
 
-pub(crate) struct ClassicHistogram {
+/// A function of histograms, native ones and those that are made of series.
+pub(crate) struct Histogram {
     pub input: Box<Vector>,
     pub input_span: Span,
     pub function: HistogramFunction,
@@ -210,7 +282,19 @@ pub(crate) struct ClassicHistogram {
 
 pub(crate) enum HistogramFunction {
     Quantile(Scalar, Span),
+    /// Several, named by a label.
+    Quantiles(String, Vec<(Scalar, Span)>),
     Fraction(Scalar, Scalar),
+}
+
+impl Relabel {
+    /// The label that is written.
+    pub fn destination(&self) -> &str {
+        match self {
+            Self::Replace(replace) => replace.destination(),
+            Self::Join(join) => join.destination(),
+        }
+    }
 }
 
 impl<P> RangeFunction<P> {
@@ -219,7 +303,7 @@ impl<P> RangeFunction<P> {
         matches!(self, Self::OverTime(OverTime::First | OverTime::Last))
     }
 
-    pub fn try_map<Q, E>(&self, f: impl FnOnce(&P) -> Result<Q, E>) -> Result<RangeFunction<Q>, E> {
+    pub fn try_map<Q, E>(&self, mut f: impl FnMut(&P) -> Result<Q, E>) -> Result<RangeFunction<Q>, E> {
         Ok(match self {
             Self::Extrapolated(kind) => RangeFunction::Extrapolated(*kind),
             Self::InstantRate => RangeFunction::InstantRate,
@@ -228,6 +312,8 @@ impl<P> RangeFunction<P> {
             Self::PredictLinear(p) => RangeFunction::PredictLinear(f(p)?),
             Self::OverTime(function) => RangeFunction::OverTime(*function),
             Self::Quantile(p) => RangeFunction::Quantile(f(p)?),
+            Self::DoubleExponential(p, q) => RangeFunction::DoubleExponential(f(p)?, f(q)?),
+            Self::TimeOf(function) => RangeFunction::TimeOf(*function),
             Self::Changes => RangeFunction::Changes,
             Self::Resets => RangeFunction::Resets,
         })
@@ -237,26 +323,34 @@ impl<P> RangeFunction<P> {
 impl<P> Map<P> {
     /// Whether the values still are what the metric's name says.
     pub fn keeps_name(&self) -> bool {
-        matches!(self, Self::Compare { as_bool: false, .. })
+        matches!(self, Self::Compare { as_bool: false, .. } | Self::Trim { .. })
     }
 
     pub fn try_map<Q, E>(&self, mut f: impl FnMut(&P) -> Result<Q, E>) -> Result<Map<Q>, E> {
         Ok(match self {
             Self::Apply(function) => Map::Apply(*function),
+            Self::Negate => Map::Negate,
+            Self::OfHistogram(function) => Map::OfHistogram(*function),
             Self::Round(to) => Map::Round(f(to)?),
             Self::Clamp(min, max) => Map::Clamp(f(min)?, f(max)?),
             Self::ClampMin(min) => Map::ClampMin(f(min)?),
             Self::ClampMax(max) => Map::ClampMax(f(max)?),
             Self::StepTime => Map::StepTime,
-            Self::Arithmetic { op, scalar, scalar_is_left } => {
-                Map::Arithmetic { op: *op, scalar: f(scalar)?, scalar_is_left: *scalar_is_left }
+            Self::Arithmetic { op, scalar, scalar_is_left, span } => {
+                let (scalar, scalar_is_left) = (f(scalar)?, *scalar_is_left);
+                Map::Arithmetic { op: *op, scalar, scalar_is_left, span: *span }
             }
-            Self::Compare { op, scalar, scalar_is_left, as_bool } => Map::Compare {
+            Self::Compare { op, scalar, scalar_is_left, as_bool, span } => Map::Compare {
                 op: *op,
                 scalar: f(scalar)?,
                 scalar_is_left: *scalar_is_left,
                 as_bool: *as_bool,
+                span: *span,
             },
+            Self::Trim { op, scalar, scalar_is_left, span } => {
+                let (scalar, scalar_is_left) = (f(scalar)?, *scalar_is_left);
+                Map::Trim { op: *op, scalar, scalar_is_left, span: *span }
+            }
         })
     }
 }
@@ -264,8 +358,8 @@ impl<P> Map<P> {
 impl ScanFunction {
     pub fn keeps_name(&self) -> bool {
         match self {
-            Self::Newest { .. } => true,
-            Self::NewestTime { .. } => false,
+            Self::Newest { .. } | Self::Interpolated { .. } => true,
+            Self::NewestTime { .. } | Self::NewestStart { .. } => false,
             Self::Range { function, .. } => function.keeps_name(),
         }
     }

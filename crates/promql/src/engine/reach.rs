@@ -10,6 +10,10 @@ impl Engine {
     /// From how far the data of a step comes; none if the value depends on other steps, too, or if an
     /// error does.
     pub fn reach(&self, expr: &Expr) -> Option<Reach> {
+        if self.config.features.delayed_name_removal {
+            // Whether a group has dropped its name depends on all steps.
+            return None;
+        }
         let mut walk = Walk { engine: self, found: None, has_subquery: false, unites: false };
         walk.visit(expr, Reach::default())?;
         // Series of different metrics that meet without their names are an error even if they never have
@@ -40,7 +44,12 @@ impl Walk<'_> {
             Expr::Aggregate(e) if matches!(e.op, AggregateOp::Stddev | AggregateOp::Stdvar) => return None,
             // Its values become names.
             Expr::Aggregate(e) if e.op == AggregateOp::CountValues => self.unites = true,
-            Expr::Call(e) => self.unites |= matches!(e.function.name, "label_replace" | "label_join"),
+            Expr::Call(e) => match e.function.name {
+                // Of the whole query, and of series that the expression does not name.
+                "start" | "end" | "range" | "step" | "info" => return None,
+                "label_replace" | "label_join" | "histogram_quantiles" => self.unites = true,
+                _ => {}
+            },
             Expr::Number(_) | Expr::String(_) | Expr::Unary(_) | Expr::Paren(_) | Expr::Aggregate(_) => {}
         }
         expr.children().into_iter().try_for_each(|child| self.visit(child, from))
@@ -51,7 +60,13 @@ impl Walk<'_> {
         if selector.at.is_some() || !has_one_name {
             return None;
         }
-        let reach = from.then(Reach::of_range(range, fixed(&selector.offset)?));
+        let lookback = self.engine.config.lookback_ms;
+        let edges = match (selector.anchored, selector.smoothed) {
+            (true, _) => Reach { back: lookback, ahead: 0 },
+            (_, true) => Reach { back: lookback, ahead: lookback },
+            _ => Reach::default(),
+        };
+        let reach = from.then(Reach::of_range(range, fixed(&selector.offset)?)).then(edges);
         self.found = Some(self.found.map_or(reach, |found| found.union(reach)));
         Some(())
     }
@@ -81,10 +96,11 @@ fn fixed(duration: &Duration) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::parse;
+    use crate::{ParseOptions, parse};
 
     fn reach(text: &str) -> Option<(i64, i64)> {
-        let expr = parse(text, Default::default()).unwrap_or_else(|error| panic!("{text}: {error}"));
+        let expr =
+            parse(text, ParseOptions::all_features()).unwrap_or_else(|error| panic!("{text}: {error}"));
         Engine::default().reach(&expr).map(|reach| (reach.back / 1000, reach.ahead / 1000))
     }
 
@@ -101,6 +117,8 @@ mod tests {
             ("max_over_time(rate(a[5m] offset 1m)[1h:1m] offset 10m)", (300 + 60 + 3600 + 600, -660)),
             ("topk(3, a) or b unless c offset -30s", (300, 30)),
             ("histogram_quantile(0.9, sum by (le) (rate(a_bucket[2m])))", (120, 0)),
+            ("rate(a[1m] anchored)", (360, 0)),
+            ("a smoothed", (600, 300)),
             ("label_replace(a, \"x\", \"$1\", \"y\", \"(.*)\")", (300, 0)),
         ] {
             assert_eq!(reach(text), Some(expected), "{text}");
@@ -113,6 +131,8 @@ mod tests {
             "a @ 10",
             "a @ end()",
             "a + rate(a[5m] @ start())",
+            "a * end()",
+            "info(a)",
             "max_over_time(a[1h:1m] @ 5)",
             "{job=\"x\"}",
             "rate({__name__=~\"a|b\"}[5m])",

@@ -1,9 +1,10 @@
 //! What a query answers.
 
+use histogram::FloatHistogram;
 use model::{Labels, Timestamp};
 use service_api::Reservation;
 use std::sync::Arc;
-use vectors::{Rows, Steps, is_absent};
+use vectors::{Histograms, Row, Rows, Sample, Steps, is_absent};
 
 /// The answer of one query.
 #[derive(Clone, Debug)]
@@ -37,7 +38,7 @@ pub enum Value {
     /// In the order of evaluation, which `sort` and `topk` make meaningful.
     Vector {
         time: Timestamp,
-        samples: Vec<(Labels, f64)>,
+        samples: Vec<(Labels, Sample)>,
     },
     /// Sorted by labels.
     Matrix(Vec<MatrixSeries>),
@@ -49,8 +50,7 @@ impl Value {
         let Rows { mut rows, held } = rows;
         let held = Arc::new(held);
         rows.sort_by(|a, b| a.labels.cmp(&b.labels));
-        let series =
-            rows.into_iter().map(|row| MatrixSeries::from_steps(row.labels, *steps, row.values, &held));
+        let series = rows.into_iter().map(|row| MatrixSeries::from_row(row, *steps, &held));
         Self::Matrix(series.collect())
     }
 }
@@ -70,41 +70,59 @@ pub(crate) type Held = Arc<Vec<Reservation>>;
 #[derive(Clone, Debug)]
 enum Points {
     /// One value a step, with gaps.
-    Steps(Steps, Vec<f64>),
-    Samples(Vec<Timestamp>, Vec<f64>),
+    Steps(Steps, Vec<f64>, Histograms),
+    Samples {
+        timestamps: Vec<Timestamp>,
+        values: Vec<f64>,
+        histograms: Vec<(Timestamp, Arc<FloatHistogram>)>,
+    },
 }
 
 impl MatrixSeries {
-    pub(crate) fn from_steps(labels: Labels, steps: Steps, values: Vec<f64>, held: &Held) -> Self {
-        Self { labels, points: Points::Steps(steps, values), _held: Arc::clone(held) }
+    pub(crate) fn from_row(row: Row, steps: Steps, held: &Held) -> Self {
+        let Row { labels, values, histograms, .. } = row;
+        Self { labels, points: Points::Steps(steps, values, histograms), _held: Arc::clone(held) }
     }
 
     pub(crate) fn from_samples(
         labels: Labels,
-        timestamps: Vec<Timestamp>,
-        values: Vec<f64>,
+        (timestamps, values): (Vec<Timestamp>, Vec<f64>),
+        histograms: Vec<(Timestamp, Arc<FloatHistogram>)>,
         held: &Held,
     ) -> Self {
-        Self { labels, points: Points::Samples(timestamps, values), _held: Arc::clone(held) }
+        let points = Points::Samples { timestamps, values, histograms };
+        Self { labels, points, _held: Arc::clone(held) }
     }
 
-    /// A value for each step of a range query.
+    /// A float or a gap for each step of a range query; none if there are histograms.
     pub fn values(&self) -> Option<&[f64]> {
         match &self.points {
-            Points::Steps(_, values) => Some(values),
-            Points::Samples(..) => None,
+            Points::Steps(_, values, histograms) => histograms.is_empty().then_some(values),
+            Points::Samples { .. } => None,
         }
     }
 
-    /// The points in time order, without gaps.
+    /// The floats in time order, without gaps.
     pub fn points(&self) -> impl Iterator<Item = (Timestamp, f64)> + '_ {
         let values = match &self.points {
-            Points::Steps(_, values) | Points::Samples(_, values) => values,
+            Points::Steps(_, values, _) | Points::Samples { values, .. } => values,
         };
         let time = move |i: usize| match &self.points {
-            Points::Steps(steps, _) => steps.time(i),
-            Points::Samples(times, _) => times[i],
+            Points::Steps(steps, ..) => steps.time(i),
+            Points::Samples { timestamps, .. } => timestamps[i],
         };
         values.iter().enumerate().filter(|(_, v)| !is_absent(**v)).map(move |(i, v)| (time(i), *v))
+    }
+
+    /// The native histograms in time order.
+    pub fn histograms(&self) -> impl Iterator<Item = (Timestamp, &Arc<FloatHistogram>)> + '_ {
+        let (steps, samples) = match &self.points {
+            Points::Steps(steps, _, histograms) => (Some((steps, histograms)), &[][..]),
+            Points::Samples { histograms, .. } => (None, &histograms[..]),
+        };
+        let of_steps = steps.into_iter().flat_map(|(steps, histograms)| {
+            histograms.iter().map(|(step, histogram)| (steps.time(step), histogram))
+        });
+        of_steps.chain(samples.iter().map(|(time, histogram)| (*time, histogram)))
     }
 }

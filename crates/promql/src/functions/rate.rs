@@ -59,6 +59,11 @@ impl Span {
     /// series may have begun or ended there. A counter is never stretched below zero.
     /// There must be two samples or more.
     pub fn extrapolate(&self, kind: RateKind, start: Timestamp, end: Timestamp) -> f64 {
+        self.change * self.factor(kind, start, end)
+    }
+
+    /// What the change is multiplied with for that.
+    pub fn factor(&self, kind: RateKind, start: Timestamp, end: Timestamp) -> f64 {
         let seconds = |from: Timestamp, to: Timestamp| (to - from) as f64 / 1000.0;
         let sampled = seconds(self.first_time, self.last_time);
         let interval = sampled / (self.samples - 1) as f64;
@@ -70,8 +75,8 @@ impl Span {
         }
         let factor = if sampled == 0.0 { 1.0 } else { (sampled + to_start + to_end) / sampled };
         match kind {
-            RateKind::Rate => self.change * (factor / seconds(start, end)),
-            RateKind::Increase | RateKind::Delta => self.change * factor,
+            RateKind::Rate => factor / seconds(start, end),
+            RateKind::Increase | RateKind::Delta => factor,
         }
     }
 }

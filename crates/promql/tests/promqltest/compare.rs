@@ -1,16 +1,20 @@
 //! Whether an answer is the expected one.
 
+mod text;
+mod values;
+
+pub use text::{describe, written};
+pub use values::{almost_equal, same_sample};
+
 use crate::{
-    engine::{Answer, Failure, Outcome},
-    script::{Eval, Expect, Pattern, When},
+    engine::{Answer, Failure, Outcome, Series},
+    script::{Eval, Expect},
     series::{Description, Value},
 };
-use model::{Labels, Timestamp, is_stale};
-
-/// Relative error that a float may have, as in Prometheus's runner.
-const EPSILON: f64 = 1e-6;
-
-type Points = Vec<(Timestamp, f64)>;
+use model::{Labels, Timestamp};
+use text::{came, list};
+use values::is_expected;
+use vectors::Sample;
 
 /// Checks an outcome of the evaluation as the script asks for it.
 pub fn check(eval: &Eval, outcome: &Result<Outcome, Failure>) -> Result<(), String> {
@@ -21,7 +25,7 @@ pub fn check(eval: &Eval, outcome: &Result<Outcome, Failure>) -> Result<(), Stri
             return Err(format!("should fail with {pattern}, said {:?}", failure.message));
         }
         (Ok(outcome), Some(pattern)) => {
-            return Err(format!("should fail with {pattern}, answered {:?}", outcome.answer));
+            return Err(format!("should fail with {pattern}, answered {}", came(&outcome.answer)));
         }
         (Ok(outcome), None) => outcome,
     };
@@ -64,7 +68,7 @@ pub fn answer(eval: &Eval, answer: &Answer) -> Result<(), String> {
             None => Err(format!("expected series, came the scalar {value}")),
         },
         _ if expect.scalar.is_some() => {
-            Err(format!("expected the scalar {:?}, came {answer:?}", expect.scalar))
+            Err(format!("expected the scalar {:?}, came {}", expect.scalar, came(answer)))
         }
         Answer::Vector(samples) => vector(expect, samples),
         Answer::Matrix(_) if expect.ordered => Err("expected an order, came a matrix".to_owned()),
@@ -79,95 +83,74 @@ fn expected_of<'a>(expect: &'a Expect, labels: &Labels) -> Option<(usize, &'a De
 
 fn missing<'a>(expect: &Expect, mut found: impl Iterator<Item = &'a Labels> + Clone) -> Result<(), String> {
     match expect.series.iter().find(|s| !found.clone().any(|l| *l == s.labels)) {
-        Some(missing) => {
-            Err(format!("missing {} {:?}; came {:?}", missing.labels, missing.values, found.next()))
-        }
+        Some(missing) => Err(format!(
+            "missing {} {}; came {}",
+            missing.labels,
+            list(&missing.values),
+            found.next().map_or("nothing".to_owned(), Labels::to_string)
+        )),
         None => Ok(()),
     }
 }
 
-fn vector(expect: &Expect, samples: &[(Labels, f64)]) -> Result<(), String> {
-    for (place, (labels, value)) in samples.iter().enumerate() {
+fn vector(expect: &Expect, samples: &[(Labels, Sample)]) -> Result<(), String> {
+    for (place, (labels, sample)) in samples.iter().enumerate() {
+        let sample_text = text::sample(sample);
         let Some((at, expected)) = expected_of(expect, labels) else {
-            return Err(format!("unexpected {labels} {value}"));
+            return Err(format!("unexpected {labels} {sample_text}"));
         };
         if expect.ordered && at != place {
             return Err(format!("{labels} should be number {at}, is number {place}"));
         }
-        match expected.values.first() {
-            Some(Value::Float(e)) if almost_equal(*e, *value) => {}
-            other => return Err(format!("{labels}: expected {other:?}, came {value}")),
+        if !expected.values.first().is_some_and(|value| is_expected(value, sample)) {
+            return Err(format!("{labels}: expected {}, came {sample_text}", list(&expected.values)));
         }
     }
     missing(expect, samples.iter().map(|(labels, _)| labels))
 }
 
-fn matrix(eval: &Eval, series: &[(Labels, Points)]) -> Result<(), String> {
-    sorted(series)?;
-    let (start, step) = match (eval.expect.range_vector, eval.when) {
-        (Some((start, _, step)), _) => (start, step),
-        (None, When::Range { start, step, .. }) => (start, step),
-        (None, When::Instant(at)) => (at, 0),
-    };
-    for (labels, points) in series {
-        let Some((_, description)) = expected_of(&eval.expect, labels) else {
-            return Err(format!("unexpected {labels} {points:?}"));
+fn matrix(eval: &Eval, answered: &[Series]) -> Result<(), String> {
+    sorted(answered)?;
+    for series in answered {
+        let Some((_, description)) = expected_of(&eval.expect, &series.labels) else {
+            return Err(format!("unexpected {} {}", series.labels, text::points(&series.points)));
         };
-        let expected = expected_points(description, start, step)?;
-        let same = |(a, b): (&(Timestamp, f64), &(Timestamp, f64))| a.0 == b.0 && almost_equal(a.1, b.1);
-        if expected.len() != points.len() || !expected.iter().zip(points).all(same) {
-            return Err(format!("{labels}: expected {expected:?}, came {points:?}"));
+        let expected = expected_points(description, eval.steps())?;
+        let same = expected.len() == series.points.len()
+            && expected
+                .iter()
+                .zip(&series.points)
+                .all(|((due, value), (time, sample))| due == time && is_expected(value, sample));
+        if !same {
+            let expected = text::expected_points(&expected);
+            let came = text::points(&series.points);
+            return Err(format!("{}: expected {expected}, came {came}", series.labels));
         }
     }
-    missing(&eval.expect, series.iter().map(|(labels, _)| labels))
+    missing(&eval.expect, answered.iter().map(|series| &series.labels))
 }
 
-fn expected_points(description: &Description, start: Timestamp, step: i64) -> Result<Points, String> {
-    let times = description.values.iter().enumerate().map(|(i, value)| (start + i as i64 * step, value));
-    times
-        .filter(|(_, value)| **value != Value::Omitted)
-        .map(|(time, value)| match value {
-            Value::Float(v) => Ok((time, *v)),
-            _ => Err("a histogram was expected".to_owned()),
-        })
-        .collect()
+/// The values that are not left out, with the times of their steps.
+fn expected_points(
+    description: &Description,
+    (start, end, step): (Timestamp, Timestamp, i64),
+) -> Result<Vec<(Timestamp, &Value)>, String> {
+    let time = |i: usize| start + i as i64 * step;
+    let count = description.values.len();
+    if count > 0 && time(count - 1) > end {
+        return Err(format!(
+            "{}: {count} values are expected, more than there are steps",
+            description.labels
+        ));
+    }
+    let values = description.values.iter().enumerate().map(|(i, value)| (time(i), value));
+    Ok(values.filter(|(_, value)| **value != Value::Omitted).collect())
 }
 
 /// Matrices are always sorted by labels.
-pub fn sorted(series: &[(Labels, Points)]) -> Result<(), String> {
-    match series.windows(2).find(|w| w[0].0 > w[1].0) {
-        Some(w) => Err(format!("the answer is not sorted: {} comes before {}", w[0].0, w[1].0)),
+pub fn sorted(series: &[Series]) -> Result<(), String> {
+    match series.windows(2).find(|w| w[0].labels > w[1].labels) {
+        Some(w) => Err(format!("the answer is not sorted: {} comes before {}", w[0].labels, w[1].labels)),
         None => Ok(()),
     }
-}
-
-/// As Prometheus compares test results: relatively, and any NaN equals any NaN but for the
-/// stale marker, which equals only itself.
-pub fn almost_equal(a: f64, b: f64) -> bool {
-    if is_stale(a) || is_stale(b) {
-        return is_stale(a) && is_stale(b);
-    }
-    if (a.is_nan() && b.is_nan()) || a == b {
-        return true;
-    }
-    let sum = a.abs() + b.abs();
-    if a == 0.0 || b == 0.0 || sum < f64::MIN_POSITIVE {
-        return (a - b).abs() < EPSILON * f64::MIN_POSITIVE;
-    }
-    (a - b).abs() / sum.min(f64::MAX) < EPSILON
-}
-
-/// What was expected, for a failure's report.
-pub fn describe(expect: &Expect) -> String {
-    let mut lines = Vec::new();
-    let mut patterns = |kind: &str, patterns: &[Pattern]| {
-        lines.extend(patterns.iter().map(|p| format!("{kind} {p}")));
-    };
-    patterns("fail", expect.fail.as_slice());
-    patterns("warn", &expect.warn);
-    patterns("info", &expect.info);
-    lines.extend(expect.scalar.map(|s| s.to_string()));
-    lines.extend(expect.string.as_ref().map(|s| format!("{s:?}")));
-    lines.extend(expect.series.iter().map(|s| format!("{} {:?}", s.labels, s.values)));
-    if lines.is_empty() { "nothing".to_owned() } else { lines.join("\n      ") }
 }

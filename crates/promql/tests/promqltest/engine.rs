@@ -3,19 +3,35 @@
 use crate::storage::Memory;
 use model::{Labels, TenantId, Timestamp};
 use promql::{
-    ParseOptions,
+    Features, ParseOptions,
     ast::Expr,
-    engine::{EngineConfig, Query, QueryResult, Value},
+    engine::{EngineConfig, MatrixSeries, Query, QueryResult, Value},
 };
 use service_api::ReadContext;
+use std::sync::Arc;
 use tokio::runtime::Runtime;
+use vectors::Sample;
 
 #[derive(Debug)]
 pub enum Answer {
     Scalar(f64),
     String(String),
-    Vector(Vec<(Labels, f64)>),
-    Matrix(Vec<(Labels, Vec<(Timestamp, f64)>)>),
+    Vector(Vec<(Labels, Sample)>),
+    Matrix(Vec<Series>),
+}
+
+#[derive(Debug)]
+pub struct Series {
+    pub labels: Labels,
+    /// Floats and histograms together, in time order.
+    pub points: Vec<(Timestamp, Sample)>,
+}
+
+impl Series {
+    /// The sample of exactly this time.
+    pub fn at(&self, time: Timestamp) -> Option<&Sample> {
+        self.points.iter().find(|(t, _)| *t == time).map(|(_, sample)| sample)
+    }
 }
 
 #[derive(Debug)]
@@ -28,8 +44,6 @@ pub struct Outcome {
 #[derive(Debug)]
 pub struct Failure {
     pub message: String,
-    /// The engine says that it cannot do this yet.
-    pub unsupported: bool,
 }
 
 pub struct Engine {
@@ -41,14 +55,19 @@ pub struct Engine {
 const MEMORY: u64 = 256 << 20;
 
 impl Engine {
-    pub fn new() -> Self {
+    pub fn new(features: Features) -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        Self { engine: promql::engine::Engine::new(EngineConfig::default()), runtime }
+        let config = EngineConfig { features, ..EngineConfig::default() };
+        Self { engine: promql::engine::Engine::new(config), runtime }
+    }
+
+    /// As Prometheus runs its own scripts.
+    pub fn of_prometheus() -> Self {
+        Self::new(Features { delayed_name_removal: true, use_start_timestamps: true, ..Features::default() })
     }
 
     pub fn parse(&self, expr: &str) -> Result<Expr, Failure> {
-        promql::parse(expr, ParseOptions::all_features())
-            .map_err(|e| Failure { message: e.to_string(), unsupported: false })
+        promql::parse(expr, ParseOptions::all_features()).map_err(|e| Failure { message: e.to_string() })
     }
 
     pub fn instant(&self, data: &Memory, text: &str, at: Timestamp) -> Result<Outcome, Failure> {
@@ -83,15 +102,19 @@ fn outcome(result: QueryResult) -> Outcome {
         Value::Scalar { value, .. } => Answer::Scalar(value),
         Value::String { value, .. } => Answer::String(value),
         Value::Vector { samples, .. } => Answer::Vector(samples),
-        Value::Matrix(series) => {
-            let points = |s: promql::engine::MatrixSeries| (s.labels.clone(), s.points().collect());
-            Answer::Matrix(series.into_iter().map(points).collect())
-        }
+        Value::Matrix(matrix) => Answer::Matrix(matrix.iter().map(series).collect()),
     };
     Outcome { answer, warnings: result.warnings, infos: result.infos }
 }
 
+fn series(series: &MatrixSeries) -> Series {
+    let floats = series.points().map(|(time, value)| (time, Sample::Float(value)));
+    let histograms = series.histograms().map(|(time, h)| (time, Sample::Histogram(Arc::clone(h))));
+    let mut points: Vec<_> = floats.chain(histograms).collect();
+    points.sort_by_key(|(time, _)| *time);
+    Series { labels: series.labels.clone(), points }
+}
+
 fn failure(error: service_api::Error) -> Failure {
-    let unsupported = error.message.contains("not supported by this version");
-    Failure { message: error.message.into_owned(), unsupported }
+    Failure { message: error.message.into_owned() }
 }

@@ -35,9 +35,13 @@ pub fn variants(expr: &Expr, at: Timestamp) -> Option<(String, Vec<Timestamp>)> 
     Some((pinned.to_string(), times))
 }
 
+/// A subquery has times of its own, so what is inside one does not look.
 fn looks_at_time(expr: &Expr) -> bool {
-    matches!(expr, Expr::Call(call) if LOOK_AT_TIME.contains(&call.function.name))
-        || expr.children().into_iter().any(looks_at_time)
+    match expr {
+        Expr::Subquery(_) => false,
+        Expr::Call(call) if LOOK_AT_TIME.contains(&call.function.name) => true,
+        _ => expr.children().into_iter().any(looks_at_time),
+    }
 }
 
 /// Pins what is not pinned to a time yet. What is inside a subquery is left alone.

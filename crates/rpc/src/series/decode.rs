@@ -61,7 +61,7 @@ impl<'a> Decoder<'a> {
 
     /// Puts in order what came out of it.
     pub fn finish(self) {
-        let SampleBuffer { timestamps, values, histograms } = self.out;
+        let SampleBuffer { timestamps, values, histograms, .. } = self.out;
         if !self.floats_in_order {
             let (times, values_of) = (timestamps.drain(self.floats..), values.drain(self.floats..));
             let mut samples: Vec<_> = times.zip(values_of).collect();

@@ -28,7 +28,7 @@ fn set(source: f64, series: &[(&str, &[Timestamp])]) -> SeriesSet {
 }
 
 fn read(series: &Series, range: TimeRange) -> Vec<(Timestamp, f64)> {
-    let mut out = SampleBuffer { timestamps: vec![9], values: vec![9.0], histograms: vec![] };
+    let mut out = SampleBuffer { timestamps: vec![9], values: vec![9.0], ..SampleBuffer::default() };
     series.data.read(range, &mut out).unwrap();
     out.timestamps.into_iter().zip(out.values).skip(1).collect()
 }

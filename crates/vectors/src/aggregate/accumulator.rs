@@ -91,6 +91,15 @@ impl Accumulator {
         }
     }
 
+    /// Takes note of a value that is no float.
+    pub fn count(&mut self, step: usize) {
+        match self {
+            Self::Count(counts) => counts[step] += 1,
+            Self::Group(there) => there[step] = 1.0,
+            _ => {}
+        }
+    }
+
     /// Takes what another shard gathered for the same group.
     pub fn merge(&mut self, other: Self) {
         match (self, other) {

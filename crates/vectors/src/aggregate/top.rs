@@ -2,7 +2,7 @@
 
 use crate::{
     labels::{LabelChoice, without_metadata},
-    row::{Row, RowRef, Rows, absent, has_values, is_absent, row_bytes},
+    row::{Row, RowRef, Rows, absent, is_absent, row_bytes},
 };
 use model::Labels;
 use service_api::{Reservation, Result};
@@ -20,8 +20,10 @@ pub struct Top<'a> {
     index: HashMap<Labels, usize>,
     /// For each group, in order of first appearance, a heap for each step.
     groups: Vec<Vec<BinaryHeap<Entry>>>,
-    /// Of series that got into a heap.
-    labels: HashMap<usize, Labels>,
+    /// Of series that got into a heap, and whether their names are dropped.
+    labels: HashMap<usize, (Labels, bool)>,
+    /// There were native histograms, which have no rank.
+    saw_histograms: bool,
     held: Reservation,
 }
 
@@ -35,12 +37,14 @@ impl<'a> Top<'a> {
             index: HashMap::new(),
             groups: Vec::new(),
             labels: HashMap::new(),
+            saw_histograms: false,
             held,
         }
     }
 
     pub fn add(&mut self, row: RowRef<'_>) -> Result<()> {
-        if !has_values(row.values) {
+        self.saw_histograms |= !row.histograms.is_empty();
+        if !row.has_values() {
             return Ok(());
         }
         let at = self.group(self.choice.of(row.labels, row.name_dropped))?;
@@ -53,9 +57,10 @@ impl<'a> Top<'a> {
             }
         }
         if entered {
-            let labels = if row.name_dropped { without_metadata(row.labels) } else { row.labels.clone() };
+            let drops = row.name_dropped && !self.choice.delayed;
+            let labels = if drops { without_metadata(row.labels) } else { row.labels.clone() };
             self.held.grow(labels.heap_bytes())?;
-            self.labels.insert(row.position, labels);
+            self.labels.insert(row.position, (labels, row.name_dropped && !drops));
         }
         Ok(())
     }
@@ -84,7 +89,13 @@ impl<'a> Top<'a> {
             }
         }
         self.labels.extend(other.labels);
+        self.saw_histograms |= other.saw_histograms;
         Ok(())
+    }
+
+    /// Whether native histograms were passed over.
+    pub fn saw_histograms(&self) -> bool {
+        self.saw_histograms
     }
 
     /// The kept values as rows. At a single step best first, group after group.
@@ -97,9 +108,11 @@ impl<'a> Top<'a> {
                     let row = match row_of.get(&entry.position) {
                         Some(row) => *row,
                         None => {
-                            let labels = self.labels.get(&entry.position).cloned().unwrap_or_default();
+                            let (labels, name_dropped) =
+                                self.labels.get(&entry.position).cloned().unwrap_or_default();
                             self.held.grow(row_bytes(&labels, self.limits.len()))?;
-                            rows.push(Row { labels, values: vec![absent(); self.limits.len()] });
+                            let floats = Row::floats(labels, vec![absent(); self.limits.len()]);
+                            rows.push(Row { name_dropped, ..floats });
                             row_of.insert(entry.position, rows.len() - 1);
                             rows.len() - 1
                         }

@@ -55,10 +55,12 @@ fn present_by_group(rows: &[Row], members: &[Vec<usize>], steps: usize) -> Vec<V
 fn keep_where(rows: &mut [Row], group_of: &[usize], present: &[Vec<bool>], wanted: bool) {
     for (row, group) in rows.iter_mut().zip(group_of) {
         let present = &present[*group];
+        let is_kept = |step: usize| present.get(step).copied().unwrap_or(false) == wanted;
         for (step, value) in row.values.iter_mut().enumerate() {
-            if present.get(step).copied().unwrap_or(false) != wanted {
+            if !is_kept(step) {
                 *value = absent();
             }
         }
+        row.histograms.retain(|step, _| is_kept(step));
     }
 }

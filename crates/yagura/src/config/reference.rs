@@ -246,6 +246,11 @@ const SECTIONS: &[Section] = &[
             ),
             ("query.threads", Plain, "Threads that evaluate one query; 0 is one a processor, up to 8."),
             ("query.max_samples", Plain, "Samples that one query may read; 0 is no limit."),
+            (
+                "query.features",
+                Plain,
+                "What of PromQL Prometheus keeps behind `--enable-feature`, by the same names with commas between: `promql-experimental-functions`, `promql-extended-range-selectors`, `promql-binop-fill-modifiers`, `promql-delayed-name-removal`, `type-and-unit-labels`, `use-start-timestamps`.",
+            ),
         ],
     ),
     (

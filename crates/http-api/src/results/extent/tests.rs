@@ -9,7 +9,7 @@ fn steps(start: i64, count: usize) -> Steps {
 
 fn row(name: &str, values: &[f64]) -> Row {
     let values = values.iter().map(|v| if *v < 0.0 { absent() } else { *v }).collect();
-    Row { labels: Labels::from_pairs([("n", name)]), values }
+    Row::floats(Labels::from_pairs([("n", name)]), values)
 }
 
 fn extent(rows: Vec<Row>) -> Extent {

@@ -133,7 +133,7 @@ pub(super) fn finish(ctx: &ReadContext, found: Vec<Accumulator>, windows: &Windo
             Kept::Changes(changes) => from_changes(kind, &changes, windows),
             Kept::Samples(samples) => from_samples(ctx, kind, samples, windows, &mut scratch)?,
         };
-        rows.push(Row { labels, values });
+        rows.push(Row::floats(labels, values));
     }
     Ok(Rows { rows, held: vec![held] })
 }

@@ -35,7 +35,7 @@ impl Evaluator<'_> {
             self.ctx.check()?;
             groups.add(row)?;
         }
-        Ok(groups.finish(None))
+        Ok(groups.finish(None).0)
     }
 
     fn top(&self, aggregation: &VectorAggregation, input: &Rows, smallest: bool) -> Result<Rows> {
@@ -61,7 +61,7 @@ impl Evaluator<'_> {
 
 impl VectorAggregation {
     fn choice(&self) -> LabelChoice<'_> {
-        LabelChoice { names: &self.grouping.labels, without: self.grouping.without }
+        LabelChoice { names: &self.grouping.labels, without: self.grouping.without, delayed: false }
     }
 }
 
@@ -71,5 +71,6 @@ fn row_refs(input: &Rows) -> impl Iterator<Item = RowRef<'_>> {
         labels: &row.labels,
         name_dropped: false,
         values: &row.values,
+        histograms: &row.histograms,
     })
 }

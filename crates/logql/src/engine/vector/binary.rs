@@ -6,7 +6,7 @@ use crate::{
     ast::{Binary, MetricExpr},
 };
 use service_api::{Error, Result};
-use vectors::{Pairs, Row, Rows, ScalarOp, each, merge_same_labels, set_operation};
+use vectors::{Fill, Pairs, Row, Rows, ScalarOp, each, merge_same_labels, set_operation};
 
 impl Evaluator<'_> {
     pub(super) fn binary(&mut self, binary: &Binary) -> Result<Rows> {
@@ -33,7 +33,8 @@ impl Evaluator<'_> {
     }
 
     fn pairs(&self, binary: &Binary, op: ScalarOp, left: &Rows, right: &Rows) -> Result<Rows> {
-        let pairs = Pairs::new(&binary.matching, &left.rows, &right.rows, self.steps, false);
+        let pairs =
+            Pairs::new(&binary.matching, Fill::default(), [&left.rows, &right.rows], self.steps, false);
         // Unlike Prometheus, Loki looks for duplicates even where there is nothing to match.
         if let Some(duplicate) = pairs.duplicate(true) {
             return Err(Error::unprocessable(format!(
@@ -42,8 +43,8 @@ impl Evaluator<'_> {
                 duplicate.side
             )));
         }
-        pairs.check_unique()?;
-        pairs.evaluate(self.ctx, |l, r| apply(op, binary.return_bool, l, r, l))
+        pairs.check_unique(|_, _| true)?;
+        pairs.evaluate(self.ctx, |l, r| apply(op, binary.return_bool, l, r, l), |_, _| None)
     }
 }
 

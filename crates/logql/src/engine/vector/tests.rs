@@ -30,7 +30,7 @@ fn read_row(text: &str) -> (String, Row) {
     });
     let value = |text: &str| if text == "_" { absent() } else { text.parse().unwrap() };
     let values = values.split_whitespace().map(value).collect();
-    (name.to_owned(), Row { labels: Labels::from_pairs(pairs), values })
+    (name.to_owned(), Row::floats(Labels::from_pairs(pairs), values))
 }
 
 fn write_row(row: &Row) -> String {

@@ -10,28 +10,35 @@ impl Evaluator<'_> {
     pub(super) fn count_values(&mut self, aggregate: &Aggregate, label: &str, steps: &Steps) -> Result<Rows> {
         let input = self.rows(&aggregate.input, steps)?;
         let mut held = self.reserve(0)?;
+        let choice = aggregate.choice(self.config.features);
         let mut row_of: HashMap<Labels, usize> = HashMap::new();
         let mut rows: Vec<Row> = Vec::new();
         for row in &input.rows {
             self.ctx.check()?;
+            let mut row_for = |shown: &str| {
+                let named = LabelsBuilder::from_labels(&row.labels).set(label, shown).build();
+                let labels = choice.of(&named, row.name_dropped);
+                let at = *row_of.entry(labels.clone()).or_insert(rows.len());
+                if at == rows.len() {
+                    held.grow(2 * row_bytes(&labels, steps.count))?;
+                    rows.push(Row::floats(labels, vec![absent(); steps.count]));
+                }
+                Ok(at)
+            };
+            let mut counted: Vec<(usize, usize)> = Vec::new();
             let mut by_value: HashMap<u64, usize> = HashMap::new();
             for (step, value) in row.values.iter().enumerate().filter(|(_, v)| !is_absent(**v)) {
                 let bits = if value.is_nan() { f64::NAN.to_bits() } else { value.to_bits() };
                 let at = match by_value.get(&bits) {
                     Some(at) => *at,
-                    None => {
-                        let named =
-                            LabelsBuilder::from_labels(&row.labels).set(label, &decimal(*value)).build();
-                        let labels = aggregate.choice().of(&named, false);
-                        let at = *row_of.entry(labels.clone()).or_insert(rows.len());
-                        if at == rows.len() {
-                            held.grow(2 * row_bytes(&labels, steps.count))?;
-                            rows.push(Row { labels, values: vec![absent(); steps.count] });
-                        }
-                        by_value.insert(bits, at);
-                        at
-                    }
+                    None => *by_value.entry(bits).or_insert(row_for(&decimal(*value))?),
                 };
+                counted.push((step, at));
+            }
+            for (step, histogram) in row.histograms.iter() {
+                counted.push((step, row_for(&histogram.to_string())?));
+            }
+            for (step, at) in counted {
                 let count = &mut rows[at].values[step];
                 *count = if is_absent(*count) { 1.0 } else { *count + 1.0 };
             }

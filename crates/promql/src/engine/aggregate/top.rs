@@ -24,13 +24,17 @@ impl Evaluator<'_> {
             return self.rows(&aggregate.input, steps).map(|_| Rows::default());
         }
         let budget = &self.ctx.budget;
-        let sink = || Ok(Top::new(aggregate.choice(), &limits, smallest, budget.reserve(0)?));
+        let choice = aggregate.choice(self.config.features);
+        let sink = || Ok(Top::new(choice, &limits, smallest, budget.reserve(0)?));
         let mut shards = self.stream(&aggregate.input, steps, sink)?.into_iter();
         let Some(mut whole) = shards.next() else { return Ok(Rows::default()) };
         for shard in shards {
             whole.merge(shard)?;
         }
         self.note_memory();
+        if whole.saw_histograms() {
+            self.notes.ignored_in_aggregation(aggregate.op.as_str(), aggregate.span);
+        }
         whole.finish()
     }
 }
@@ -42,7 +46,7 @@ impl RowSink for Top<'_> {
 }
 
 /// How many values each step keeps.
-fn limits(k: &Values, steps: &Steps) -> Result<Vec<usize>> {
+pub(super) fn limits(k: &Values, steps: &Steps) -> Result<Vec<usize>> {
     if k.iter().any(f64::is_nan) {
         return Err(Error::unprocessable("Parameter value is NaN"));
     }

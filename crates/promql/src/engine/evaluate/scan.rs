@@ -1,19 +1,23 @@
 //! Scans: each selected series is decoded once, its function computed for all steps, and
 //! its row handed on before the next series is touched.
 
+mod stats;
+mod worker;
+
 use super::Evaluator;
 use crate::engine::{
+    Features,
     annotations::Annotations,
-    kernel::{RangeKernel, remove_stale},
     labels::{check_distinct, merge_same_labels},
     plan::{Map, RangeFunction, RangeNotes, Scan, ScanFunction, Vector},
     values::Values,
-    window::{WindowCache, WindowSpec},
 };
-use model::{Labels, is_stale};
-use service_api::{Error, Reservation, Result, SampleBuffer, Series};
+use model::Labels;
+use query_syntax::Span;
+use service_api::{Error, Reservation, Result, Series};
 use std::sync::atomic::Ordering;
-use vectors::{Row, RowRef, Rows, Steps, absent, has_values, is_absent, row_bytes, without_metadata};
+use vectors::{Row, RowRef, Rows, Steps, is_absent, row_bytes, without_metadata};
+use worker::Worker;
 
 /// Takes the rows of one shard, in order.
 pub(crate) trait RowSink: Send {
@@ -29,23 +33,20 @@ pub(crate) struct Chain<'a> {
     held: Vec<Reservation>,
 }
 
-/// Fewer series are not worth a thread.
-const MIN_SERIES_PER_THREAD: usize = 48;
-
 impl Evaluator<'_> {
     /// The chain that a vector is, if its rows can be handed on one by one: dropping the
     /// name must not make two of them the same.
     pub(super) fn chain<'p>(&mut self, vector: &'p Vector, steps: &Steps) -> Result<Option<Chain<'p>>> {
         match vector {
             Vector::Scan(scan) => {
-                if !scan.selector.one_name && !scan.function.keeps_name() {
+                if !self.stays_distinct(scan, scan.function.keeps_name()) {
                     return Ok(None);
                 }
                 self.chain_of(scan, steps).map(Some)
             }
             Vector::Map { input, map } => {
                 let Some(mut chain) = self.chain(input, steps)? else { return Ok(None) };
-                if !chain.scan.selector.one_name && !map.keeps_name() {
+                if !self.stays_distinct(chain.scan, map.keeps_name()) {
                     return Ok(None);
                 }
                 let (map, held) = self.prepare(map, steps)?;
@@ -55,6 +56,11 @@ impl Evaluator<'_> {
             }
             _ => Ok(None),
         }
+    }
+
+    /// Whether rows of a scan cannot become the same by losing their names, or do not lose them yet.
+    fn stays_distinct(&self, scan: &Scan, keeps_name: bool) -> bool {
+        keeps_name || scan.selector.one_name || self.config.features.delayed_name_removal
     }
 
     fn chain_of<'p>(&mut self, scan: &'p Scan, steps: &Steps) -> Result<Chain<'p>> {
@@ -81,9 +87,9 @@ impl Evaluator<'_> {
 
     /// All rows of a chain that have a value.
     pub(super) fn collect(&mut self, chain: &Chain<'_>, steps: &Steps) -> Result<Rows> {
-        let ctx = self.ctx;
-        let sinks =
-            self.run(chain, steps, || Ok(Collector { rows: Vec::new(), held: ctx.budget.reserve(0)? }))?;
+        let (ctx, delayed) = (self.ctx, self.config.features.delayed_name_removal);
+        let sink = || Ok(Collector { rows: Vec::new(), delayed, held: ctx.budget.reserve(0)? });
+        let sinks = self.run(chain, steps, sink)?;
         let mut all = Rows::default();
         for sink in sinks {
             all.rows.extend(sink.rows);
@@ -109,7 +115,13 @@ impl Evaluator<'_> {
         // added up or of equals the first: what a step has must not depend on the steps before it.
         input.rows.sort_by(|a, b| a.labels.cmp(&b.labels));
         for (position, row) in input.rows.iter().enumerate() {
-            only.row(RowRef { position, labels: &row.labels, name_dropped: false, values: &row.values })?;
+            only.row(RowRef {
+                position,
+                labels: &row.labels,
+                name_dropped: row.name_dropped,
+                values: &row.values,
+                histograms: &row.histograms,
+            })?;
         }
         Ok(vec![only])
     }
@@ -122,7 +134,7 @@ impl Evaluator<'_> {
     ) -> Result<Vec<S>> {
         let series = self.inputs.get(chain.scan.selector.select).map_or(&[][..], |input| &input.series);
         self.usage.series.fetch_add(series.len() as u64, Ordering::Relaxed);
-        let threads = self.config.threads.min(series.len() / MIN_SERIES_PER_THREAD).max(1);
+        let threads = self.config.threads.min(series.len() / self.config.series_per_thread.max(1)).max(1);
         let shard_size = series.len().div_ceil(threads).max(1);
         let shard = |(index, part): (usize, &[Series])| {
             let mut worker = Worker::new(self, chain, *steps)?;
@@ -155,176 +167,43 @@ impl Evaluator<'_> {
 
 struct Collector {
     rows: Vec<Row>,
+    /// Names are not taken off yet.
+    delayed: bool,
     held: Reservation,
 }
 
 impl RowSink for Collector {
     fn row(&mut self, row: RowRef<'_>) -> Result<()> {
-        if !has_values(row.values) {
+        if !row.has_values() {
             return Ok(());
         }
-        self.held.grow(row_bytes(row.labels, row.values.len()))?;
-        let labels = if row.name_dropped { without_metadata(row.labels) } else { row.labels.clone() };
-        self.rows.push(Row { labels, values: row.values.to_vec() });
+        self.held.grow(row_bytes(row.labels, row.values.len()) + row.histograms.heap_bytes())?;
+        let drops = row.name_dropped && !self.delayed;
+        self.rows.push(Row {
+            labels: if drops { without_metadata(row.labels) } else { row.labels.clone() },
+            name_dropped: row.name_dropped && !drops,
+            values: row.values.to_vec(),
+            histograms: row.histograms.clone(),
+        });
         Ok(())
-    }
-}
-
-/// Evaluates one shard's series, one after the other, in buffers of its own.
-struct Worker<'e, 'c> {
-    evaluator: &'e Evaluator<'e>,
-    chain: &'c Chain<'c>,
-    steps: Steps,
-    kernel: Kernel,
-    name_dropped: bool,
-    samples: SampleBuffer,
-    values: Vec<f64>,
-    held: Reservation,
-    held_bytes: usize,
-    notes: Annotations,
-    /// The metric name whose ending was looked at last.
-    checked_name: String,
-}
-
-enum Kernel {
-    Newest(WindowCache),
-    NewestTime(WindowCache),
-    Range(RangeKernel),
-}
-
-impl<'e, 'c> Worker<'e, 'c> {
-    fn new(evaluator: &'e Evaluator<'e>, chain: &'c Chain<'c>, steps: Steps) -> Result<Self> {
-        let windows = |range, rate| {
-            WindowCache::new(WindowSpec { steps, shift: chain.scan.selector.shift, range, rate })
-        };
-        let kernel = match (&chain.scan.function, &chain.function) {
-            (ScanFunction::Range { range, .. }, Some(function)) => {
-                let rate = match function {
-                    RangeFunction::Extrapolated(kind) => Some(*kind),
-                    _ => None,
-                };
-                Kernel::Range(RangeKernel::new(function.clone(), windows(*range, rate)))
-            }
-            (ScanFunction::NewestTime { lookback }, _) => Kernel::NewestTime(windows(*lookback, None)),
-            (ScanFunction::Newest { lookback }, _) => Kernel::Newest(windows(*lookback, None)),
-            (ScanFunction::Range { .. }, None) => {
-                return Err(Error::internal("a range function was not prepared"));
-            }
-        };
-        Ok(Self {
-            evaluator,
-            chain,
-            steps,
-            kernel,
-            name_dropped: !chain.scan.function.keeps_name() || chain.maps.iter().any(|m| !m.keeps_name()),
-            samples: SampleBuffer::default(),
-            values: Vec::with_capacity(steps.count),
-            held: evaluator.ctx.budget.reserve(steps.count * size_of::<f64>())?,
-            held_bytes: 0,
-            notes: Annotations::default(),
-            checked_name: String::new(),
-        })
-    }
-
-    fn run(&mut self, first: usize, series: &[Series], sink: &mut impl RowSink) -> Result<()> {
-        for (at, one) in series.iter().enumerate() {
-            self.evaluator.ctx.check()?;
-            self.read(one)?;
-            self.compute();
-            self.evaluator.ctx.check()?;
-            self.note(&one.labels);
-            for map in &self.chain.maps {
-                map.apply(&self.steps, &mut self.values);
-            }
-            sink.row(RowRef {
-                position: first + at,
-                labels: &one.labels,
-                name_dropped: self.name_dropped,
-                values: &self.values,
-            })?;
-        }
-        Ok(())
-    }
-
-    fn read(&mut self, series: &Series) -> Result<()> {
-        self.samples.clear();
-        series.data.read(self.chain.scan.selector.read, &mut self.samples)?;
-        check_floats(&self.samples, &series.labels)?;
-        let usage = &self.evaluator.usage;
-        let count = self.samples.timestamps.len() as u64;
-        let total = usage.samples.fetch_add(count, Ordering::Relaxed) + count;
-        let limit = self.evaluator.config.max_samples;
-        if limit > 0 && total > limit {
-            return Err(Error::unprocessable(TOO_MANY_SAMPLES));
-        }
-        let capacity = self.samples.timestamps.capacity() * 8 + self.samples.values.capacity() * 8;
-        if capacity > self.held_bytes {
-            self.held.grow(capacity - self.held_bytes)?;
-            self.held_bytes = capacity;
-        }
-        Ok(())
-    }
-
-    fn compute(&mut self) {
-        let (times, values) = (&mut self.samples.timestamps, &mut self.samples.values);
-        match &mut self.kernel {
-            Kernel::Newest(windows) => {
-                self.values.clear();
-                // A stale marker is picked like a value, and then stands for none.
-                let picked = windows.windows(times).bounds.iter();
-                let pick =
-                    |(from, to): &(u32, u32)| if from == to { absent() } else { values[*to as usize - 1] };
-                self.values.extend(picked.map(pick));
-            }
-            Kernel::NewestTime(windows) => {
-                self.values.clear();
-                let picked = windows.windows(times).bounds.iter().map(|(from, to)| match to.checked_sub(1) {
-                    Some(at) if from < to && !is_absent(values[at as usize]) => {
-                        times[at as usize] as f64 / 1000.0
-                    }
-                    _ => absent(),
-                });
-                self.values.extend(picked);
-            }
-            Kernel::Range(kernel) => {
-                remove_stale(times, values);
-                let cancel = &self.evaluator.ctx.cancel;
-                kernel.compute(times, values, &|| cancel.is_cancelled(), &mut self.values);
-            }
-        }
-    }
-
-    fn note(&mut self, labels: &Labels) {
-        let ScanFunction::Range { notes, .. } = &self.chain.scan.function else { return };
-        if let Some(RangeFunction::Quantile(phi)) = &self.chain.function {
-            note_quantile(phi, &self.values, notes, &mut self.notes);
-        }
-        let Some(span) = notes.counter else { return };
-        let name = labels.metric_name().unwrap_or("");
-        if name != self.checked_name && has_values(&self.values) {
-            name.clone_into(&mut self.checked_name);
-            note_counter_name(name, span, &mut self.notes);
-        }
     }
 }
 
 /// Prometheus's text, by which people know what limit it is.
 const TOO_MANY_SAMPLES: &str = "query processing would load too many samples into memory in query execution";
 
-/// An error if there are native histograms. A stale one only ends the series.
-pub(super) fn check_floats(samples: &SampleBuffer, labels: &Labels) -> Result<()> {
-    if samples.histograms.iter().all(|h| is_stale(h.histogram.sum)) {
-        return Ok(());
+/// Says so if a metric does not look like a counter.
+pub(super) fn note_counter(labels: &Labels, features: Features, span: Span, notes: &mut Annotations) {
+    let name = labels.metric_name().unwrap_or("");
+    if name.is_empty() {
+        return;
     }
-    Err(Error::unprocessable(format!(
-        "native histograms are not supported by this version's PromQL engine: series {labels}"
-    )))
-}
-
-/// Says so if a metric's name is not that of a counter.
-pub(super) fn note_counter_name(name: &str, span: query_syntax::Span, notes: &mut Annotations) {
-    let counter = ["_total", "_sum", "_count", "_bucket"].iter().any(|end| name.ends_with(end));
-    if !name.is_empty() && !counter {
+    if features.type_and_unit_labels {
+        let metric_type = labels.get("__type__").unwrap_or("");
+        if !matches!(metric_type, "counter" | "histogram") {
+            notes.possible_non_counter_type(name, metric_type, span);
+        }
+    } else if !["_total", "_sum", "_count", "_bucket"].iter().any(|end| name.ends_with(end)) {
         notes.possible_non_counter(name, span);
     }
 }

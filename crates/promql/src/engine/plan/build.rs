@@ -1,8 +1,8 @@
 //! From the syntax tree to the plan.
 
 use super::{
-    Aggregate, Binary, Map, Param, Plan, Root, Samples, Scalar, Scan, ScanFunction, Selector, Subquery,
-    Vector, invariant::is_invariant, selects::Selects,
+    Aggregate, Binary, Edges, Map, Param, Plan, Root, Samples, Scalar, Scan, ScanFunction, Selector,
+    Subquery, Vector, invariant::is_invariant, selects::Selects,
 };
 use crate::{
     ast::{
@@ -12,13 +12,21 @@ use crate::{
     },
     engine::{EngineConfig, shift::Shift, too_many_steps},
 };
-use model::{METRIC_NAME, MatchOp, TimeRange, Timestamp};
+use model::{METRIC_NAME, MatchOp, Matcher, TimeRange, Timestamp};
+use query_syntax::Span;
 use service_api::{Error, Result};
-use vectors::{Arithmetic, Comparison, ScalarOp, Steps};
+use vectors::{Arithmetic, Comparison, Fill, ScalarOp, Steps};
 
-/// Plans an expression for the steps of a query that ends at `end`, on a step or not.
-pub(crate) fn plan(expr: &Expr, steps: Steps, end: Timestamp, config: &EngineConfig) -> Result<Plan> {
-    let mut planner = Planner { query: steps, end, config, selects: Selects::default() };
+/// Plans an expression for the steps of a query that ends at `end`, on a step or not, and whose step is
+/// `step`: 0 for an instant query.
+pub(crate) fn plan(
+    expr: &Expr,
+    steps: Steps,
+    (end, step): (Timestamp, i64),
+    config: &EngineConfig,
+) -> Result<Plan> {
+    let mut planner =
+        Planner { query: steps, end, step, config, selects: Selects::default(), looks: Looks::default() };
     let expr = expr.without_parens();
     let root = match expr.value_type() {
         ValueType::Scalar => Root::Scalar(planner.scalar(expr, &steps)?),
@@ -30,10 +38,21 @@ pub(crate) fn plan(expr: &Expr, steps: Steps, end: Timestamp, config: &EngineCon
 }
 
 pub(super) struct Planner<'a> {
-    query: Steps,
-    end: Timestamp,
+    pub query: Steps,
+    pub end: Timestamp,
+    step: i64,
     pub config: &'a EngineConfig,
     selects: Selects,
+    pub looks: Looks,
+}
+
+/// What those above an expression look at in its native histograms.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Looks {
+    /// Somebody looks only at their counts or sums.
+    pub at_statistics: bool,
+    /// Somebody looks at their buckets, or must find resets between samples that are not neighbours.
+    pub at_buckets: bool,
 }
 
 impl Planner<'_> {
@@ -41,7 +60,7 @@ impl Planner<'_> {
         match expr {
             Expr::MatrixSelector(e) => {
                 let range = self.range(&e.range)?;
-                Ok(Root::Samples(Samples { selector: self.selector(&e.selector, steps, range)? }))
+                Ok(Root::Samples(Samples { selector: self.selector(&e.selector, steps, range)?, range }))
             }
             Expr::Subquery(e) => Ok(Root::Subquery(self.subquery(e, steps)?)),
             other => Err(unexpected(other, "a range vector")),
@@ -76,7 +95,11 @@ impl Planner<'_> {
         match expr {
             Expr::VectorSelector(e) => {
                 let lookback = self.config.lookback_ms;
-                Ok(scan(self.selector(e, steps, lookback)?, ScanFunction::Newest { lookback }))
+                let function = match e.smoothed {
+                    true => ScanFunction::Interpolated { lookback },
+                    false => ScanFunction::Newest { lookback },
+                };
+                Ok(scan(self.selector(e, steps, lookback)?, function))
             }
             Expr::Paren(e) => self.vector(&e.expr, steps),
             Expr::Unary(e) => self.unary(e, steps),
@@ -97,25 +120,33 @@ impl Planner<'_> {
         let input = self.vector(&unary.expr, steps)?;
         Ok(match unary.op {
             UnaryOp::Plus => input,
-            UnaryOp::Minus => map(input, Map::Apply(|v| -v)),
+            UnaryOp::Minus => map(input, Map::Negate),
         })
     }
 
     fn binary(&mut self, binary: &AstBinary, steps: &Steps) -> Result<Vector> {
+        let looks = self.looks;
+        self.looks.at_buckets |= matches!(binary.op, BinaryOp::TrimUpper | BinaryOp::TrimLower);
+        let planned = self.binary_operands(binary, steps);
+        self.looks = looks;
+        planned
+    }
+
+    fn binary_operands(&mut self, binary: &AstBinary, steps: &Steps) -> Result<Vector> {
         let (left, right) = (&*binary.lhs, &*binary.rhs);
         match (left.value_type(), right.value_type()) {
             (ValueType::Vector, ValueType::Vector) => {
                 let matching = binary.matching.clone().ok_or_else(|| unexpected(left, "a matched vector"))?;
-                if !binary.fill.is_empty() {
-                    return Err(experimental("the fill modifier"));
-                }
                 let (left, right) = (self.vector(left, steps)?, self.vector(right, steps)?);
                 Ok(Vector::Binary(Binary {
                     op: binary.op,
                     left: Box::new(left),
                     right: Box::new(right),
                     matching,
+                    // As Prometheus has it, whichever side is which.
+                    fill: Fill { many: binary.fill.left, one: binary.fill.right },
                     as_bool: binary.return_bool,
+                    span: binary.span,
                 }))
             }
             (ValueType::Vector, _) => {
@@ -133,9 +164,6 @@ impl Planner<'_> {
 
     fn aggregate(&mut self, aggregate: &AstAggregate, steps: &Steps) -> Result<Vector> {
         let op = aggregate.op;
-        if op.is_experimental() {
-            return Err(experimental(&format!("aggregation {op}")));
-        }
         let param = match aggregate.param.as_deref().map(Expr::without_parens) {
             None => Param::None,
             Some(label) if op == AggregateOp::CountValues => Param::Label(label_name(label)?.to_owned()),
@@ -148,27 +176,40 @@ impl Planner<'_> {
         grouping.sort_unstable();
         grouping.dedup();
         let input = Box::new(self.vector(&aggregate.expr, steps)?);
-        Ok(Vector::Aggregate(Aggregate { op, input, grouping, without: aggregate.without, param }))
+        let (without, span, input_span) = (aggregate.without, aggregate.span, aggregate.expr.span());
+        Ok(Vector::Aggregate(Aggregate { op, input, grouping, without, param, span, input_span }))
     }
 
     /// A selector whose evaluations each need the samples of `range` milliseconds.
     pub fn selector(&mut self, selector: &VectorSelector, steps: &Steps, range: i64) -> Result<Selector> {
-        if selector.anchored {
-            return Err(experimental("the anchored modifier"));
-        }
-        if selector.smoothed {
-            return Err(experimental("the smoothed modifier"));
-        }
+        let lookback = self.config.lookback_ms;
+        let edges = match (selector.anchored, selector.smoothed) {
+            (true, _) => Edges::Anchored { lookback },
+            (_, true) => Edges::Smoothed { lookback },
+            _ => Edges::Open,
+        };
         let shift = self.shift(&selector.offset, selector.at)?;
+        Ok(self.select(&selector.matchers, steps, range, edges, shift, selector.span))
+    }
+
+    /// What `range` milliseconds up to each step, moved by `shift`, need to be read.
+    pub fn select(
+        &mut self,
+        matchers: &[Matcher],
+        steps: &Steps,
+        range: i64,
+        edges: Edges,
+        shift: Shift,
+        span: Span,
+    ) -> Selector {
+        let (before, after) = edges.reach();
         let (first, last) = (shift.apply(steps.start), shift.apply(steps.last_time()));
         // Ranges and the lookback are open on the left.
-        let read = TimeRange::new(first.saturating_sub(range).saturating_add(1), last);
-        Ok(Selector {
-            select: self.selects.add(&selector.matchers, read),
-            read,
-            shift,
-            one_name: selector.matchers.iter().any(|m| m.name == METRIC_NAME && m.op == MatchOp::Equal),
-        })
+        let start = first.saturating_sub(range).saturating_sub(before).saturating_add(1);
+        let read = TimeRange::new(start, last.saturating_add(after));
+        let one_name = matchers.iter().any(|m| m.name == METRIC_NAME && m.op == MatchOp::Equal);
+        let statistics = self.looks.at_statistics && !self.looks.at_buckets;
+        Selector { select: self.selects.add(matchers, read), read, shift, one_name, edges, statistics, span }
     }
 
     pub fn subquery(&mut self, subquery: &AstSubquery, outer: &Steps) -> Result<Subquery> {
@@ -186,10 +227,14 @@ impl Planner<'_> {
         if steps.count > self.config.max_steps {
             return Err(too_many_steps(steps.count, self.config.max_steps));
         }
-        Ok(Subquery { inner: Box::new(self.vector(&subquery.expr, &steps)?), steps, shift, range })
+        let looks = self.looks;
+        self.looks.at_buckets = true;
+        let inner = self.vector(&subquery.expr, &steps);
+        self.looks = looks;
+        Ok(Subquery { inner: Box::new(inner?), steps, shift, range })
     }
 
-    fn shift(&self, offset: &Duration, at: Option<At>) -> Result<Shift> {
+    pub fn shift(&self, offset: &Duration, at: Option<At>) -> Result<Shift> {
         let at = at.map(|at| match at {
             At::Timestamp(time) => time,
             At::Start => self.query.start,
@@ -202,9 +247,8 @@ impl Planner<'_> {
         Ok(range.positive_ms(self.durations()).map_err(bad_duration)?.max(1))
     }
 
-    fn durations(&self) -> DurationContext {
-        let range = self.end.saturating_sub(self.query.start);
-        DurationContext { step: if range == 0 { 0 } else { self.query.interval }, range }
+    pub fn durations(&self) -> DurationContext {
+        DurationContext { step: self.step, range: self.end.saturating_sub(self.query.start) }
     }
 }
 
@@ -243,10 +287,6 @@ fn label_name(expr: &Expr) -> Result<&str> {
     }
 }
 
-pub(super) fn experimental(what: &str) -> Error {
-    Error::unprocessable(format!("{what} is experimental and not supported by this version's PromQL engine"))
-}
-
 pub(super) fn unexpected(expr: &Expr, wanted: &str) -> Error {
     Error::bad_request(format!("expected {wanted} but got {}", expr.value_type().documented()))
 }
@@ -256,10 +296,27 @@ fn bad_duration(error: DurationError) -> Error {
 }
 
 fn with_scalar(binary: &AstBinary, scalar: Scalar, scalar_is_left: bool) -> Result<Map<Scalar>> {
-    Ok(match scalar_op(binary.op)? {
-        ScalarOp::Arithmetic(op) => Map::Arithmetic { op, scalar, scalar_is_left },
-        ScalarOp::Comparison(op) => Map::Compare { op, scalar, scalar_is_left, as_bool: binary.return_bool },
+    let (op, span) = (binary.op, binary.span);
+    if matches!(op, BinaryOp::TrimUpper | BinaryOp::TrimLower) {
+        return Ok(Map::Trim { op, scalar, scalar_is_left, span });
+    }
+    Ok(match scalar_op(op)? {
+        ScalarOp::Arithmetic(op) => Map::Arithmetic { op, scalar, scalar_is_left, span },
+        ScalarOp::Comparison(op) => {
+            Map::Compare { op, scalar, scalar_is_left, as_bool: binary.return_bool, span }
+        }
     })
+}
+
+impl Edges {
+    /// How far before and after a range samples count.
+    pub fn reach(self) -> (i64, i64) {
+        match self {
+            Self::Open => (0, 0),
+            Self::Anchored { lookback } => (lookback, 0),
+            Self::Smoothed { lookback } => (lookback, lookback),
+        }
+    }
 }
 
 /// What the operator does to two numbers; set operators and those of histograms have no meaning for them.
@@ -279,13 +336,7 @@ pub(crate) fn scalar_op(op: BinaryOp) -> Result<ScalarOp> {
         BinaryOp::LessOrEqual => C(Comparison::LessOrEqual),
         BinaryOp::Greater => C(Comparison::Greater),
         BinaryOp::GreaterOrEqual => C(Comparison::GreaterOrEqual),
-        BinaryOp::TrimUpper | BinaryOp::TrimLower => {
-            return Err(Error::unprocessable(format!(
-                "operator {:?} is for native histograms, which are not supported by this version's PromQL engine",
-                op.as_str()
-            )));
-        }
-        BinaryOp::And | BinaryOp::Or | BinaryOp::Unless => {
+        BinaryOp::TrimUpper | BinaryOp::TrimLower | BinaryOp::And | BinaryOp::Or | BinaryOp::Unless => {
             return Err(Error::bad_request(format!("operator {:?} is not defined for scalars", op.as_str())));
         }
     })

@@ -1,14 +1,21 @@
 //! Planning of function calls.
 
 use super::{
-    ClassicHistogram, HistogramFunction, Map, RangeFunction, RangeNotes, Relabel, Scalar, ScanFunction,
-    Vector,
-    build::{Planner, experimental, map, scan, text, unexpected},
+    Edges, Histogram, HistogramFunction, Map, RangeFunction, RangeNotes, Relabel, Scalar, ScanFunction,
+    SortOrder, Vector,
+    build::{Planner, map, scan, text, unexpected},
 };
 use crate::{
     ast::{Call, Expr, VectorSelector},
-    functions::{label_join::LabelJoin, math::unary, over_time::OverTime, rate::RateKind, time::calendar},
+    functions::{
+        label_join::LabelJoin,
+        math::{self, unary},
+        over_time::{OverTime, TimeOf},
+        rate::RateKind,
+        time::calendar,
+    },
 };
+use histogram::FloatHistogram;
 use model::{Labels, LabelsBuilder, METRIC_NAME, MatchOp};
 use service_api::{Error, Result};
 use std::collections::HashSet;
@@ -16,9 +23,20 @@ use vectors::{LabelReplace, Steps};
 
 impl Planner<'_> {
     pub(super) fn scalar_call(&mut self, call: &Call, steps: &Steps) -> Result<Scalar> {
-        check_enabled(call)?;
+        let seconds = |milliseconds: i64| Ok(Scalar::Number(milliseconds as f64 / 1000.0));
         match call.function.name {
             "time" => Ok(Scalar::Time),
+            "start" => seconds(self.query.start),
+            "end" => seconds(self.end),
+            // In a duration it is the step even of a range that has only one.
+            "step" if self.query.start == self.end => seconds(0),
+            "step" => seconds(self.durations().step),
+            "range" => seconds(self.durations().range),
+            name @ ("max_of" | "min_of") => {
+                let (a, b) = (self.scalar(arg(call, 0)?, steps)?, self.scalar(arg(call, 1)?, steps)?);
+                let pick = if name == "max_of" { math::maximum } else { math::minimum };
+                Ok(Scalar::Extreme(pick, Box::new(a), Box::new(b)))
+            }
             "pi" => Ok(Scalar::Number(std::f64::consts::PI)),
             "scalar" => Ok(Scalar::Of(Box::new(self.vector(arg(call, 0)?, steps)?))),
             other => Err(unknown(other)),
@@ -26,13 +44,29 @@ impl Planner<'_> {
     }
 
     pub(super) fn vector_call(&mut self, call: &Call, steps: &Steps) -> Result<Vector> {
-        check_enabled(call)?;
+        let looks = self.looks;
+        match call.function.name {
+            "histogram_count" | "histogram_sum" | "histogram_avg" => self.looks.at_statistics = true,
+            "histogram_quantile" | "histogram_quantiles" | "histogram_fraction" => {
+                self.looks.at_buckets = true;
+            }
+            _ => {}
+        }
+        let planned = self.vector_function(call, steps);
+        self.looks = looks;
+        planned
+    }
+
+    fn vector_function(&mut self, call: &Call, steps: &Steps) -> Result<Vector> {
         let name = call.function.name;
         if let Some(function) = range_function(name) {
             return self.over_range(call, function, steps);
         }
         if let Some(function) = unary(name) {
             return Ok(map(self.vector(arg(call, 0)?, steps)?, Map::Apply(function)));
+        }
+        if let Some(function) = of_histogram(name) {
+            return Ok(map(self.vector(arg(call, 0)?, steps)?, Map::OfHistogram(function)));
         }
         if let Some(function) = calendar(name) {
             return Ok(match call.args.first() {
@@ -45,7 +79,7 @@ impl Planner<'_> {
         }
         match name {
             "vector" => Ok(Vector::FromScalar(self.scalar(arg(call, 0)?, steps)?)),
-            "timestamp" => self.timestamp(call, steps),
+            "timestamp" | "start_timestamp" => self.timestamp(call, steps),
             "absent" => {
                 let input = arg(call, 0)?;
                 let labels = absent_labels(input);
@@ -61,8 +95,22 @@ impl Planner<'_> {
                 let input = arg(call, 0)?;
                 let ineffective = self.is_range(steps, input).then_some(call.span);
                 let input = Box::new(self.vector(input, steps)?);
-                Ok(Vector::Sort { input, descending: name == "sort_desc", ineffective })
+                Ok(Vector::Sort {
+                    input,
+                    order: SortOrder::Value,
+                    descending: name == "sort_desc",
+                    ineffective,
+                })
             }
+            "sort_by_label" | "sort_by_label_desc" => {
+                let input = arg(call, 0)?;
+                let ineffective = self.is_range(steps, input).then_some(call.span);
+                let labels = call.args.iter().skip(1).map(|label| text(label).map(str::to_owned));
+                let order = SortOrder::Labels(labels.collect::<Result<_>>()?);
+                let input = Box::new(self.vector(input, steps)?);
+                Ok(Vector::Sort { input, order, descending: name == "sort_by_label_desc", ineffective })
+            }
+            "info" => self.info(call, steps),
             "label_replace" | "label_join" => {
                 let relabel = relabel(call).map_err(Error::unprocessable)?;
                 Ok(Vector::Relabel { input: Box::new(self.vector(arg(call, 0)?, steps)?), relabel })
@@ -70,15 +118,17 @@ impl Planner<'_> {
             "histogram_quantile" => {
                 let phi = arg(call, 0)?;
                 let function = HistogramFunction::Quantile(self.scalar(phi, steps)?, phi.span());
-                self.classic_histogram(function, arg(call, 1)?, steps)
+                self.histogram(function, arg(call, 1)?, steps)
+            }
+            "histogram_quantiles" => {
+                let label = text(arg(call, 1)?)?.to_owned();
+                let phi = |phi: &Expr| Ok((self.scalar(phi.without_parens(), steps)?, phi.span()));
+                let phis = call.args.iter().skip(2).map(phi).collect::<Result<_>>()?;
+                self.histogram(HistogramFunction::Quantiles(label, phis), arg(call, 0)?, steps)
             }
             "histogram_fraction" => {
                 let bounds = (self.scalar(arg(call, 0)?, steps)?, self.scalar(arg(call, 1)?, steps)?);
-                self.classic_histogram(HistogramFunction::Fraction(bounds.0, bounds.1), arg(call, 2)?, steps)
-            }
-            "histogram_avg" | "histogram_count" | "histogram_sum" | "histogram_stddev"
-            | "histogram_stdvar" => {
-                Ok(Vector::Nothing { input: Box::new(self.vector(arg(call, 0)?, steps)?) })
+                self.histogram(HistogramFunction::Fraction(bounds.0, bounds.1), arg(call, 2)?, steps)
             }
             other => Err(unknown(other)),
         }
@@ -109,24 +159,25 @@ impl Planner<'_> {
     }
 
     fn timestamp(&mut self, call: &Call, steps: &Steps) -> Result<Vector> {
+        let starts = call.function.name == "start_timestamp";
         match arg(call, 0)? {
             Expr::VectorSelector(selector) => {
                 let lookback = self.config.lookback_ms;
-                Ok(scan(self.selector(selector, steps, lookback)?, ScanFunction::NewestTime { lookback }))
+                let function = match starts {
+                    true => ScanFunction::NewestStart { lookback },
+                    false => ScanFunction::NewestTime { lookback },
+                };
+                Ok(scan(self.selector(selector, steps, lookback)?, function))
             }
-            // What is not a selector has its values at the evaluation time.
+            // What is not a selector has its values at the evaluation time, and has lost its starts.
+            other if starts => Ok(map(self.vector(other, steps)?, Map::Apply(|_| vectors::absent()))),
             other => Ok(map(self.vector(other, steps)?, Map::StepTime)),
         }
     }
 
-    fn classic_histogram(
-        &mut self,
-        function: HistogramFunction,
-        input: &Expr,
-        steps: &Steps,
-    ) -> Result<Vector> {
+    fn histogram(&mut self, function: HistogramFunction, input: &Expr, steps: &Steps) -> Result<Vector> {
         let (planned, input_span) = (Box::new(self.vector(input, steps)?), input.span());
-        Ok(Vector::ClassicHistogram(ClassicHistogram { input: planned, input_span, function }))
+        Ok(Vector::Histogram(Histogram { input: planned, input_span, function }))
     }
 
     fn over_range(&mut self, call: &Call, function: RangeKind, steps: &Steps) -> Result<Vector> {
@@ -136,10 +187,15 @@ impl Planner<'_> {
             RangeFunction::PredictLinear(()) => {
                 RangeFunction::PredictLinear(self.scalar(arg(call, 1)?, steps)?)
             }
+            RangeFunction::DoubleExponential((), ()) => RangeFunction::DoubleExponential(
+                self.scalar(arg(call, 1)?, steps)?,
+                self.scalar(arg(call, 2)?, steps)?,
+            ),
             other => other.try_map(|()| Err(unknown(call.function.name)))?,
         };
         let input = arg(call, position)?;
         let notes = RangeNotes {
+            range: input.span(),
             counter: matches!(function, RangeFunction::Extrapolated(RateKind::Rate | RateKind::Increase))
                 .then(|| input.span()),
             quantile: match &function {
@@ -151,6 +207,7 @@ impl Planner<'_> {
             Expr::MatrixSelector(e) => {
                 let range = self.range(&e.range)?;
                 let selector = self.selector(&e.selector, steps, range)?;
+                check_edges(selector.edges, call)?;
                 Ok(scan(selector, ScanFunction::Range { range, function, notes }))
             }
             Expr::Subquery(e) => {
@@ -174,10 +231,42 @@ fn range_function(name: &str) -> Option<RangeKind> {
         "deriv" => RangeFunction::Derivative,
         "predict_linear" => RangeFunction::PredictLinear(()),
         "quantile_over_time" => RangeFunction::Quantile(()),
+        "double_exponential_smoothing" => RangeFunction::DoubleExponential((), ()),
         "changes" => RangeFunction::Changes,
         "resets" => RangeFunction::Resets,
-        other => RangeFunction::OverTime(OverTime::from_name(other)?),
+        other => match TimeOf::from_name(other) {
+            Some(function) => RangeFunction::TimeOf(function),
+            None => RangeFunction::OverTime(OverTime::from_name(other)?),
+        },
     })
+}
+
+fn of_histogram(name: &str) -> Option<fn(&FloatHistogram) -> f64> {
+    Some(match name {
+        "histogram_avg" => |h| h.sum / h.count,
+        "histogram_count" => |h| h.count,
+        "histogram_sum" => |h| h.sum,
+        "histogram_stddev" => |h| h.variance().sqrt(),
+        "histogram_stdvar" => FloatHistogram::variance,
+        _ => return None,
+    })
+}
+
+/// The functions that `anchored` and `smoothed` have a meaning for, as Prometheus lists them.
+fn check_edges(edges: Edges, call: &Call) -> Result<()> {
+    let (modifier, functions): (_, &[&str]) = match edges {
+        Edges::Open => return Ok(()),
+        Edges::Anchored { .. } => ("anchored", &["changes", "delta", "increase", "rate", "resets"]),
+        Edges::Smoothed { .. } => ("smoothed", &["delta", "increase", "rate"]),
+    };
+    let name = call.function.name;
+    if functions.contains(&name) {
+        return Ok(());
+    }
+    let functions = functions.join(", ");
+    Err(Error::unprocessable(format!(
+        "{modifier} modifier can only be used with: {functions} - not with {name}"
+    )))
 }
 
 fn relabel(call: &Call) -> Result<Relabel, String> {
@@ -214,15 +303,8 @@ fn absent_labels(input: &Expr) -> Labels {
     builder.build()
 }
 
-fn check_enabled(call: &Call) -> Result<()> {
-    if call.function.experimental {
-        return Err(experimental(&format!("function {:?}", call.function.name)));
-    }
-    Ok(())
-}
-
 /// An argument, without the parentheses around it.
-fn arg(call: &Call, at: usize) -> Result<&Expr> {
+pub(super) fn arg(call: &Call, at: usize) -> Result<&Expr> {
     call.args.get(at).map(Expr::without_parens).ok_or_else(|| missing(call))
 }
 

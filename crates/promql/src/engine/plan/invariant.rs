@@ -29,19 +29,15 @@ fn is_invariant_call(call: &Call) -> bool {
 }
 
 fn uses_evaluation_time(function: &str) -> bool {
-    const FUNCTIONS: [&str; 14] = [
+    const FUNCTIONS: [&str; 10] = [
         "day_of_month",
         "day_of_week",
         "day_of_year",
         "days_in_month",
-        "end",
         "hour",
         "minute",
         "month",
         "predict_linear",
-        "range",
-        "start",
-        "step",
         "time",
         "year",
     ];

@@ -1,0 +1,232 @@
+//! `histogram_quantile`, `histogram_quantiles` and `histogram_fraction`: of native histograms, and of classic
+//! ones, each of which is made of several series.
+
+mod classic;
+
+use super::{
+    evaluate::Evaluator,
+    plan::{Histogram as Plan, HistogramFunction},
+    values::Values,
+};
+use crate::functions::histogram::{Bucket, histogram_fraction, histogram_quantile};
+use ::histogram::FloatHistogram;
+use classic::{Classic, ClassicHistograms};
+use model::{Labels, LabelsBuilder, go_g};
+use query_syntax::Span;
+use service_api::{Reservation, Result};
+use vectors::{Row, Rows, Steps, absent, is_absent, row_bytes};
+
+/// One number that is asked of each histogram, and the label that tells its answers from others.
+struct Asked {
+    question: Question,
+    label: Option<(String, String)>,
+}
+
+enum Question {
+    /// Not asked at steps where φ is absent.
+    Quantile(Values),
+    Fraction(Values, Values),
+}
+
+pub(crate) fn evaluate(evaluator: &mut Evaluator<'_>, plan: &Plan, steps: &Steps) -> Result<Rows> {
+    let mut held = evaluator.reserve(0)?;
+    let (asked, quantiles) = ask(evaluator, plan, steps, &mut held)?;
+    let input = evaluator.rows(&plan.input, steps)?;
+    if !input.rows.is_empty() || !matches!(plan.function, HistogramFunction::Fraction(..)) {
+        for (phi, span) in &quantiles {
+            for phi in phi.iter().filter(|phi| !(0.0..=1.0).contains(phi)) {
+                evaluator.notes.invalid_quantile(phi, *span);
+            }
+        }
+    }
+    let classic = ClassicHistograms::gather(evaluator, plan.input_span, &input.rows);
+    let conflicts = conflicts(evaluator, plan.input_span, &input.rows, &classic, steps);
+    let mut answers = Answers { evaluator, span: plan.input_span, steps, rows: Vec::new(), held };
+    for asked in &asked {
+        for (row, conflicts) in input.rows.iter().zip(&conflicts) {
+            if !row.histograms.is_empty() {
+                answers.native(asked, row, conflicts)?;
+            }
+        }
+        for histogram in classic.iter() {
+            answers.classic(asked, histogram, &conflicts)?;
+        }
+    }
+    let Answers { evaluator, rows, held, .. } = answers;
+    evaluator.merge(Rows { rows, held: vec![held] })
+}
+
+type Quantiles = Vec<(Values, Span)>;
+
+fn ask(
+    evaluator: &mut Evaluator<'_>,
+    plan: &Plan,
+    steps: &Steps,
+    held: &mut Reservation,
+) -> Result<(Vec<Asked>, Quantiles)> {
+    let mut kept = |scalar| evaluator.kept_scalar(scalar, steps, held);
+    Ok(match &plan.function {
+        HistogramFunction::Quantile(phi, span) => {
+            let phi = kept(phi)?;
+            let asked = Asked { question: Question::Quantile(phi.clone()), label: None };
+            (vec![asked], vec![(phi, *span)])
+        }
+        HistogramFunction::Fraction(lower, upper) => {
+            let question = Question::Fraction(kept(lower)?, kept(upper)?);
+            (vec![Asked { question, label: None }], Vec::new())
+        }
+        HistogramFunction::Quantiles(label, phis) => {
+            let (mut asked, mut quantiles) = (Vec::new(), Vec::new());
+            for (phi, span) in phis {
+                let phi = kept(phi)?;
+                asked.extend(one_a_value(label, &phi));
+                quantiles.push((phi, *span));
+            }
+            (asked, quantiles)
+        }
+    })
+}
+
+/// The values of a φ that changes from step to step have different labels.
+fn one_a_value(label: &str, phi: &Values) -> Vec<Asked> {
+    let mut distinct: Vec<f64> = Vec::new();
+    for value in phi.iter() {
+        if !distinct.iter().any(|known| known.to_bits() == value.to_bits()) {
+            distinct.push(value);
+        }
+    }
+    let asked = |value: f64| {
+        let only = |at: f64| if at.to_bits() == value.to_bits() { at } else { absent() };
+        let label = Some((label.to_owned(), open_metrics_float(value)));
+        Asked { question: Question::Quantile(phi.clone().map(only)), label }
+    };
+    distinct.into_iter().map(asked).collect()
+}
+
+/// A float as OpenMetrics writes those of labels: always with a point or an exponent.
+fn open_metrics_float(value: f64) -> String {
+    let text = go_g(value, None);
+    if value.is_finite() && !text.contains(['.', 'e']) { format!("{text}.0") } else { text }
+}
+
+/// For each row the steps at which it has a native histogram beside a classic one of the same labels. Nothing
+/// can be said of either.
+fn conflicts(
+    evaluator: &mut Evaluator<'_>,
+    span: Span,
+    rows: &[Row],
+    classic: &ClassicHistograms<'_>,
+    steps: &Steps,
+) -> Vec<Vec<usize>> {
+    let mut all = Vec::with_capacity(rows.len());
+    for row in rows {
+        let mut conflicts = Vec::new();
+        if let (false, Some(other)) = (row.histograms.is_empty(), classic.find(&row.labels)) {
+            conflicts.extend((0..steps.count).filter(|step| row.histograms.has(*step) && other.has(*step)));
+        }
+        if !conflicts.is_empty() {
+            let metric = told_metric(evaluator, &row.labels);
+            evaluator.notes.mixed_classic_and_native(&metric, span);
+        }
+        all.push(conflicts);
+    }
+    all
+}
+
+/// The metric's name where it still counts.
+fn told_metric(evaluator: &Evaluator<'_>, labels: &Labels) -> String {
+    match evaluator.config.features.delayed_name_removal {
+        true => labels.metric_name().unwrap_or("").to_owned(),
+        false => String::new(),
+    }
+}
+
+struct Answers<'a, 'e> {
+    evaluator: &'a mut Evaluator<'e>,
+    span: Span,
+    steps: &'a Steps,
+    rows: Vec<Row>,
+    held: Reservation,
+}
+
+impl Answers<'_, '_> {
+    fn native(&mut self, asked: &Asked, row: &Row, conflicts: &[usize]) -> Result<()> {
+        self.evaluator.ctx.check()?;
+        let metric = told_metric(self.evaluator, &row.labels);
+        let mut values = vec![absent(); self.steps.count];
+        for (step, histogram) in row.histograms.iter() {
+            if conflicts.binary_search(&step).is_err() {
+                values[step] = self.of_native(asked, histogram, &metric, step);
+            }
+        }
+        self.push(asked, row.labels.clone(), values)
+    }
+
+    fn of_native(&mut self, asked: &Asked, histogram: &FloatHistogram, metric: &str, step: usize) -> f64 {
+        let notes = &mut self.evaluator.notes;
+        match &asked.question {
+            Question::Quantile(phi) if is_absent(phi.at(step)) => absent(),
+            Question::Quantile(phi) => {
+                let (value, note) = histogram.quantile(phi.at(step));
+                if let Some(note) = note {
+                    notes.nan_in_quantile(note, metric, self.span);
+                }
+                value
+            }
+            Question::Fraction(lower, upper) => {
+                let (value, note) = histogram.fraction(lower.at(step), upper.at(step));
+                if note.is_some() {
+                    notes.nan_in_fraction(metric, self.span);
+                }
+                value
+            }
+        }
+    }
+
+    fn classic(&mut self, asked: &Asked, histogram: &Classic<'_>, conflicts: &[Vec<usize>]) -> Result<()> {
+        self.evaluator.ctx.check()?;
+        let metric = told_metric(self.evaluator, &histogram.labels);
+        let conflicts = histogram.native.and_then(|row| conflicts.get(row));
+        let mut values = Vec::with_capacity(self.steps.count);
+        let mut buckets = Vec::new();
+        for step in 0..self.steps.count {
+            histogram.buckets_at(step, &mut buckets);
+            let is_told = conflicts.is_none_or(|steps| steps.binary_search(&step).is_err());
+            values.push(if buckets.is_empty() || !is_told {
+                absent()
+            } else {
+                self.of_classic(asked, &mut buckets, &metric, step)
+            });
+        }
+        self.push(asked, histogram.labels.clone(), values)
+    }
+
+    fn of_classic(&mut self, asked: &Asked, buckets: &mut Vec<Bucket>, metric: &str, step: usize) -> f64 {
+        match &asked.question {
+            Question::Quantile(phi) if is_absent(phi.at(step)) => absent(),
+            Question::Quantile(phi) => {
+                let (value, forced) = histogram_quantile(phi.at(step), buckets);
+                if let Some(forced) = forced {
+                    let time = self.steps.time(step);
+                    self.evaluator.notes.forced_monotonicity(metric, forced, time, self.span);
+                }
+                value
+            }
+            Question::Fraction(lower, upper) => histogram_fraction(lower.at(step), upper.at(step), buckets),
+        }
+    }
+
+    fn push(&mut self, asked: &Asked, labels: Labels, values: Vec<f64>) -> Result<()> {
+        let mut row = Row::floats(labels, values);
+        if !row.has_values() {
+            return Ok(());
+        }
+        self.evaluator.drop_names(std::slice::from_mut(&mut row));
+        if let Some((name, value)) = &asked.label {
+            row.labels = LabelsBuilder::from_labels(&row.labels).set(name, value).build();
+        }
+        self.held.grow(row_bytes(&row.labels, self.steps.count))?;
+        self.rows.push(row);
+        Ok(())
+    }
+}
