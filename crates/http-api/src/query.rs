@@ -5,6 +5,7 @@ mod kept;
 mod result;
 pub mod selectors;
 pub mod slots;
+mod statistics;
 
 use crate::{
     answer::{self, Notes},
@@ -19,10 +20,12 @@ use axum::{extract::State, response::Response};
 use http::HeaderMap;
 use model::{Timestamp, quote};
 use promql::ast::Expr;
-use promql::engine::Query;
-use result::Stats;
+use promql::engine::{Observe, Query};
+use result::Told;
 use service_api::{Error, Result};
-use std::time::Duration;
+use statistics::Stats;
+use std::{sync::Arc, time::Duration};
+use vectors::Steps;
 
 /// Points of one series that a range query may ask for.
 const MAX_POINTS: i128 = 11_000;
@@ -35,6 +38,8 @@ struct Options {
     timeout: Option<Duration>,
     lookback: Option<Duration>,
     stats: Stats,
+    /// The plan is told, too.
+    explain: bool,
     /// A kept result may be used, and this one be kept.
     keeps: bool,
 }
@@ -59,7 +64,9 @@ pub async fn range(
 ) -> Result<Response, ApiError> {
     let limit = params.limit()?;
     let times = times(&params)?;
-    let options = Options { keeps: !results::is_unwanted(&headers, &params), ..options(&params, limit)? };
+    let options = options(&params, limit)?;
+    let keeps = !options.observes() && !results::is_unwanted(&headers, &params);
+    let options = Options { keeps, ..options };
     let max = state.limits(&tenants).max_query_range;
     if max > 0 && (times.end - times.start) as u64 > max.saturating_mul(1000) {
         let why = format!("the query's range is longer than limits.max_query_range allows ({max} s)");
@@ -75,6 +82,19 @@ struct Times {
     end: Timestamp,
     /// Milliseconds; none for an instant query.
     step: Option<i64>,
+}
+
+impl Times {
+    fn steps(&self) -> Steps {
+        self.step.map_or_else(|| Steps::instant(self.start), |step| Steps::range(self.start, self.end, step))
+    }
+}
+
+impl Options {
+    /// Whether more is wanted than the answer. Then all of it is computed, for kept parts tell nothing.
+    fn observes(&self) -> bool {
+        self.stats != Stats::No || self.explain
+    }
 }
 
 fn times(params: &Params) -> Result<Times> {
@@ -100,7 +120,13 @@ fn times(params: &Params) -> Result<Times> {
 fn options(params: &Params, limit: Option<usize>) -> Result<Options> {
     let timeout = params.timeout()?;
     let lookback = params.lookback_delta()?;
-    Ok(Options { limit, timeout, lookback, stats: Stats::asked_by(params.get("stats")), keeps: false })
+    let explain = match params.get("explain") {
+        "" | "false" => false,
+        "true" => true,
+        other => return Err(invalid("explain", format!("{} is neither true nor false", quote(other)))),
+    };
+    let stats = Stats::asked_by(params.get("stats"));
+    Ok(Options { limit, timeout, lookback, stats, explain, keeps: false })
 }
 
 fn query(state: &ApiState, params: &Params) -> Result<Expr> {
@@ -117,7 +143,12 @@ async fn evaluate(
 ) -> Result<Response, ApiError> {
     let deps = &state.deps;
     let started = deps.clock.monotonic();
-    let query = Query { text: params.get("query"), expr };
+    let observe = options.observes().then(|| Observe {
+        clock: Arc::clone(&deps.clock),
+        steps: options.stats != Stats::No,
+        plan: options.explain,
+    });
+    let query = Query { observe: observe.as_ref(), ..Query::new(params.get("query"), expr) };
     let (mut found, place) = slots::run_keeping_place(state, &tenants, options.timeout, async |ctx| {
         result::evaluate(deps, ctx, query, &times, &options).await
     })
@@ -129,7 +160,9 @@ async fn evaluate(
         ));
     }
     let took = deps.clock.monotonic().saturating_sub(started);
-    Ok(found.into_response(options.limit, options.stats, took, place))
+    let tells_steps = options.stats == Stats::All && deps.engine.config().features.per_step_stats;
+    let told = Told { stats: options.stats, steps: tells_steps.then(|| times.steps()) };
+    Ok(found.into_response(options.limit, told, took, place))
 }
 
 pub async fn format(_: Tenants, State(state): State<ApiState>, params: Params) -> Result<Response, ApiError> {

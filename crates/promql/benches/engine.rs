@@ -71,7 +71,7 @@ fn range_6h(bencher: Bencher<'_, '_>, text: &str) {
     let ctx = ReadContext::new(TenantId::anonymous(), 1 << 30);
     let end = (SAMPLES as i64 - 1) * INTERVAL;
     bencher.counter(ItemsCount::new(HOSTS * PATHS * BUCKETS * SAMPLES)).bench_local(|| {
-        let query = Query { text, expr: &expr };
+        let query = Query::new(text, &expr);
         runtime.block_on(engine.range(&ctx, &memory, query, end - 21_600_000, end, 60_000)).unwrap()
     });
 }

@@ -142,6 +142,21 @@ impl Expr {
         }
     }
 
+    /// As `children`, to change them.
+    pub fn children_mut(&mut self) -> Vec<&mut Expr> {
+        match self {
+            Self::Number(_) | Self::String(_) | Self::VectorSelector(_) | Self::MatrixSelector(_) => {
+                Vec::new()
+            }
+            Self::Subquery(e) => vec![&mut e.expr],
+            Self::Unary(e) => vec![&mut e.expr],
+            Self::Paren(e) => vec![&mut e.expr],
+            Self::Binary(e) => vec![&mut e.lhs, &mut e.rhs],
+            Self::Aggregate(e) => e.param.iter_mut().map(|p| &mut **p).chain([&mut *e.expr]).collect(),
+            Self::Call(e) => e.args.iter_mut().collect(),
+        }
+    }
+
     /// This expression without the parentheses around it.
     pub fn without_parens(&self) -> &Expr {
         let mut expr = self;

@@ -11,6 +11,7 @@ mod histogram;
 mod instant;
 mod kernel;
 mod labels;
+mod observe;
 mod operate;
 mod plan;
 mod range;
@@ -20,6 +21,7 @@ mod shift;
 mod values;
 mod window;
 
+pub use observe::{Measured, Observe, Observed, PlanNode};
 pub use result::{MatrixSeries, QueryResult, Statistics, Value};
 
 use crate::{
@@ -30,6 +32,7 @@ use annotations::Annotations;
 use evaluate::Evaluator;
 use futures::future::try_join_all;
 use model::Timestamp;
+use observe::Observer;
 use plan::{Plan, plan};
 use service_api::{Error, MetricsReader, ReadContext, Result};
 use vectors::Steps;
@@ -66,10 +69,18 @@ impl Default for EngineConfig {
 }
 
 /// A query: the tree, and the text that its spans refer to.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Query<'a> {
     pub text: &'a str,
     pub expr: &'a Expr,
+    /// What is wanted beside the answer.
+    pub observe: Option<&'a Observe>,
+}
+
+impl<'a> Query<'a> {
+    pub fn new(text: &'a str, expr: &'a Expr) -> Self {
+        Self { text, expr, observe: None }
+    }
 }
 
 #[derive(Clone, Debug, Default)]
@@ -95,7 +106,7 @@ impl Engine {
         time: Timestamp,
     ) -> Result<QueryResult> {
         let plan = plan(query.expr, Steps::instant(time), (time, 0), &self.config)?;
-        self.run(ctx, reader, query.text, plan, Steps::instant(time), true).await
+        self.run(ctx, reader, query, plan, Steps::instant(time), true).await
     }
 
     /// Evaluates a query from `start` to `end`, every `step` milliseconds.
@@ -125,20 +136,26 @@ impl Engine {
             return Err(too_many_steps(steps.count, self.config.max_steps));
         }
         let plan = plan(query.expr, steps, (end, step), &self.config)?;
-        self.run(ctx, reader, query.text, plan, steps, false).await
+        self.run(ctx, reader, query, plan, steps, false).await
     }
 
     async fn run(
         &self,
         ctx: &ReadContext,
         reader: &dyn MetricsReader,
-        text: &str,
+        query: Query<'_>,
         mut plan: Plan,
         steps: Steps,
         is_instant: bool,
     ) -> Result<QueryResult> {
         ctx.check()?;
         let requests = std::mem::take(&mut plan.selects);
+        let began = query.observe.map(|observe| observe.clock.monotonic());
+        let observer = query.observe.map(|observe| Observer::new(observe, steps.count));
+        let described: Vec<String> = match query.observe {
+            Some(observe) if observe.plan => requests.iter().map(ToString::to_string).collect(),
+            _ => Vec::new(),
+        };
         let inputs = try_join_all(requests.iter().map(|request| reader.select(ctx, request))).await?;
         let mut notes = Annotations::default();
         for warning in inputs.iter().flat_map(|input| &input.warnings) {
@@ -149,15 +166,25 @@ impl Engine {
         // Whoever drops this future, a client gone away, ends the evaluation with it.
         let _ends = ctx.cancel.clone().drop_guard();
         let evaluation = move || {
-            let mut evaluator = Evaluator::new(&ctx, &config, &inputs, notes);
+            let query = (&ctx, &config);
+            let mut evaluator = Evaluator::new(query, &inputs, notes, steps, &plan.shared, observer);
             let value = evaluator.root(&plan.root, &steps, is_instant)?;
-            Ok((value, evaluator.finish()))
+            let (notes, statistics, observer) = evaluator.finish();
+            let observed = observer.map(|observer| observer.finish(&plan, &described));
+            Ok((value, notes, statistics, observed))
         };
+        let prepared = query.observe.map(|observe| observe.clock.monotonic());
         let task = runtime::blocking(evaluation);
-        let (value, (notes, statistics)) =
+        let (value, notes, statistics, mut observed) =
             task.await.map_err(|e| Error::internal(format!("the evaluation of the query failed: {e}")))??;
-        let (warnings, infos) = notes.render(text);
-        Ok(QueryResult { value, warnings, infos, statistics })
+        if let (Some(observed), Some(observe), Some(began), Some(prepared)) =
+            (&mut observed, query.observe, began, prepared)
+        {
+            observed.preparation = prepared.saturating_sub(began);
+            observed.evaluation = observe.clock.monotonic().saturating_sub(prepared);
+        }
+        let (warnings, infos) = notes.render(query.text);
+        Ok(QueryResult { value, warnings, infos, statistics, observed })
     }
 }
 

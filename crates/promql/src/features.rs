@@ -13,6 +13,8 @@ pub struct Features {
     pub binop_fill_modifiers: bool,
     /// `promql-delayed-name-removal`: names that are dropped count until the query ends.
     pub delayed_name_removal: bool,
+    /// `promql-per-step-stats`: `stats=all` tells each step's samples.
+    pub per_step_stats: bool,
     /// `use-start-timestamps`: counters are known to have begun, or begun anew, at these.
     pub use_start_timestamps: bool,
     /// `type-and-unit-labels`: `__type__` says what is a counter.
@@ -22,11 +24,12 @@ pub struct Features {
 /// A feature's name, and where it is switched.
 type Switch = (&'static str, fn(&mut Features) -> &mut bool);
 
-const SWITCHES: [Switch; 6] = [
+const SWITCHES: [Switch; 7] = [
     ("promql-experimental-functions", |f| &mut f.experimental_functions),
     ("promql-extended-range-selectors", |f| &mut f.extended_range_selectors),
     ("promql-binop-fill-modifiers", |f| &mut f.binop_fill_modifiers),
     ("promql-delayed-name-removal", |f| &mut f.delayed_name_removal),
+    ("promql-per-step-stats", |f| &mut f.per_step_stats),
     ("use-start-timestamps", |f| &mut f.use_start_timestamps),
     ("type-and-unit-labels", |f| &mut f.type_and_unit_labels),
 ];

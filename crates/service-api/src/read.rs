@@ -3,7 +3,7 @@
 use crate::{ReadContext, Result};
 use async_trait::async_trait;
 use model::{Exemplar, HistogramSample, Labels, Matcher, Metadata, Signal, TimeRange, Timestamp};
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 /// What is known of series and streams without reading their entries.
 #[async_trait]
@@ -42,6 +42,18 @@ pub trait MetricsReader: LabelsReader {
 pub struct SelectRequest {
     pub matchers: Vec<Matcher>,
     pub range: TimeRange,
+}
+
+/// As a selector with the range it reads, for people.
+impl fmt::Display for SelectRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("{")?;
+        for (at, matcher) in self.matchers.iter().enumerate() {
+            let comma = if at == 0 { "" } else { "," };
+            write!(f, "{comma}{matcher}")?;
+        }
+        write!(f, "}} from {} to {} ms", self.range.start, self.range.end)
+    }
 }
 
 /// Wanted label sets are wanted: those of the signal that match any one of the matcher sets and

@@ -31,6 +31,17 @@ pub enum ScalarOp {
     Comparison(Comparison),
 }
 
+impl ScalarOp {
+    /// Between two scalars, where a comparison answers 1 or 0.
+    #[inline]
+    pub fn answer(self, lhs: f64, rhs: f64) -> f64 {
+        match self {
+            Self::Arithmetic(op) => op.apply(lhs, rhs),
+            Self::Comparison(op) => op.answer(true, lhs, rhs, lhs),
+        }
+    }
+}
+
 impl Arithmetic {
     /// `%` has the sign of the left side and is NaN for a zero right side; `^` follows
     /// C99's `pow`. Both are Go's `math.Mod` and `math.Pow`.

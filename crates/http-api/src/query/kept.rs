@@ -73,6 +73,6 @@ impl Tabular for QueryResult {
     fn of_rows(rows: Rows, steps: Steps, computed: Option<Self>) -> Self {
         let statistics = computed.map(|computed| computed.statistics).unwrap_or_default();
         let value = Value::of_rows(rows, &steps);
-        Self { value, warnings: Vec::new(), infos: Vec::new(), statistics }
+        Self { value, warnings: Vec::new(), infos: Vec::new(), statistics, observed: None }
     }
 }

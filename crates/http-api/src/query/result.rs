@@ -1,6 +1,10 @@
 //! Runs a parsed query and writes what comes out.
 
-use super::{Options, Times, kept, slots::Place};
+use super::{
+    Options, Times, kept,
+    slots::Place,
+    statistics::{Stats, write_explain, write_stats},
+};
 use crate::{
     answer::{self, Notes},
     json,
@@ -9,34 +13,16 @@ use crate::{
 };
 use axum::response::Response;
 use model::{Labels, Timestamp};
-use promql::engine::{Engine, EngineConfig, MatrixSeries, Query, QueryResult, Statistics, Value};
+use promql::engine::{Engine, EngineConfig, MatrixSeries, Observed, Query, QueryResult, Statistics, Value};
 use service_api::{Code, ReadContext, Result};
 use std::time::Duration;
-use vectors::Sample;
-
-/// Whether the answer tells what the query took.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stats {
-    No,
-    Yes,
-    /// Yes, though the parameter has a value that Prometheus will refuse one day.
-    Deprecated,
-}
-
-impl Stats {
-    pub fn asked_by(parameter: &str) -> Self {
-        match parameter {
-            "" => Self::No,
-            "true" | "all" => Self::Yes,
-            _ => Self::Deprecated,
-        }
-    }
-}
+use vectors::{Sample, Steps};
 
 /// A query's value and what goes with it.
 pub struct Found {
     value: Value,
     statistics: Statistics,
+    observed: Option<Observed>,
     pub notes: Notes,
 }
 
@@ -58,17 +44,29 @@ pub async fn evaluate(
     };
     // What the engine finds wrong with the query itself Prometheus reports of its parameter.
     let result = result.map_err(|e| if e.code == Code::BadRequest { invalid("query", e) } else { e })?;
-    let QueryResult { value, warnings, infos, statistics } = result;
-    Ok(Found { value, statistics, notes: Notes { warnings, infos } })
+    let QueryResult { value, warnings, infos, statistics, observed } = result;
+    Ok(Found { value, statistics, observed, notes: Notes { warnings, infos } })
+}
+
+/// What is told beside the answer.
+pub struct Told {
+    pub stats: Stats,
+    /// Steps whose samples are told one by one.
+    pub steps: Option<Steps>,
 }
 
 impl Found {
     /// The answer; it keeps the query's place until its last piece is made.
-    pub fn into_response(self, limit: Option<usize>, stats: Stats, took: Duration, place: Place) -> Response {
-        let Self { value, statistics, mut notes } = self;
+    pub fn into_response(self, limit: Option<usize>, told: Told, took: Duration, place: Place) -> Response {
+        let Self { value, statistics, observed, mut notes } = self;
         let mut close = Vec::new();
-        if stats != Stats::No {
-            write_stats(&mut close, &statistics, took);
+        if let Some(observed) = &observed {
+            if told.stats != Stats::No {
+                write_stats(&mut close, &statistics, observed, took, told.steps);
+            }
+            if let Some(plan) = &observed.plan {
+                write_explain(&mut close, plan);
+            }
         }
         close.push(b'}');
         match value {
@@ -149,16 +147,4 @@ fn series(out: &mut Vec<u8>, series: &MatrixSeries) {
         json::array(out, histograms, |out, (time, histogram)| json::histogram_point(out, time, histogram));
     }
     out.push(b'}');
-}
-
-/// Prometheus's fields, as far as they are known here: all time counts as evaluation.
-fn write_stats(out: &mut Vec<u8>, statistics: &Statistics, took: Duration) {
-    let seconds = took.as_secs_f64();
-    let samples = statistics.samples;
-    out.extend_from_slice(
-        format!(
-            r#","stats":{{"timings":{{"evalTotalTime":{seconds},"resultSortTime":0,"queryPreparationTime":0,"innerEvalTime":{seconds},"execQueueTime":0,"execTotalTime":{seconds}}},"samples":{{"totalQueryableSamples":{samples},"samplesRead":{samples},"peakSamples":{samples}}}}}"#
-        )
-        .as_bytes(),
-    );
 }

@@ -36,11 +36,12 @@ impl Evaluator<'_> {
         let op = if is_trim(binary.op) { None } else { Some(scalar_op(binary.op)?) };
         let drops_name = (binary.as_bool && !delayed) || matches!(op, Some(ScalarOp::Arithmetic(_)));
         let sides = [&left.rows[..], &right.rows[..]];
-        let pairs = Pairs::new(&binary.matching, binary.fill, sides, steps.count, drops_name);
+        let meets = |left, right| has_meaning(binary.op, left, right);
+        let pairs = Pairs::new(&binary.matching, binary.fill, sides, steps.count, drops_name, &meets);
         if let Some(duplicate) = pairs.duplicate(false) {
             return Err(duplicate_series(&duplicate));
         }
-        pairs.check_unique(|left, right| has_meaning(binary.op, left, right))?;
+        pairs.check_unique()?;
         let (notes, mut trims_floats) = (&mut self.notes, std::cell::Cell::new(false));
         let float = |l: f64, r: f64| match op {
             Some(ScalarOp::Arithmetic(op)) => Arithmetic::apply(op, l, r),

@@ -4,16 +4,19 @@ mod info;
 mod map;
 mod root;
 mod scan;
+mod shared;
 mod subquery;
 
 pub(crate) use scan::RowSink;
+use shared::SharedRows;
 
 use super::{
     EngineConfig,
     annotations::Annotations,
     histogram,
     labels::merge_same_labels,
-    plan::{Relabel, Scalar, SortOrder, Vector},
+    observe::Observer,
+    plan::{Definition, Relabel, Scalar, SortOrder, Vector},
     result::Statistics,
     values::Values,
 };
@@ -28,7 +31,7 @@ use std::{
     },
 };
 use vectors::{
-    Histograms, Row, Rows, ScalarOp, Steps, absent, ascending, descending, has_values, is_absent, row_bytes,
+    Histograms, Row, Rows, Steps, absent, ascending, descending, has_values, is_absent, row_bytes,
     without_metadata,
 };
 
@@ -40,6 +43,11 @@ pub(crate) struct Evaluator<'a> {
     pub inputs: &'a [SeriesSet],
     pub notes: Annotations,
     pub usage: Usage,
+    /// Where somebody wants to know how it went.
+    pub observer: Option<Observer>,
+    /// Steps of the query itself; those of subqueries are not counted among them.
+    query: Steps,
+    shared: SharedRows<'a>,
 }
 
 /// Counted by all threads.
@@ -51,25 +59,43 @@ pub(crate) struct Usage {
 }
 
 impl<'a> Evaluator<'a> {
+    /// For a query of `query`'s steps whose plan has these `definitions`.
     pub fn new(
-        ctx: &'a ReadContext,
-        config: &'a EngineConfig,
+        (ctx, config): (&'a ReadContext, &'a EngineConfig),
         inputs: &'a [SeriesSet],
         notes: Annotations,
+        query: Steps,
+        definitions: &'a [Definition],
+        observer: Option<Observer>,
     ) -> Self {
-        let evaluator = Self { ctx, config, inputs, notes, usage: Usage::default() };
+        let shared = SharedRows::new(definitions);
+        let evaluator = Self { ctx, config, inputs, notes, usage: Usage::default(), observer, query, shared };
         evaluator.note_memory();
         evaluator
     }
 
-    pub fn finish(self) -> (Annotations, Statistics) {
+    pub fn finish(self) -> (Annotations, Statistics, Option<Observer>) {
         let get = |counter: &AtomicU64| counter.load(Relaxed);
         let statistics = Statistics {
             series: get(&self.usage.series),
             samples: get(&self.usage.samples),
             peak_memory: get(&self.usage.peak_memory),
         };
-        (self.notes, statistics)
+        (self.notes, statistics, self.observer)
+    }
+
+    /// Tells how many samples each step looked at, or of a constant expression its only step.
+    pub fn count_samples(&self, steps: &Steps, counts: &[u64]) {
+        if let Some(observer) = &self.observer
+            && (*steps == self.query || *steps == self.query.first())
+        {
+            observer.add(counts);
+        }
+    }
+
+    /// Whether `count_samples` is of any use.
+    pub fn counts_samples(&self) -> bool {
+        self.observer.as_ref().is_some_and(Observer::counts_steps)
     }
 
     pub fn note_memory(&self) {
@@ -93,10 +119,7 @@ impl<'a> Evaluator<'a> {
             Scalar::Apply(function, inner) => self.scalar(inner, steps)?.map(function),
             Scalar::Binary(op, left, right) => {
                 let (left, right) = (self.scalar(left, steps)?, self.scalar(right, steps)?);
-                match *op {
-                    ScalarOp::Arithmetic(op) => left.zip(right, |l, r| op.apply(l, r)),
-                    ScalarOp::Comparison(op) => left.zip(right, |l, r| op.answer(true, l, r, l)),
-                }
+                left.zip(right, |l, r| op.answer(l, r))
             }
             Scalar::Extreme(pick, left, right) => {
                 let (left, right) = (self.scalar(left, steps)?, self.scalar(right, steps)?);
@@ -133,7 +156,9 @@ impl<'a> Evaluator<'a> {
         if steps.count == 0 {
             return Ok(Rows::default());
         }
+        let began = self.observer.as_ref().and_then(Observer::begin);
         let rows = match vector {
+            Vector::Shared(index) => self.shared_rows(*index),
             Vector::Scan(_) | Vector::Map { .. } => self.mapped(vector, steps),
             Vector::OverSubquery { function, subquery, notes } => {
                 self.over_subquery(function, subquery, notes, steps)
@@ -156,6 +181,9 @@ impl<'a> Evaluator<'a> {
             }
             Vector::Invariant(inner) => self.invariant(inner, steps),
         }?;
+        if let (Some(observer), Some(began)) = (&self.observer, began) {
+            observer.end(vector, began, rows.rows.len());
+        }
         self.note_memory();
         Ok(rows)
     }

@@ -50,6 +50,12 @@ impl RangeKernel {
         Self { function, windows, scratch: Scratch::default() }
     }
 
+    /// Adds how many samples each step's window holds.
+    pub fn count(&mut self, times: &[Timestamp], counts: &mut [u64]) {
+        let bounds = &self.windows.windows(times).bounds;
+        counts.iter_mut().zip(bounds).for_each(|(count, (from, to))| *count += u64::from(to - from));
+    }
+
     /// `out` gets one value a step; fewer if the query is cancelled meanwhile, which the
     /// caller then finds out. The samples must hold no stale markers.
     pub fn compute(

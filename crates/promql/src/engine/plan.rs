@@ -5,11 +5,15 @@
 
 mod build;
 mod call;
+mod describe;
 mod info;
 mod invariant;
+mod pushdown;
 mod selects;
+mod shared;
 
 pub(crate) use build::{plan, scalar_op};
+pub(crate) use shared::Definition;
 
 use super::shift::Shift;
 use crate::{
@@ -30,6 +34,8 @@ pub(crate) struct Plan {
     pub root: Root,
     /// What has to be read; a `Selector` names one of them.
     pub selects: Vec<SelectRequest>,
+    /// What is computed once; a `Vector::Shared` names one of them.
+    pub shared: Vec<Definition>,
 }
 
 pub(crate) enum Root {
@@ -122,6 +128,8 @@ pub(crate) enum Vector {
     Info(Info),
     /// Evaluated once, valid at every step.
     Invariant(Box<Vector>),
+    /// Computed once for all its uses: an index into the plan's definitions.
+    Shared(usize),
 }
 
 /// Samples of a selector and what is made of each series on its own.
@@ -190,10 +198,11 @@ pub(crate) struct Subquery {
 
 /// A function of one value. `P` is a scalar parameter, planned or evaluated.
 pub(crate) enum Map<P> {
-    Apply(fn(f64) -> f64),
+    /// A function and its name.
+    Apply(&'static str, fn(f64) -> f64),
     Negate,
     /// Of a native histogram; floats have none.
-    OfHistogram(fn(&FloatHistogram) -> f64),
+    OfHistogram(&'static str, fn(&FloatHistogram) -> f64),
     Round(P),
     Clamp(P, P),
     ClampMin(P),
@@ -303,7 +312,10 @@ impl<P> RangeFunction<P> {
         matches!(self, Self::OverTime(OverTime::First | OverTime::Last))
     }
 
-    pub fn try_map<Q, E>(&self, mut f: impl FnMut(&P) -> Result<Q, E>) -> Result<RangeFunction<Q>, E> {
+    pub fn try_map<'p, Q, E>(
+        &'p self,
+        mut f: impl FnMut(&'p P) -> Result<Q, E>,
+    ) -> Result<RangeFunction<Q>, E> {
         Ok(match self {
             Self::Extrapolated(kind) => RangeFunction::Extrapolated(*kind),
             Self::InstantRate => RangeFunction::InstantRate,
@@ -326,11 +338,11 @@ impl<P> Map<P> {
         matches!(self, Self::Compare { as_bool: false, .. } | Self::Trim { .. })
     }
 
-    pub fn try_map<Q, E>(&self, mut f: impl FnMut(&P) -> Result<Q, E>) -> Result<Map<Q>, E> {
+    pub fn try_map<'p, Q, E>(&'p self, mut f: impl FnMut(&'p P) -> Result<Q, E>) -> Result<Map<Q>, E> {
         Ok(match self {
-            Self::Apply(function) => Map::Apply(*function),
+            Self::Apply(name, function) => Map::Apply(name, *function),
             Self::Negate => Map::Negate,
-            Self::OfHistogram(function) => Map::OfHistogram(*function),
+            Self::OfHistogram(name, function) => Map::OfHistogram(name, *function),
             Self::Round(to) => Map::Round(f(to)?),
             Self::Clamp(min, max) => Map::Clamp(f(min)?, f(max)?),
             Self::ClampMin(min) => Map::ClampMin(f(min)?),

@@ -102,6 +102,20 @@ impl RangeSamples {
     }
 }
 
+/// What a histogram counts for among samples: what it takes in units of 16 bytes, as in Prometheus.
+pub(crate) fn size(histogram: &FloatHistogram) -> u64 {
+    const STRUCT: usize = 168;
+    let side = |side: &::histogram::Buckets| 8 * (side.spans.len() + side.counts.len());
+    let bytes = side(&histogram.positive) + side(&histogram.negative) + 8 * histogram.custom_values.len();
+    ((STRUCT + bytes + 8) / 16) as u64
+}
+
+impl HistogramPoint {
+    pub fn size(&self) -> u64 {
+        size(&self.histogram)
+    }
+}
+
 impl<'a> Window<'a> {
     /// Whether it has samples of both kinds.
     fn is_mixed(&self) -> bool {

@@ -1,5 +1,6 @@
 //! What a query answers.
 
+use super::observe::Observed;
 use histogram::FloatHistogram;
 use model::{Labels, Timestamp};
 use service_api::Reservation;
@@ -14,6 +15,8 @@ pub struct QueryResult {
     pub warnings: Vec<String>,
     pub infos: Vec<String>,
     pub statistics: Statistics,
+    /// Where it was asked for.
+    pub observed: Option<Observed>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -1,6 +1,7 @@
 //! What scripts cannot say: sharding, budgets, cancellation, statistics, errors.
 
 mod memory;
+mod observe;
 
 use super::*;
 use crate::parse::{ParseOptions, parse};
@@ -47,7 +48,7 @@ impl Asked {
         let expr = parse(text, ParseOptions::default()).unwrap();
         let engine = Engine::new(EngineConfig { threads: self.threads, ..EngineConfig::default() });
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        runtime.block_on(engine.range(ctx, memory, Query { text, expr: &expr }, HOUR, 2 * HOUR, 60_000))
+        runtime.block_on(engine.range(ctx, memory, Query::new(text, &expr), HOUR, 2 * HOUR, 60_000))
     }
 
     fn ask(&self, memory: &Memory, text: &str) -> Result<Vec<(String, Points)>> {

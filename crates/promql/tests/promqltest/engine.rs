@@ -72,7 +72,7 @@ impl Engine {
 
     pub fn instant(&self, data: &Memory, text: &str, at: Timestamp) -> Result<Outcome, Failure> {
         let (expr, ctx) = (self.parse(text)?, context());
-        let query = Query { text, expr: &expr };
+        let query = Query::new(text, &expr);
         self.runtime.block_on(self.engine.instant(&ctx, data, query, at)).map(outcome).map_err(failure)
     }
 
@@ -85,7 +85,7 @@ impl Engine {
         step: i64,
     ) -> Result<Outcome, Failure> {
         let (expr, ctx) = (self.parse(text)?, context());
-        let query = Query { text, expr: &expr };
+        let query = Query::new(text, &expr);
         self.runtime
             .block_on(self.engine.range(&ctx, data, query, start, end, step))
             .map(outcome)

@@ -105,9 +105,13 @@ impl Builder<'_> {
             self.add("load", &[("instance", instance), ("job", job)], values);
             let values = values::small(self.random);
             self.add("flag", &[("instance", instance), ("job", job)], values);
-            let version = if self.random.chance(50) { "v1" } else { "v2" };
-            let labels = [("instance", instance), ("job", job), ("version", version)];
-            self.add("target_info", &labels, vec![1.0]);
+            // Sometimes two versions, of which the newer sample counts.
+            for version in ["v1", "v2"] {
+                if self.random.chance(65) {
+                    let labels = [("instance", instance), ("job", job), ("version", version)];
+                    self.add("target_info", &labels, vec![1.0]);
+                }
+            }
             if self.random.chance(50) {
                 let labels = [("instance", instance), ("job", job), ("rev", "abc"), ("arch", "x86")];
                 self.add("build_info", &labels, vec![1.0]);

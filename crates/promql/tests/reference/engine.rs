@@ -60,7 +60,7 @@ impl Engines {
         let Question { text, when, .. } = question;
         let engine = Engine::new(config(threads, question));
         let ctx = ReadContext::new(TenantId::anonymous(), memory);
-        let query = Query { text, expr };
+        let query = Query::new(text, expr);
         let result = self.runtime.block_on(async {
             match *when {
                 When::At(time) => engine.instant(&ctx, storage, query, time).await,

@@ -72,6 +72,7 @@ impl<'a> Oracle<'a> {
 
     /// The series of the answer. A scalar is one series without labels.
     pub fn answer(&self, expr: &Expr) -> Result<Matrix> {
+        self.check_durations(expr)?;
         *self.without_buckets.borrow_mut() = stats::selectors(expr);
         let matrix = self.eval(expr, self.grid())?;
         if !self.settings.delayed_names {
@@ -84,7 +85,7 @@ impl<'a> Oracle<'a> {
         let renamed: Matrix = renamed.collect();
         match expr.value_type() {
             ValueType::Scalar => Ok(renamed),
-            _ => merge(renamed),
+            _ => self.merge(renamed),
         }
     }
 
@@ -184,7 +185,7 @@ impl<'a> Oracle<'a> {
                 .iter_mut()
                 .for_each(|(_, histogram)| *histogram = native::scaled(histogram, -1.0));
         }
-        if self.settings.delayed_names { Ok(matrix) } else { merge(matrix) }
+        if self.settings.delayed_names { Ok(matrix) } else { self.merge(matrix) }
     }
 
     /// Takes the name away now, unless that is left to the end of the query.
@@ -200,6 +201,33 @@ impl<'a> Oracle<'a> {
         self.drop_name(&mut labels);
         Sample { labels, dropped: true, value }
     }
+
+    /// Makes one series of those with the same labels, which must not have points at the same time.
+    pub fn merge(&self, matrix: Matrix) -> Result<Matrix> {
+        let mut merged = Matrix::new();
+        for series in matrix {
+            match merged.iter_mut().find(|other| other.labels == series.labels) {
+                Some(into) => {
+                    into.floats.extend(series.floats);
+                    into.histograms.extend(series.histograms);
+                }
+                None => merged.push(series),
+            }
+        }
+        for series in &mut merged {
+            // A float and a histogram at the same time are both kept, and get in each other's way later.
+            let both = series.floats.iter().any(|(time, _)| series.histograms.iter().any(|(t, _)| t == time));
+            self.open.set(self.open.get() || both);
+            series.floats.sort_by_key(|(time, _)| *time);
+            series.histograms.sort_by_key(|(time, _)| *time);
+            let floats = series.floats.windows(2).any(|pair| pair[0].0 == pair[1].0);
+            let histograms = series.histograms.windows(2).any(|pair| pair[0].0 == pair[1].0);
+            if floats || histograms {
+                return Err(Failure(SAME_LABELS.to_owned()));
+            }
+        }
+        Ok(merged)
+    }
 }
 
 /// The one point that a series has, at every step.
@@ -209,28 +237,4 @@ fn repeat(series: Series, grid: Grid) -> Series {
         grid.times().for_each(|time| repeated.push(time, value.clone()));
     }
     repeated
-}
-
-/// Makes one series of those with the same labels, which must not have points at the same time.
-fn merge(matrix: Matrix) -> Result<Matrix> {
-    let mut merged = Matrix::new();
-    for series in matrix {
-        match merged.iter_mut().find(|other| other.labels == series.labels) {
-            Some(into) => {
-                into.floats.extend(series.floats);
-                into.histograms.extend(series.histograms);
-            }
-            None => merged.push(series),
-        }
-    }
-    for series in &mut merged {
-        series.floats.sort_by_key(|(time, _)| *time);
-        series.histograms.sort_by_key(|(time, _)| *time);
-        let floats = series.floats.windows(2).any(|pair| pair[0].0 == pair[1].0);
-        let histograms = series.histograms.windows(2).any(|pair| pair[0].0 == pair[1].0);
-        if floats || histograms {
-            return Err(Failure(SAME_LABELS.to_owned()));
-        }
-    }
-    Ok(merged)
 }

@@ -24,6 +24,7 @@ pub struct Pairs<'a> {
     ones: Vec<Vec<usize>>,
     steps: usize,
     drops_name: bool,
+    meets: &'a dyn Fn(bool, bool) -> bool,
 }
 
 /// Two series of the one side that share a group.
@@ -38,19 +39,22 @@ pub struct Duplicate<'a> {
 }
 
 impl<'a> Pairs<'a> {
-    /// `drops_name`: results are no longer what the metric's name says.
+    /// `drops_name`: results are no longer what the metric's name says. `meets` tells from whether the left
+    /// and the right sample are histograms, whether the operator has a meaning for them; if not, they count
+    /// as not matched.
     pub fn new(
         matching: &'a VectorMatching,
         fill: Fill,
         [left, right]: [&'a [Row]; 2],
         steps: usize,
         drops_name: bool,
+        meets: &'a dyn Fn(bool, bool) -> bool,
     ) -> Self {
         let swapped = matching.cardinality == Cardinality::OneToMany;
         let (many, one) = if swapped { (right, left) } else { (left, right) };
         let groups = MatchGroups::new(matching.choice(), many, one);
         let ones = groups.second_by_group();
-        Self { matching, fill, many, one, groups, ones, steps, drops_name }
+        Self { matching, fill, many, one, groups, ones, steps, drops_name, meets }
     }
 
     /// Two series of the one side that have a value at one step and share a group, matched
@@ -59,7 +63,7 @@ impl<'a> Pairs<'a> {
         if self.ones.iter().all(|members| members.len() < 2) {
             return None;
         }
-        let everywhere = everywhere || self.fill.many.is_some();
+        let everywhere = everywhere || self.fill != Fill::default();
         let needed = if everywhere { vec![true; self.steps] } else { presence(self.many.iter(), self.steps) };
         for members in self.ones.iter().filter(|members| members.len() > 1) {
             let mut holder: Vec<Option<usize>> = vec![None; self.steps];
@@ -86,11 +90,9 @@ impl<'a> Pairs<'a> {
     }
 
     /// An error if two series of the many side would give one result at one step. What a
-    /// comparison filters out afterwards counts, too; what has no meaning does not, which `meets` tells by
-    /// whether the left and the right sample are histograms.
-    pub fn check_unique(&self, meets: impl Fn(bool, bool) -> bool) -> Result<()> {
+    /// comparison filters out afterwards counts, too.
+    pub fn check_unique(&self) -> Result<()> {
         let manies = self.groups.first_by_group();
-        let swapped = self.matching.cardinality == Cardinality::OneToMany;
         let fills = self.fill.one.is_some();
         let shared =
             manies.iter().zip(&self.ones).filter(|(many, one)| many.len() > 1 && (fills || !one.is_empty()));
@@ -108,10 +110,7 @@ impl<'a> Pairs<'a> {
                 let taken = taken.entry(key).or_insert_with(|| vec![false; self.steps]);
                 let mut again = false;
                 many.present(|step| {
-                    let matched = one.has(step) && {
-                        let (of_many, of_one) = (many.histograms.has(step), one.is_histogram(step));
-                        if swapped { meets(of_one, of_many) } else { meets(of_many, of_one) }
-                    };
+                    let matched = one.has(step) && self.meet(many, one, step);
                     again |= taken[step] && matched;
                     taken[step] |= matched;
                 });
@@ -121,6 +120,15 @@ impl<'a> Pairs<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Whether samples that are both there can be operated on.
+    fn meet(&self, many: &Row, one: &Partner<'_>, step: usize) -> bool {
+        let (of_many, of_one) = (many.histograms.has(step), one.is_histogram(step));
+        match self.matching.cardinality {
+            Cardinality::OneToMany => (self.meets)(of_one, of_many),
+            _ => (self.meets)(of_many, of_one),
+        }
     }
 
     /// Prometheus's text, and Loki's.
@@ -165,9 +173,13 @@ impl<'a> Pairs<'a> {
             let manies = self.groups.first_by_group();
             for (row, group) in self.one.iter().zip(&self.groups.second) {
                 ctx.check()?;
-                let manies = manies[*group].iter().map(|at| &self.many[*at]);
-                if let Some(many) = self.filled(row, presence(manies, self.steps), value) {
-                    pair(many, Partner::of(row))?;
+                let one = Partner::of(row);
+                let mut matched = vec![false; self.steps];
+                for many in manies[*group].iter().map(|at| &self.many[*at]) {
+                    many.present(|step| matched[step] |= self.meet(many, &one, step));
+                }
+                if let Some(many) = self.filled(row, matched, value) {
+                    pair(many, one)?;
                 }
             }
         }

@@ -249,7 +249,7 @@ const SECTIONS: &[Section] = &[
             (
                 "query.features",
                 Plain,
-                "What of PromQL Prometheus keeps behind `--enable-feature`, by the same names with commas between: `promql-experimental-functions`, `promql-extended-range-selectors`, `promql-binop-fill-modifiers`, `promql-delayed-name-removal`, `type-and-unit-labels`, `use-start-timestamps`.",
+                "What of PromQL Prometheus keeps behind `--enable-feature`, by the same names with commas between: `promql-experimental-functions`, `promql-extended-range-selectors`, `promql-binop-fill-modifiers`, `promql-delayed-name-removal`, `promql-per-step-stats`, `type-and-unit-labels`, `use-start-timestamps`.",
             ),
         ],
     ),

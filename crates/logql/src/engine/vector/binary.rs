@@ -33,8 +33,14 @@ impl Evaluator<'_> {
     }
 
     fn pairs(&self, binary: &Binary, op: ScalarOp, left: &Rows, right: &Rows) -> Result<Rows> {
-        let pairs =
-            Pairs::new(&binary.matching, Fill::default(), [&left.rows, &right.rows], self.steps, false);
+        let pairs = Pairs::new(
+            &binary.matching,
+            Fill::default(),
+            [&left.rows, &right.rows],
+            self.steps,
+            false,
+            &|_, _| true,
+        );
         // Unlike Prometheus, Loki looks for duplicates even where there is nothing to match.
         if let Some(duplicate) = pairs.duplicate(true) {
             return Err(Error::unprocessable(format!(
@@ -43,7 +49,7 @@ impl Evaluator<'_> {
                 duplicate.side
             )));
         }
-        pairs.check_unique(|_, _| true)?;
+        pairs.check_unique()?;
         pairs.evaluate(self.ctx, |l, r| apply(op, binary.return_bool, l, r, l), |_, _| None)
     }
 }

@@ -70,9 +70,9 @@ impl Map<Values> {
 
     fn apply_to_floats(&self, steps: &Steps, values: &mut [f64]) {
         match self {
-            Self::Apply(function) => each(values, |_, v| function(v)),
+            Self::Apply(_, function) => each(values, |_, v| function(v)),
             Self::Negate => each(values, |_, v| -v),
-            Self::OfHistogram(_) => values.fill(absent()),
+            Self::OfHistogram(..) => values.fill(absent()),
             Self::Round(to) => each(values, |i, v| math::round(v, to.at(i))),
             Self::Clamp(min, max) => {
                 each(values, |i, v| math::clamp(v, min.at(i), max.at(i)).unwrap_or_else(absent));
@@ -108,7 +108,7 @@ impl Map<Values> {
                 });
                 return;
             }
-            Self::OfHistogram(function) => {
+            Self::OfHistogram(_, function) => {
                 return histograms.retain(|step, histogram| {
                     values[step] = function(histogram);
                     false

@@ -9,6 +9,7 @@ use crate::engine::{
     Features,
     annotations::Annotations,
     labels::{check_distinct, merge_same_labels},
+    observe::Observer,
     plan::{Map, RangeFunction, RangeNotes, Scan, ScanFunction, Vector},
     values::Values,
 };
@@ -107,7 +108,14 @@ impl Evaluator<'_> {
         sink: impl Fn() -> Result<S> + Sync,
     ) -> Result<Vec<S>> {
         if let Some(chain) = self.chain(vector, steps)? {
-            return self.run(&chain, steps, sink);
+            let began = self.observer.as_ref().and_then(Observer::begin);
+            let sinks = self.run(&chain, steps, sink)?;
+            if let (Some(observer), Some(began)) = (&self.observer, began) {
+                let series =
+                    self.inputs.get(chain.scan.selector.select).map_or(0, |input| input.series.len());
+                observer.end(vector, began, series);
+            }
+            return Ok(sinks);
         }
         let mut only = sink()?;
         let mut input = self.rows(vector, steps)?;
@@ -140,6 +148,7 @@ impl Evaluator<'_> {
             let mut worker = Worker::new(self, chain, *steps)?;
             let mut sink = sink()?;
             worker.run(index * shard_size, part, &mut sink)?;
+            worker.tell_counts();
             self.note_memory();
             Ok((sink, worker.notes))
         };

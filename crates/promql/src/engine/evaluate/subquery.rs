@@ -37,10 +37,14 @@ impl Evaluator<'_> {
         let step_times: Vec<_> = subquery.steps.times().collect();
         let mut times = Vec::with_capacity(step_times.len());
         let mut output = Vec::new();
+        let mut counts = self.counts_samples().then(|| vec![0; steps.count]);
         for mut row in input.rows {
             self.ctx.check()?;
             times.clone_from(&step_times);
             remove_stale(&mut times, &mut row.values);
+            if let Some(counts) = &mut counts {
+                kernel.count(&times, counts);
+            }
             held.grow(row_bytes(&row.labels, steps.count))?;
             let mut result = Row::floats(row.labels, Vec::with_capacity(steps.count));
             result.name_dropped = row.name_dropped;
@@ -78,6 +82,9 @@ impl Evaluator<'_> {
             output.push(result);
         }
         self.note_memory();
+        if let Some(counts) = counts {
+            self.count_samples(steps, &counts);
+        }
         if !function.keeps_name() {
             self.drop_names(&mut output);
         }

@@ -2,7 +2,7 @@
 
 use super::{
     Aggregate, Binary, Edges, Map, Param, Plan, Root, Samples, Scalar, Scan, ScanFunction, Selector,
-    Subquery, Vector, invariant::is_invariant, selects::Selects,
+    Subquery, Vector, invariant::is_invariant, pushdown::push_conditions, selects::Selects, shared::Shared,
 };
 use crate::{
     ast::{
@@ -25,16 +25,26 @@ pub(crate) fn plan(
     (end, step): (Timestamp, i64),
     config: &EngineConfig,
 ) -> Result<Plan> {
-    let mut planner =
-        Planner { query: steps, end, step, config, selects: Selects::default(), looks: Looks::default() };
+    let mut expr = expr.clone();
+    push_conditions(&mut expr);
     let expr = expr.without_parens();
+    let mut planner = Planner {
+        query: steps,
+        end,
+        step,
+        config,
+        selects: Selects::default(),
+        shared: Shared::of(expr),
+        looks: Looks::default(),
+    };
     let root = match expr.value_type() {
         ValueType::Scalar => Root::Scalar(planner.scalar(expr, &steps)?),
         ValueType::Vector => Root::Vector(planner.vector(expr, &steps)?),
         ValueType::String | ValueType::None => Root::Text(string(expr)?.value.clone()),
         ValueType::Matrix => planner.matrix(expr, &steps)?,
     };
-    Ok(Plan { root, selects: planner.selects.into_requests() })
+    let (selects, shared) = (planner.selects.into_requests(), planner.shared.into_definitions());
+    Ok(Plan { root, selects, shared })
 }
 
 pub(super) struct Planner<'a> {
@@ -43,11 +53,12 @@ pub(super) struct Planner<'a> {
     step: i64,
     pub config: &'a EngineConfig,
     selects: Selects,
+    shared: Shared,
     pub looks: Looks,
 }
 
 /// What those above an expression look at in its native histograms.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub(super) struct Looks {
     /// Somebody looks only at their counts or sums.
     pub at_statistics: bool,
@@ -75,13 +86,13 @@ impl Planner<'_> {
                 let inner = self.scalar(&e.expr, steps)?;
                 Ok(match e.op {
                     UnaryOp::Plus => inner,
-                    UnaryOp::Minus => Scalar::Apply(|v| -v, Box::new(inner)),
+                    UnaryOp::Minus => fold(Scalar::Apply(|v| -v, Box::new(inner))),
                 })
             }
             Expr::Binary(e) => {
                 let op = scalar_op(e.op)?;
                 let (left, right) = (self.scalar(&e.lhs, steps)?, self.scalar(&e.rhs, steps)?);
-                Ok(Scalar::Binary(op, Box::new(left), Box::new(right)))
+                Ok(fold(Scalar::Binary(op, Box::new(left), Box::new(right))))
             }
             Expr::Call(e) => self.scalar_call(e, steps),
             other => Err(unexpected(other, "a scalar")),
@@ -92,6 +103,17 @@ impl Planner<'_> {
         if steps.count > 1 && is_invariant(expr) {
             return Ok(Vector::Invariant(Box::new(self.vector(expr, &steps.first())?)));
         }
+        let Some(key) = self.shared.key(expr, steps, self.looks) else {
+            return self.vector_once(expr, steps);
+        };
+        if let Some(known) = self.shared.find(&key) {
+            return Ok(Vector::Shared(known));
+        }
+        let vector = self.vector_once(expr, steps)?;
+        Ok(Vector::Shared(self.shared.add(key, vector, *steps)))
+    }
+
+    fn vector_once(&mut self, expr: &Expr, steps: &Steps) -> Result<Vector> {
         match expr {
             Expr::VectorSelector(e) => {
                 let lookback = self.config.lookback_ms;
@@ -250,6 +272,21 @@ impl Planner<'_> {
     pub fn durations(&self) -> DurationContext {
         DurationContext { step: self.step, range: self.end.saturating_sub(self.query.start) }
     }
+}
+
+/// The number that a scalar is, if that can be told beforehand.
+pub(super) fn fold(scalar: Scalar) -> Scalar {
+    let number = |scalar: &Scalar| match scalar {
+        Scalar::Number(value) => Some(*value),
+        _ => None,
+    };
+    let folded = match &scalar {
+        Scalar::Apply(function, inner) => number(inner).map(function),
+        Scalar::Binary(op, left, right) => number(left).zip(number(right)).map(|(l, r)| op.answer(l, r)),
+        Scalar::Extreme(pick, left, right) => number(left).zip(number(right)).map(|(l, r)| pick(l, r)),
+        _ => None,
+    };
+    folded.map_or(scalar, Scalar::Number)
 }
 
 pub(super) fn scan(selector: Selector, function: ScanFunction) -> Vector {

@@ -3,7 +3,7 @@
 use super::{
     Edges, Histogram, HistogramFunction, Map, RangeFunction, RangeNotes, Relabel, Scalar, ScanFunction,
     SortOrder, Vector,
-    build::{Planner, map, scan, text, unexpected},
+    build::{Planner, fold, map, scan, text, unexpected},
 };
 use crate::{
     ast::{Call, Expr, VectorSelector},
@@ -35,7 +35,7 @@ impl Planner<'_> {
             name @ ("max_of" | "min_of") => {
                 let (a, b) = (self.scalar(arg(call, 0)?, steps)?, self.scalar(arg(call, 1)?, steps)?);
                 let pick = if name == "max_of" { math::maximum } else { math::minimum };
-                Ok(Scalar::Extreme(pick, Box::new(a), Box::new(b)))
+                Ok(fold(Scalar::Extreme(pick, Box::new(a), Box::new(b))))
             }
             "pi" => Ok(Scalar::Number(std::f64::consts::PI)),
             "scalar" => Ok(Scalar::Of(Box::new(self.vector(arg(call, 0)?, steps)?))),
@@ -63,15 +63,15 @@ impl Planner<'_> {
             return self.over_range(call, function, steps);
         }
         if let Some(function) = unary(name) {
-            return Ok(map(self.vector(arg(call, 0)?, steps)?, Map::Apply(function)));
+            return Ok(map(self.vector(arg(call, 0)?, steps)?, Map::Apply(name, function)));
         }
         if let Some(function) = of_histogram(name) {
-            return Ok(map(self.vector(arg(call, 0)?, steps)?, Map::OfHistogram(function)));
+            return Ok(map(self.vector(arg(call, 0)?, steps)?, Map::OfHistogram(name, function)));
         }
         if let Some(function) = calendar(name) {
             return Ok(match call.args.first() {
                 None => Vector::FromScalar(Scalar::Apply(function, Box::new(Scalar::Time))),
-                Some(input) => map(self.vector(input, steps)?, Map::Apply(function)),
+                Some(input) => map(self.vector(input, steps)?, Map::Apply(name, function)),
             });
         }
         if let Some(planned) = self.map_with_params(call, steps)? {
@@ -170,7 +170,9 @@ impl Planner<'_> {
                 Ok(scan(self.selector(selector, steps, lookback)?, function))
             }
             // What is not a selector has its values at the evaluation time, and has lost its starts.
-            other if starts => Ok(map(self.vector(other, steps)?, Map::Apply(|_| vectors::absent()))),
+            other if starts => {
+                Ok(map(self.vector(other, steps)?, Map::Apply("start_timestamp", |_| vectors::absent())))
+            }
             other => Ok(map(self.vector(other, steps)?, Map::StepTime)),
         }
     }

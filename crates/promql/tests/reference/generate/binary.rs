@@ -73,7 +73,7 @@ impl Generator<'_> {
             2 => (Shape::Instance, self.operand(depth, Shape::Job), "on (job)", &["", "owner"]),
             _ => (
                 Shape::Request,
-                "target_info".to_owned(),
+                self.one_of(&["target_info{version=\"v1\"}", "target_info", "build_info"]),
                 "on (instance, job)",
                 &["version", "", "version, arch"],
             ),

@@ -8,7 +8,7 @@ impl Generator<'_> {
     pub(super) fn selector(&mut self, shape: Shape) -> String {
         let (name, labels) = self.metric(shape);
         let mut text = self.series(&name, labels);
-        if self.random.chance(3) {
+        if self.random.chance(5) {
             text.push_str(if self.random.chance(70) { " smoothed" } else { " anchored" });
         }
         text + &self.modifiers()

@@ -97,7 +97,22 @@ impl Generator<'_> {
             2 => format!("rate({})", self.bucket_range()),
             _ => self.vector(below, Shape::Any),
         };
-        let natives = ["size", "wait", "mixed", "rate(size[5m])", "rate(wait[3m])", "sum(wait)", "sum(size)"];
+        let natives = [
+            "size",
+            "wait",
+            "mixed",
+            "rate(size[5m])",
+            "rate(wait[3m])",
+            "sum(wait)",
+            "sum(size)",
+            "increase(mixed[5m])",
+            "irate(size[3m])",
+            "delta(size[3m])",
+            "rate((size)[5m:30s])",
+            "size - size offset 1m",
+            "size == size offset 30s",
+            "-(size)",
+        ];
         let native =
             if self.random.chance(70) { self.one_of(&natives) } else { self.vector(below, Shape::Instance) };
         let either = if self.with_natives && self.random.chance(50) { native.clone() } else { buckets };

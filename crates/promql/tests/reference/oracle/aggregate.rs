@@ -101,7 +101,9 @@ impl Oracle<'_> {
     fn variance(&self, values: &[f64]) -> f64 {
         let mut placed: Vec<_> = values.iter().enumerate().collect();
         placed.sort_by_key(|(at, _)| self.noise.place(*at));
-        exact::running_variance(&placed.into_iter().map(|(_, value)| *value).collect::<Vec<_>>())
+        exact::running_variance(
+            &placed.into_iter().map(|(_, value)| self.noise.nudged(*value)).collect::<Vec<_>>(),
+        )
     }
 
     fn count_values(&self, aggregate: &Aggregate, label: &str, grid: Grid) -> Result<Matrix> {

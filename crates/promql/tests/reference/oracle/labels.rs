@@ -3,7 +3,6 @@
 use super::{
     Oracle,
     call::text,
-    merge,
     table::{Grid, Matrix, Result, fail, with_label},
 };
 use model::METRIC_NAME;
@@ -42,7 +41,7 @@ impl Oracle<'_> {
                 series.dropped &= target != METRIC_NAME;
             }
         }
-        merge(matrix)
+        self.merge(matrix)
     }
 }
 

@@ -37,6 +37,12 @@ impl Noise {
         if few_digits { value } else { self.rounded(value) }
     }
 
+    /// A number that goes into arithmetic that loses digits.
+    pub fn nudged(&self, value: f64) -> f64 {
+        let Some(seed) = self.seed.filter(|_| value.is_finite()) else { return value };
+        value * (1.0 + (mix(seed ^ value.to_bits()) % 5) as f64 * f64::EPSILON - 2.0 * f64::EPSILON)
+    }
+
     /// Where to put one of several equal values.
     pub fn place(&self, at: usize) -> u64 {
         self.seed.map_or(at as u64, |seed| mix(seed ^ at as u64))

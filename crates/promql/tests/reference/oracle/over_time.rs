@@ -10,6 +10,7 @@ use model::Timestamp;
 pub fn compute(name: &str, window: &Window, scalars: &[f64], noise: &Noise) -> Option<Value> {
     let floats = &window.floats;
     let values: Vec<f64> = floats.iter().map(|(_, value)| *value).collect();
+    let nudged: Vec<f64> = values.iter().map(|value| noise.nudged(*value)).collect();
     let mixed = !values.is_empty() && !window.histograms.is_empty();
     let all = window.all();
     let float = |value: f64| Some(Value::Float(value));
@@ -35,8 +36,8 @@ pub fn compute(name: &str, window: &Window, scalars: &[f64], noise: &Noise) -> O
         "min_over_time" => float(extreme(floats, |new, old| new < old).1),
         "ts_of_max_over_time" => float(seconds(extreme(floats, |new, old| new >= old).0)),
         "ts_of_min_over_time" => float(seconds(extreme(floats, |new, old| new <= old).0)),
-        "stdvar_over_time" => float(noise.rounded(exact::variance(&values))),
-        "stddev_over_time" => float(noise.rounded(exact::variance(&values).sqrt())),
+        "stdvar_over_time" => float(noise.rounded(exact::variance(&nudged))),
+        "stddev_over_time" => float(noise.rounded(exact::variance(&nudged).sqrt())),
         "quantile_over_time" => float(noise.summed(exact::quantile(scalars[0], &values))),
         "mad_over_time" => float(noise.summed(deviation(&values))),
         "deriv" if values.len() > 1 => float(noise.rounded(line(floats, floats[0].0).0)),

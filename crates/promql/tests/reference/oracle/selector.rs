@@ -7,7 +7,7 @@ use super::{
 use crate::reference::data::Stored;
 use histogram::{CounterResetHint, FloatHistogram};
 use model::{Matcher, Timestamp};
-use promql::ast::{At, Duration, MatrixSelector, Subquery, VectorSelector};
+use promql::ast::{At, Duration, Expr, MatrixSelector, Subquery, VectorSelector};
 use std::sync::Arc;
 
 /// How a window treats its edges.
@@ -118,6 +118,26 @@ impl Oracle<'_> {
 
     pub fn offset(&self, offset: &Duration) -> Result<i64> {
         offset.offset_ms(self.durations()).map_err(|e| super::Failure(e.to_string()))
+    }
+
+    /// Durations are computed before anything else, also where nothing is evaluated in the end.
+    pub fn check_durations(&self, expr: &Expr) -> Result<()> {
+        match expr {
+            Expr::VectorSelector(selector) => {
+                self.offset(&selector.offset)?;
+            }
+            Expr::MatrixSelector(matrix) => {
+                self.positive(&matrix.range)?;
+                self.offset(&matrix.selector.offset)?;
+            }
+            Expr::Subquery(subquery) => {
+                subquery.step.as_ref().map_or(Ok(0), |step| self.positive(step))?;
+                self.positive(&subquery.range)?;
+                self.offset(&subquery.offset)?;
+            }
+            _ => {}
+        }
+        expr.children().into_iter().try_for_each(|child| self.check_durations(child))
     }
 
     fn positive(&self, length: &Duration) -> Result<i64> {

@@ -32,6 +32,8 @@ pub(super) struct Worker<'e, 'c> {
     held: Reservation,
     held_bytes: usize,
     pub notes: Annotations,
+    /// How many samples each step looked at, where that is wanted.
+    counts: Option<Vec<u64>>,
     /// The metric that was looked at last, and its type if that is a label: what they say is said once.
     checked: Option<(String, String)>,
 }
@@ -82,8 +84,16 @@ impl<'e, 'c> Worker<'e, 'c> {
             held: evaluator.ctx.budget.reserve(steps.count * size_of::<f64>())?,
             held_bytes: 0,
             notes: Annotations::default(),
+            counts: evaluator.counts_samples().then(|| vec![0; steps.count]),
             checked: None,
         })
+    }
+
+    /// Hands on what was counted.
+    pub fn tell_counts(&self) {
+        if let Some(counts) = &self.counts {
+            self.evaluator.count_samples(&self.steps, counts);
+        }
     }
 
     pub fn run(&mut self, first: usize, series: &[Series], sink: &mut impl RowSink) -> Result<()> {
@@ -141,6 +151,9 @@ impl<'e, 'c> Worker<'e, 'c> {
         match &mut self.kernel {
             Kernel::Newest(windows) => {
                 self.values.clear();
+                if let Some(counts) = &mut self.counts {
+                    count_newest(counts, &windows.windows(times).bounds, values);
+                }
                 // A stale marker is picked like a value, and then stands for none.
                 let picked = windows.windows(times).bounds.iter();
                 let pick =
@@ -149,6 +162,9 @@ impl<'e, 'c> Worker<'e, 'c> {
             }
             Kernel::NewestTime(windows) => {
                 self.values.clear();
+                if let Some(counts) = &mut self.counts {
+                    count_newest(counts, &windows.windows(times).bounds, values);
+                }
                 let picked = windows.windows(times).bounds.iter().map(|(from, to)| match to.checked_sub(1) {
                     Some(at) if from < to && !is_absent(values[at as usize]) => {
                         times[at as usize] as f64 / 1000.0
@@ -159,6 +175,9 @@ impl<'e, 'c> Worker<'e, 'c> {
             }
             Kernel::Range(kernel) => {
                 remove_stale(times, values);
+                if let Some(counts) = &mut self.counts {
+                    kernel.count(times, counts);
+                }
                 let cancel = &self.evaluator.ctx.cancel;
                 kernel.compute(times, values, &|| cancel.is_cancelled(), &mut self.values);
             }
@@ -226,7 +245,27 @@ impl<'e, 'c> Worker<'e, 'c> {
                 self.histograms = Histograms::default();
             }
         }
+        if let ScanFunction::Range { range, .. } = &self.chain.scan.function {
+            self.count_in_full(*range);
+        } else if let Some(counts) = &mut self.counts {
+            let values = self.values.iter().enumerate().filter(|(_, v)| !is_absent(**v));
+            values.for_each(|(step, _)| counts[step] += 1);
+            self.histograms.iter().for_each(|(step, h)| counts[step] += range::size(h));
+        }
         self.hold(self.full.heap_bytes() + self.histograms.heap_bytes())
+    }
+
+    /// Adds to the counts what the windows of a series in full hold.
+    fn count_in_full(&mut self, range: i64) {
+        let Some(counts) = &mut self.counts else { return };
+        let spec = WindowSpec { steps: self.steps, shift: self.chain.scan.selector.shift, range, rate: None };
+        for (step, count) in counts.iter_mut().enumerate() {
+            let end = spec.window_end(step);
+            let within = |time: i64| time > end.saturating_sub(range) && time <= end;
+            *count += self.full.times.iter().filter(|time| within(**time)).count() as u64;
+            let points = self.full.histograms.iter().filter(|point| within(point.time));
+            *count += points.map(|point| point.size()).sum::<u64>();
+        }
     }
 
     fn note(&mut self, labels: &Labels) {
@@ -241,5 +280,11 @@ impl<'e, 'c> Worker<'e, 'c> {
             self.checked = Some((name.to_owned(), metric_type.to_owned()));
             note_counter(labels, self.evaluator.config.features, span, &mut self.notes);
         }
+    }
+}
+
+fn count_newest(counts: &mut [u64], bounds: &[(u32, u32)], values: &[f64]) {
+    for (count, (from, to)) in counts.iter_mut().zip(bounds) {
+        *count += u64::from(from < to && !is_absent(values[*to as usize - 1]));
     }
 }
