@@ -1,16 +1,18 @@
 //! The bucket: a narrow, checked view of an object store, under one prefix.
 
 mod config;
+mod metrics;
 
 pub use config::{BucketConfig, S3Config};
 
-use crate::error::from_store;
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream::BoxStream};
+use metrics::BucketMetrics;
 use object_store::{
     GetOptions, GetRange, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload,
     path::Path,
 };
+use prometheus_client::registry::Registry;
 use service_api::{Error, Result};
 use std::{future::Future, ops::Range, sync::Arc, time::Duration};
 
@@ -23,6 +25,7 @@ const WRITE_LIMIT: Duration = Duration::from_secs(300);
 pub struct Bucket {
     store: Arc<dyn ObjectStore>,
     prefix: String,
+    metrics: BucketMetrics,
 }
 
 /// One object, as a listing shows it.
@@ -37,7 +40,13 @@ pub struct ObjectInfo {
 
 impl Bucket {
     pub fn new(store: Arc<dyn ObjectStore>, prefix: &str) -> Self {
-        Self { store, prefix: prefix.trim_matches('/').to_owned() }
+        let metrics = BucketMetrics::default();
+        Self { store, prefix: prefix.trim_matches('/').to_owned(), metrics }
+    }
+
+    /// Adds what this and its clones count to a registry.
+    pub fn register(&self, registry: &mut Registry) {
+        self.metrics.register(registry);
     }
 
     fn path(&self, name: &str) -> Path {
@@ -46,28 +55,35 @@ impl Bucket {
 
     /// Writes an object or replaces it. When this returns it is durable.
     pub async fn put(&self, name: &str, parts: Vec<Bytes>) -> Result<()> {
+        self.metrics.request("put");
+        self.metrics.written.inc_by(parts.iter().map(|part| part.len() as u64).sum());
         let payload = PutPayload::from_iter(parts);
-        in_time(self.store.put(&self.path(name), payload)).await?.map_err(|e| from_store(&e))?;
-        Ok(())
+        let done = in_time(self.store.put(&self.path(name), payload)).await?;
+        self.metrics.result("put", done).map(|_| ())
     }
 
     /// Writes an object unless there is one of that name; false if there is. Of several
     /// who try at once, one gets true.
     pub async fn put_new(&self, name: &str, data: Bytes) -> Result<bool> {
+        self.metrics.request("put_new");
+        self.metrics.written.inc_by(data.len() as u64);
         let options = PutOptions::from(PutMode::Create);
         match in_time(self.store.put_opts(&self.path(name), data.into(), options)).await? {
             Ok(_) => Ok(true),
             Err(object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. }) => {
                 Ok(false)
             }
-            Err(e) => Err(from_store(&e)),
+            Err(e) => self.metrics.result("put_new", Err(e)),
         }
     }
 
     /// A whole object; `Code::NotFound` if there is none.
     pub async fn get(&self, name: &str) -> Result<Bytes> {
-        let found = self.store.get(&self.path(name)).await.map_err(|e| from_store(&e))?;
-        found.bytes().await.map_err(|e| from_store(&e))
+        self.metrics.request("get");
+        let found = self.metrics.result("get", self.store.get(&self.path(name)).await)?;
+        let bytes = self.metrics.result("get", found.bytes().await)?;
+        self.metrics.read.inc_by(bytes.len() as u64);
+        Ok(bytes)
     }
 
     /// A part of an object. It is an error if the object does not reach that far.
@@ -78,12 +94,15 @@ impl Bucket {
     /// A part of an object, which must be `size` bytes long if that is given.
     pub(crate) async fn get_part(&self, name: &str, range: Range<u64>, size: Option<u64>) -> Result<Bytes> {
         let options = GetOptions { range: Some(GetRange::Bounded(range.clone())), ..GetOptions::default() };
-        let found = self.store.get_opts(&self.path(name), options).await.map_err(|e| from_store(&e))?;
+        self.metrics.request("get_range");
+        let found = self.store.get_opts(&self.path(name), options).await;
+        let found = self.metrics.result("get_range", found)?;
         if let Some(size) = size.filter(|size| *size != found.meta.size) {
             let why = format!("the object has {} bytes and not {size}", found.meta.size);
             return Err(crate::error::corrupt(name, why));
         }
-        let bytes = found.bytes().await.map_err(|e| from_store(&e))?;
+        let bytes = self.metrics.result("get_range", found.bytes().await)?;
+        self.metrics.read.inc_by(bytes.len() as u64);
         if bytes.len() as u64 != range.end - range.start {
             return Err(crate::error::corrupt(name, "the object is shorter than it should be"));
         }
@@ -106,6 +125,7 @@ impl Bucket {
         folder: &str,
         listing: BoxStream<'static, object_store::Result<ObjectMeta>>,
     ) -> Result<Vec<ObjectInfo>> {
+        self.metrics.request("list");
         let depth = self.path(folder).parts().count();
         let direct = listing.try_filter_map(|meta| {
             let names: Vec<_> = meta.location.parts().skip(depth).collect();
@@ -119,7 +139,7 @@ impl Bucket {
             };
             std::future::ready(Ok(info))
         });
-        let mut found: Vec<_> = direct.boxed().try_collect().await.map_err(|e| from_store(&e))?;
+        let mut found: Vec<_> = self.metrics.result("list", direct.boxed().try_collect().await)?;
         found.sort_by(|a: &ObjectInfo, b| a.name.cmp(&b.name));
         Ok(found)
     }
@@ -127,16 +147,18 @@ impl Bucket {
     /// The folders directly in a folder.
     pub async fn folders(&self, folder: &str) -> Result<Vec<String>> {
         let path = self.path(folder);
-        let listed = self.store.list_with_delimiter(Some(&path)).await.map_err(|e| from_store(&e))?;
+        self.metrics.request("list");
+        let listed = self.metrics.result("list", self.store.list_with_delimiter(Some(&path)).await)?;
         let name = |path: &Path| path.filename().map(decode_name);
         Ok(listed.common_prefixes.iter().filter_map(name).collect())
     }
 
     /// Removes an object; it is no error if there is none.
     pub async fn delete(&self, name: &str) -> Result<()> {
+        self.metrics.request("delete");
         match self.store.delete(&self.path(name)).await {
-            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
-            Err(e) => Err(from_store(&e)),
+            Err(object_store::Error::NotFound { .. }) => Ok(()),
+            done => self.metrics.result("delete", done),
         }
     }
 }

@@ -81,6 +81,7 @@ impl App {
         let bucket = config.bucket(data.path());
         let opened =
             bucket.open(&config.s3).with_context(|| format!("cannot open the bucket {}", bucket.url))?;
+        opened.register(&mut registry);
         let manifests = Arc::new(Manifests::new(opened, Arc::clone(&clock), MANIFEST_POLL));
         warn_without_bucket(&manifests, &bucket.url).await;
         let shared = Shared { clock, limits, manifests };

@@ -87,7 +87,14 @@ impl RangeSamples {
         for (at, sample) in samples.histograms.iter().enumerate() {
             if !is_stale(sample.histogram.sum) {
                 let start = starts.get(at).copied().unwrap_or_default();
-                let histogram = Arc::new(FloatHistogram::from(&sample.histogram));
+                let mut histogram = FloatHistogram::from(&sample.histogram);
+                // The bounds of one series rarely change: hold them once.
+                if let Some(last) = self.histograms.last().map(|point| &point.histogram.custom_values)
+                    && **last == *histogram.custom_values
+                {
+                    histogram.custom_values = Arc::clone(last);
+                }
+                let histogram = Arc::new(histogram);
                 self.histograms.push(HistogramPoint { time: sample.timestamp, start, histogram });
             }
         }
