@@ -41,7 +41,7 @@ impl Evaluator<'_> {
         if let Some(duplicate) = pairs.duplicate(false) {
             return Err(duplicate_series(&duplicate));
         }
-        pairs.check_unique()?;
+        pairs.check_unique(self.ctx)?;
         let (notes, mut trims_floats) = (&mut self.notes, std::cell::Cell::new(false));
         let float = |l: f64, r: f64| match op {
             Some(ScalarOp::Arithmetic(op)) => Arithmetic::apply(op, l, r),

@@ -25,6 +25,7 @@ use model::{Labels, METRIC_NAME};
 use service_api::{Error, ReadContext, Reservation, Result, SeriesSet};
 use std::{
     cmp::Ordering,
+    collections::HashSet,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
@@ -250,12 +251,18 @@ impl<'a> Evaluator<'a> {
                 let order = if down { descending } else { ascending };
                 input.rows.sort_by(|a, b| order(a.values[0], b.values[0]));
             }
-            SortOrder::Labels(names) => input.rows.sort_by(|a, b| {
-                let value = |row: &Row, name: &str| row.labels.get(name).unwrap_or("").to_owned();
-                let named = names.iter().map(|name| natural(&value(a, name), &value(b, name)));
-                let order = named.fold(Ordering::Equal, Ordering::then).then_with(|| a.labels.cmp(&b.labels));
-                if down { order.reverse() } else { order }
-            }),
+            SortOrder::Labels(names) => {
+                // A sort is not interrupted, so what no series has must not take time.
+                let present: HashSet<&str> =
+                    input.rows.iter().flat_map(|row| row.labels.iter().map(|(name, _)| name)).collect();
+                let mut known = HashSet::new();
+                let names: Vec<String> = names
+                    .iter()
+                    .filter(|name| present.contains(name.as_str()) && known.insert(name.as_str()))
+                    .cloned()
+                    .collect();
+                input.rows.sort_by(|a, b| by_labels(&names, a, b, down));
+            }
         }
         Ok(input)
     }
@@ -275,4 +282,12 @@ impl<'a> Evaluator<'a> {
     pub fn merge(&self, rows: Rows) -> Result<Rows> {
         if self.config.features.delayed_name_removal { Ok(rows) } else { merge_same_labels(rows) }
     }
+}
+
+/// By the values of these labels, then by all labels.
+fn by_labels(names: &[String], a: &Row, b: &Row, down: bool) -> Ordering {
+    let value = |row: &'_ Row, name: &str| row.labels.get(name).unwrap_or("").to_owned();
+    let differing = names.iter().map(|name| natural(&value(a, name), &value(b, name))).find(|o| o.is_ne());
+    let order = differing.unwrap_or_else(|| a.labels.cmp(&b.labels));
+    if down { order.reverse() } else { order }
 }

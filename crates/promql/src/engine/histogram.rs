@@ -14,7 +14,8 @@ use classic::{Classic, ClassicHistograms};
 use model::{Labels, LabelsBuilder, go_g};
 use query_syntax::Span;
 use service_api::{Reservation, Result};
-use vectors::{Row, Rows, Steps, absent, is_absent, row_bytes};
+use std::{collections::HashSet, sync::Arc};
+use vectors::{Row, Rows, Steps, absent, row_bytes};
 
 /// One number that is asked of each histogram, and the label that tells its answers from others.
 struct Asked {
@@ -23,8 +24,8 @@ struct Asked {
 }
 
 enum Question {
-    /// Not asked at steps where φ is absent.
-    Quantile(Values),
+    /// Only at steps where φ has these bits, if any are given.
+    Quantile(Arc<Values>, Option<u64>),
     Fraction(Values, Values),
 }
 
@@ -56,7 +57,7 @@ pub(crate) fn evaluate(evaluator: &mut Evaluator<'_>, plan: &Plan, steps: &Steps
     evaluator.merge(Rows { rows, held: vec![held] })
 }
 
-type Quantiles = Vec<(Values, Span)>;
+type Quantiles = Vec<(Arc<Values>, Span)>;
 
 fn ask(
     evaluator: &mut Evaluator<'_>,
@@ -64,22 +65,22 @@ fn ask(
     steps: &Steps,
     held: &mut Reservation,
 ) -> Result<(Vec<Asked>, Quantiles)> {
-    let mut kept = |scalar| evaluator.kept_scalar(scalar, steps, held);
+    let mut kept = |scalar, held: &mut Reservation| evaluator.kept_scalar(scalar, steps, held);
     Ok(match &plan.function {
         HistogramFunction::Quantile(phi, span) => {
-            let phi = kept(phi)?;
-            let asked = Asked { question: Question::Quantile(phi.clone()), label: None };
+            let phi = Arc::new(kept(phi, held)?);
+            let asked = Asked { question: Question::Quantile(Arc::clone(&phi), None), label: None };
             (vec![asked], vec![(phi, *span)])
         }
         HistogramFunction::Fraction(lower, upper) => {
-            let question = Question::Fraction(kept(lower)?, kept(upper)?);
+            let question = Question::Fraction(kept(lower, held)?, kept(upper, held)?);
             (vec![Asked { question, label: None }], Vec::new())
         }
         HistogramFunction::Quantiles(label, phis) => {
             let (mut asked, mut quantiles) = (Vec::new(), Vec::new());
             for (phi, span) in phis {
-                let phi = kept(phi)?;
-                asked.extend(one_a_value(label, &phi));
+                let phi = Arc::new(kept(phi, held)?);
+                asked.extend(one_a_value(label, &phi, held)?);
                 quantiles.push((phi, *span));
             }
             (asked, quantiles)
@@ -88,19 +89,15 @@ fn ask(
 }
 
 /// The values of a φ that changes from step to step have different labels.
-fn one_a_value(label: &str, phi: &Values) -> Vec<Asked> {
-    let mut distinct: Vec<f64> = Vec::new();
-    for value in phi.iter() {
-        if !distinct.iter().any(|known| known.to_bits() == value.to_bits()) {
-            distinct.push(value);
-        }
-    }
-    let asked = |value: f64| {
-        let only = |at: f64| if at.to_bits() == value.to_bits() { at } else { absent() };
+fn one_a_value(label: &str, phi: &Arc<Values>, held: &mut Reservation) -> Result<Vec<Asked>> {
+    let mut known = HashSet::new();
+    let mut asked = Vec::new();
+    for value in phi.iter().filter(|value| known.insert(value.to_bits())) {
+        held.grow(2 * size_of::<Asked>() + label.len() + 2 * size_of::<u64>())?;
         let label = Some((label.to_owned(), open_metrics_float(value)));
-        Asked { question: Question::Quantile(phi.clone().map(only)), label }
-    };
-    distinct.into_iter().map(asked).collect()
+        asked.push(Asked { question: Question::Quantile(Arc::clone(phi), Some(value.to_bits())), label });
+    }
+    Ok(asked)
 }
 
 /// A float as OpenMetrics writes those of labels: always with a point or an exponent.
@@ -141,6 +138,10 @@ fn told_metric(evaluator: &Evaluator<'_>, labels: &Labels) -> String {
     }
 }
 
+fn is_asked(phi: f64, only: Option<u64>) -> bool {
+    only.is_none_or(|bits| phi.to_bits() == bits)
+}
+
 struct Answers<'a, 'e> {
     evaluator: &'a mut Evaluator<'e>,
     span: Span,
@@ -165,8 +166,8 @@ impl Answers<'_, '_> {
     fn of_native(&mut self, asked: &Asked, histogram: &FloatHistogram, metric: &str, step: usize) -> f64 {
         let notes = &mut self.evaluator.notes;
         match &asked.question {
-            Question::Quantile(phi) if is_absent(phi.at(step)) => absent(),
-            Question::Quantile(phi) => {
+            Question::Quantile(phi, only) if !is_asked(phi.at(step), *only) => absent(),
+            Question::Quantile(phi, _) => {
                 let (value, note) = histogram.quantile(phi.at(step));
                 if let Some(note) = note {
                     notes.nan_in_quantile(note, metric, self.span);
@@ -203,8 +204,8 @@ impl Answers<'_, '_> {
 
     fn of_classic(&mut self, asked: &Asked, buckets: &mut Vec<Bucket>, metric: &str, step: usize) -> f64 {
         match &asked.question {
-            Question::Quantile(phi) if is_absent(phi.at(step)) => absent(),
-            Question::Quantile(phi) => {
+            Question::Quantile(phi, only) if !is_asked(phi.at(step), *only) => absent(),
+            Question::Quantile(phi, _) => {
                 let (value, forced) = histogram_quantile(phi.at(step), buckets);
                 if let Some(forced) = forced {
                     let time = self.steps.time(step);

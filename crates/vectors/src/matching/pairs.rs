@@ -11,7 +11,7 @@ use crate::{
 };
 use model::{Labels, LabelsBuilder};
 use service_api::{Error, ReadContext, Result};
-use std::collections::HashMap;
+use std::collections::{HashMap, hash_map::Entry};
 
 /// Two vectors whose series have found each other.
 pub struct Pairs<'a> {
@@ -91,7 +91,8 @@ impl<'a> Pairs<'a> {
 
     /// An error if two series of the many side would give one result at one step. What a
     /// comparison filters out afterwards counts, too.
-    pub fn check_unique(&self) -> Result<()> {
+    pub fn check_unique(&self, ctx: &ReadContext) -> Result<()> {
+        let mut held = ctx.budget.reserve(0)?;
         let manies = self.groups.first_by_group();
         let fills = self.fill.one.is_some();
         let shared =
@@ -107,7 +108,14 @@ impl<'a> Pairs<'a> {
                     Cardinality::OneToOne => Labels::empty(),
                     _ => self.labels(&many.labels, &one.labels),
                 };
-                let taken = taken.entry(key).or_insert_with(|| vec![false; self.steps]);
+                ctx.check()?;
+                let taken = match taken.entry(key) {
+                    Entry::Occupied(entry) => entry.into_mut(),
+                    Entry::Vacant(entry) => {
+                        held.grow(self.steps + entry.key().heap_bytes())?;
+                        entry.insert(vec![false; self.steps])
+                    }
+                };
                 let mut again = false;
                 many.present(|step| {
                     let matched = one.has(step) && self.meet(many, one, step);

@@ -49,7 +49,7 @@ impl Evaluator<'_> {
                 duplicate.side
             )));
         }
-        pairs.check_unique()?;
+        pairs.check_unique(self.ctx)?;
         pairs.evaluate(self.ctx, |l, r| apply(op, binary.return_bool, l, r, l), |_, _| None)
     }
 }

@@ -10,6 +10,9 @@ use crate::ast::{
 };
 use model::{METRIC_NAME, MatchOp, Matcher};
 
+/// More are not worth the time to compare them with each other.
+const MAX_CONDITIONS: usize = 32;
+
 /// Puts conditions where they save reading.
 pub(super) fn push_conditions(expr: &mut Expr) {
     expr.children_mut().into_iter().for_each(push_conditions);
@@ -92,6 +95,9 @@ fn known(expr: &Expr) -> Vec<Matcher> {
 }
 
 fn of_selector(selector: &VectorSelector) -> Vec<Matcher> {
+    if selector.matchers.len() > MAX_CONDITIONS {
+        return Vec::new();
+    }
     selector.matchers.iter().filter(|matcher| matcher.name != METRIC_NAME).cloned().collect()
 }
 
@@ -118,8 +124,8 @@ fn of_binary(binary: &Binary) -> Vec<Matcher> {
 
 /// Adds conditions to what an expression reads, as far down as they are on the same labels.
 fn push(expr: &mut Expr, conditions: impl Iterator<Item = Matcher>) {
-    let conditions: Vec<Matcher> = conditions.collect();
-    if conditions.is_empty() {
+    let conditions: Vec<Matcher> = conditions.take(MAX_CONDITIONS + 1).collect();
+    if conditions.is_empty() || conditions.len() > MAX_CONDITIONS {
         return;
     }
     match expr {

@@ -203,6 +203,8 @@ impl<'e, 'c> Worker<'e, 'c> {
 
     /// The way for native histograms, starts and edges.
     fn compute_in_full(&mut self, labels: &Labels) -> Result<()> {
+        // Before it is taken: there may be many steps, and a histogram at each.
+        self.hold(self.held_bytes.max(self.steps.count * 2 * size_of::<f64>()))?;
         let selector = &self.chain.scan.selector;
         let spec = |range| WindowSpec { steps: self.steps, shift: selector.shift, range, rate: None };
         let metric = labels.metric_name().unwrap_or("");
