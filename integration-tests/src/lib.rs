@@ -4,6 +4,7 @@
 
 mod balancer;
 mod cluster;
+mod deadly;
 mod grpc;
 mod http;
 mod known;
@@ -28,6 +29,7 @@ pub use balancer::Balancer;
 pub use cluster::{
     Cluster, Etcd, Layout, Member, Network, OwnNetwork, RingMember, Role, copy_folder, now, own_network,
 };
+pub use deadly::{Deadly, deadly_queries};
 pub use grpc::{Grpc, GrpcAnswer};
 pub use http::{Answer, Http, form};
 pub use known::{Question, write_known};

@@ -68,6 +68,9 @@ impl Default for EngineConfig {
     }
 }
 
+/// What a query reads at once. One of thousands of selectors must not take the threads of all others.
+const SELECTS_AT_ONCE: usize = 16;
+
 /// A query: the tree, and the text that its spans refer to.
 #[derive(Clone, Copy)]
 pub struct Query<'a> {
@@ -156,7 +159,11 @@ impl Engine {
             Some(observe) if observe.plan => requests.iter().map(ToString::to_string).collect(),
             _ => Vec::new(),
         };
-        let inputs = try_join_all(requests.iter().map(|request| reader.select(ctx, request))).await?;
+        let mut inputs = Vec::with_capacity(requests.len());
+        for some in requests.chunks(SELECTS_AT_ONCE) {
+            ctx.check()?;
+            inputs.extend(try_join_all(some.iter().map(|request| reader.select(ctx, request))).await?);
+        }
         let mut notes = Annotations::default();
         for warning in inputs.iter().flat_map(|input| &input.warnings) {
             notes.storage_warning(warning.clone());

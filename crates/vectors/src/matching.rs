@@ -9,6 +9,7 @@ pub use sets::{SetOp, set_operation};
 
 use crate::{labels::LabelChoice, row::Row};
 use model::Labels;
+use service_api::{ReadContext, Result};
 use std::collections::HashMap;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -76,15 +77,17 @@ struct MatchGroups {
 }
 
 impl MatchGroups {
-    fn new(choice: LabelChoice<'_>, first: &[Row], second: &[Row]) -> Self {
+    fn new(ctx: &ReadContext, choice: LabelChoice<'_>, first: &[Row], second: &[Row]) -> Result<Self> {
         let mut numbers: HashMap<Labels, usize> = HashMap::new();
         let mut number = |row: &Row| {
+            // A query may name tens of thousands of labels.
+            ctx.check()?;
             let next = numbers.len();
-            *numbers.entry(choice.of(&row.labels, false)).or_insert(next)
+            Ok(*numbers.entry(choice.of(&row.labels, false)).or_insert(next))
         };
-        let (first, second) =
-            (first.iter().map(&mut number).collect(), second.iter().map(&mut number).collect());
-        Self { first, second, count: numbers.len() }
+        let first = first.iter().map(&mut number).collect::<Result<_>>()?;
+        let second = second.iter().map(&mut number).collect::<Result<_>>()?;
+        Ok(Self { first, second, count: numbers.len() })
     }
 
     /// The rows of each group of the first side.

@@ -15,11 +15,17 @@ enum Severity {
     Warning,
 }
 
+/// Texts that are kept, and their bytes. Few are shown, but one that names a value may be another one at each
+/// step.
+const MAX_NOTES: usize = 10_000;
+const MAX_BYTES: usize = 4 << 20;
+
 /// The annotations of one query, in the order in which they came up first.
 #[derive(Clone, Debug, Default)]
 pub struct Annotations {
     notes: Vec<Note>,
     by_text: HashMap<(Severity, String), usize>,
+    bytes: usize,
 }
 
 #[derive(Clone, Debug)]
@@ -46,7 +52,9 @@ https://prometheus.io/docs/prometheus/latest/querying/functions/#histogram_quant
 impl Annotations {
     fn add(&mut self, severity: Severity, text: String, span: Option<Span>, forced: Option<Forced>) {
         match self.by_text.get(&(severity, text.clone())) {
+            None if self.is_full() => {}
             None => {
+                self.bytes += text.len();
                 self.by_text.insert((severity, text.clone()), self.notes.len());
                 self.notes.push(Note { severity, text, span, forced });
             }
@@ -56,6 +64,11 @@ impl Annotations {
                 _ => self.notes[*at].span = span,
             },
         }
+    }
+
+    /// Whether what is new is passed over.
+    pub fn is_full(&self) -> bool {
+        self.notes.len() >= MAX_NOTES || self.bytes >= MAX_BYTES
     }
 
     fn warn(&mut self, text: String, span: Span) {
@@ -205,6 +218,17 @@ mod tests {
         let text = "PromQL info: metric might not be a counter, name does not end in \
                     _total/_sum/_count/_bucket: \"up\" (1:21)";
         assert_eq!(infos, [text]);
+    }
+
+    #[test]
+    fn no_query_fills_memory_with_notes() {
+        let mut notes = Annotations::default();
+        for n in 0..2 * MAX_NOTES {
+            notes.invalid_quantile(2.0 + n as f64, Span::new(0, 1));
+        }
+        let (warnings, _) = notes.render("x");
+        assert_eq!(warnings.len(), MAX_NOTES);
+        assert!(warnings[0].contains("got 2 "), "{}", warnings[0]);
     }
 
     #[test]

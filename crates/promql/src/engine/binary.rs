@@ -24,7 +24,7 @@ impl Evaluator<'_> {
         let output = match set_op(binary.op) {
             Some(op) => {
                 let choice = binary.matching.choice();
-                set_operation(op, choice, left, right, steps.count, &self.ctx.budget)?
+                set_operation(op, choice, left, right, steps.count, self.ctx)?
             }
             None => self.pairs(binary, &left, &right, steps)?,
         };
@@ -37,7 +37,8 @@ impl Evaluator<'_> {
         let drops_name = (binary.as_bool && !delayed) || matches!(op, Some(ScalarOp::Arithmetic(_)));
         let sides = [&left.rows[..], &right.rows[..]];
         let meets = |left, right| has_meaning(binary.op, left, right);
-        let pairs = Pairs::new(&binary.matching, binary.fill, sides, steps.count, drops_name, &meets);
+        let (matching, fill) = (&binary.matching, binary.fill);
+        let pairs = Pairs::new(self.ctx, matching, fill, sides, steps.count, drops_name, &meets)?;
         if let Some(duplicate) = pairs.duplicate(false) {
             return Err(duplicate_series(&duplicate));
         }

@@ -5,6 +5,7 @@ mod map;
 mod root;
 mod scan;
 mod shared;
+mod sort;
 mod subquery;
 
 pub(crate) use scan::RowSink;
@@ -16,25 +17,17 @@ use super::{
     histogram,
     labels::merge_same_labels,
     observe::Observer,
-    plan::{Definition, Relabel, Scalar, SortOrder, Vector},
+    plan::{Definition, Relabel, Scalar, Vector},
     result::Statistics,
     values::Values,
 };
-use crate::functions::sort::natural;
 use model::{Labels, METRIC_NAME};
 use service_api::{Error, ReadContext, Reservation, Result, SeriesSet};
-use std::{
-    cmp::Ordering,
-    collections::HashSet,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering::Relaxed},
-    },
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering::Relaxed},
 };
-use vectors::{
-    Histograms, Row, Rows, Steps, absent, ascending, descending, has_values, is_absent, row_bytes,
-    without_metadata,
-};
+use vectors::{Row, Rows, Steps, absent, has_values, is_absent, row_bytes, without_metadata};
 
 /// Evaluates one query.
 pub(crate) struct Evaluator<'a> {
@@ -236,37 +229,6 @@ impl<'a> Evaluator<'a> {
         if has_values(&values) { self.single_row(labels.clone(), values) } else { Ok(Rows::default()) }
     }
 
-    fn sort(&mut self, input: &Vector, order: &SortOrder, down: bool, steps: &Steps) -> Result<Rows> {
-        let mut input = self.rows(input, steps)?;
-        if let SortOrder::Value = order {
-            // A histogram has no place among values.
-            input.rows.iter_mut().for_each(|row| row.histograms = Histograms::default());
-            input.rows.retain(Row::has_values);
-        }
-        if steps.count != 1 {
-            return Ok(input);
-        }
-        match order {
-            SortOrder::Value => {
-                let order = if down { descending } else { ascending };
-                input.rows.sort_by(|a, b| order(a.values[0], b.values[0]));
-            }
-            SortOrder::Labels(names) => {
-                // A sort is not interrupted, so what no series has must not take time.
-                let present: HashSet<&str> =
-                    input.rows.iter().flat_map(|row| row.labels.iter().map(|(name, _)| name)).collect();
-                let mut known = HashSet::new();
-                let names: Vec<String> = names
-                    .iter()
-                    .filter(|name| present.contains(name.as_str()) && known.insert(name.as_str()))
-                    .cloned()
-                    .collect();
-                input.rows.sort_by(|a, b| by_labels(&names, a, b, down));
-            }
-        }
-        Ok(input)
-    }
-
     /// Takes the name off all rows, or has that done when the query ends.
     pub fn drop_names(&self, rows: &mut [Row]) {
         let delayed = self.config.features.delayed_name_removal;
@@ -282,12 +244,4 @@ impl<'a> Evaluator<'a> {
     pub fn merge(&self, rows: Rows) -> Result<Rows> {
         if self.config.features.delayed_name_removal { Ok(rows) } else { merge_same_labels(rows) }
     }
-}
-
-/// By the values of these labels, then by all labels.
-fn by_labels(names: &[String], a: &Row, b: &Row, down: bool) -> Ordering {
-    let value = |row: &'_ Row, name: &str| row.labels.get(name).unwrap_or("").to_owned();
-    let differing = names.iter().map(|name| natural(&value(a, name), &value(b, name))).find(|o| o.is_ne());
-    let order = differing.unwrap_or_else(|| a.labels.cmp(&b.labels));
-    if down { order.reverse() } else { order }
 }

@@ -24,9 +24,22 @@ struct Asked {
 }
 
 enum Question {
-    /// Only at steps where φ has these bits, if any are given.
-    Quantile(Arc<Values>, Option<u64>),
+    Quantile(Phi),
     Fraction(Values, Values),
+}
+
+/// Which quantile.
+struct Phi {
+    values: Arc<Values>,
+    /// Asked only at the steps where φ is this number.
+    only: Option<f64>,
+}
+
+impl Phi {
+    fn at(&self, step: usize) -> Option<f64> {
+        let phi = self.values.at(step);
+        self.only.is_none_or(|only| only.to_bits() == phi.to_bits()).then_some(phi)
+    }
 }
 
 pub(crate) fn evaluate(evaluator: &mut Evaluator<'_>, plan: &Plan, steps: &Steps) -> Result<Rows> {
@@ -36,6 +49,9 @@ pub(crate) fn evaluate(evaluator: &mut Evaluator<'_>, plan: &Plan, steps: &Steps
     if !input.rows.is_empty() || !matches!(plan.function, HistogramFunction::Fraction(..)) {
         for (phi, span) in &quantiles {
             for phi in phi.iter().filter(|phi| !(0.0..=1.0).contains(phi)) {
+                if evaluator.notes.is_full() {
+                    break;
+                }
                 evaluator.notes.invalid_quantile(phi, *span);
             }
         }
@@ -65,12 +81,12 @@ fn ask(
     steps: &Steps,
     held: &mut Reservation,
 ) -> Result<(Vec<Asked>, Quantiles)> {
-    let mut kept = |scalar, held: &mut Reservation| evaluator.kept_scalar(scalar, steps, held);
+    let mut kept = |scalar, held: &mut _| evaluator.kept_scalar(scalar, steps, held);
     Ok(match &plan.function {
         HistogramFunction::Quantile(phi, span) => {
-            let phi = Arc::new(kept(phi, held)?);
-            let asked = Asked { question: Question::Quantile(Arc::clone(&phi), None), label: None };
-            (vec![asked], vec![(phi, *span)])
+            let values = Arc::new(kept(phi, held)?);
+            let phi = Phi { values: Arc::clone(&values), only: None };
+            (vec![Asked { question: Question::Quantile(phi), label: None }], vec![(values, *span)])
         }
         HistogramFunction::Fraction(lower, upper) => {
             let question = Question::Fraction(kept(lower, held)?, kept(upper, held)?);
@@ -90,12 +106,13 @@ fn ask(
 
 /// The values of a φ that changes from step to step have different labels.
 fn one_a_value(label: &str, phi: &Arc<Values>, held: &mut Reservation) -> Result<Vec<Asked>> {
-    let mut known = HashSet::new();
-    let mut asked = Vec::new();
-    for value in phi.iter().filter(|value| known.insert(value.to_bits())) {
-        held.grow(2 * size_of::<Asked>() + label.len() + 2 * size_of::<u64>())?;
-        let label = Some((label.to_owned(), open_metrics_float(value)));
-        asked.push(Asked { question: Question::Quantile(Arc::clone(phi), Some(value.to_bits())), label });
+    let (mut known, mut asked) = (HashSet::new(), Vec::new());
+    for value in phi.iter() {
+        if known.insert(value.to_bits()) {
+            held.grow(2 * size_of::<Asked>() + label.len())?;
+            let question = Question::Quantile(Phi { values: Arc::clone(phi), only: Some(value) });
+            asked.push(Asked { question, label: Some((label.to_owned(), open_metrics_float(value))) });
+        }
     }
     Ok(asked)
 }
@@ -138,10 +155,6 @@ fn told_metric(evaluator: &Evaluator<'_>, labels: &Labels) -> String {
     }
 }
 
-fn is_asked(phi: f64, only: Option<u64>) -> bool {
-    only.is_none_or(|bits| phi.to_bits() == bits)
-}
-
 struct Answers<'a, 'e> {
     evaluator: &'a mut Evaluator<'e>,
     span: Span,
@@ -166,9 +179,9 @@ impl Answers<'_, '_> {
     fn of_native(&mut self, asked: &Asked, histogram: &FloatHistogram, metric: &str, step: usize) -> f64 {
         let notes = &mut self.evaluator.notes;
         match &asked.question {
-            Question::Quantile(phi, only) if !is_asked(phi.at(step), *only) => absent(),
-            Question::Quantile(phi, _) => {
-                let (value, note) = histogram.quantile(phi.at(step));
+            Question::Quantile(phi) => {
+                let Some(phi) = phi.at(step) else { return absent() };
+                let (value, note) = histogram.quantile(phi);
                 if let Some(note) = note {
                     notes.nan_in_quantile(note, metric, self.span);
                 }
@@ -204,9 +217,9 @@ impl Answers<'_, '_> {
 
     fn of_classic(&mut self, asked: &Asked, buckets: &mut Vec<Bucket>, metric: &str, step: usize) -> f64 {
         match &asked.question {
-            Question::Quantile(phi, only) if !is_asked(phi.at(step), *only) => absent(),
-            Question::Quantile(phi, _) => {
-                let (value, forced) = histogram_quantile(phi.at(step), buckets);
+            Question::Quantile(phi) => {
+                let Some(phi) = phi.at(step) else { return absent() };
+                let (value, forced) = histogram_quantile(phi, buckets);
                 if let Some(forced) = forced {
                     let time = self.steps.time(step);
                     self.evaluator.notes.forced_monotonicity(metric, forced, time, self.span);

@@ -25,8 +25,28 @@ pub(crate) struct RangeKernel {
     scratch: Scratch,
 }
 
-/// Before a window of so many samples it is worth asking whether the query was cancelled.
-const LONG_WINDOW: usize = 1024;
+/// After so many samples it is worth asking whether the query was cancelled.
+const SAMPLES_A_CHECK: usize = 1 << 16;
+
+/// Says now and then whether to go on. Thousands of samples, once for each of a million steps, take minutes.
+#[derive(Clone, Copy)]
+struct Pace<'a> {
+    is_cancelled: &'a dyn Fn() -> bool,
+    looked_at: usize,
+}
+
+impl Pace<'_> {
+    /// Whether to look at another window of so many samples.
+    #[inline]
+    fn goes_on(&mut self, samples: usize) -> bool {
+        self.looked_at += samples + 1;
+        if self.looked_at < SAMPLES_A_CHECK {
+            return true;
+        }
+        self.looked_at = 0;
+        !(self.is_cancelled)()
+    }
+}
 
 /// Buffers that are used again for each series.
 #[derive(Default)]
@@ -68,14 +88,19 @@ impl RangeKernel {
         out.clear();
         let spec = *self.windows.spec();
         let windows = self.windows.windows(times);
+        let mut pace = Pace { is_cancelled, looked_at: 0 };
         let slices = windows.bounds.iter().map(|(from, to)| (*from as usize, *to as usize));
-        // Millions of samples, once for each of thousands of steps, take minutes.
-        let slices = slices.take_while(|(i, j)| j - i < LONG_WINDOW || !is_cancelled());
+        let slices = slices.take_while(|(i, j)| pace.goes_on(j - i));
         let scratch = &mut self.scratch;
         match &self.function {
-            RangeFunction::Extrapolated(kind) => {
-                extrapolated(*kind, windows, values, &mut scratch.resets, out)
-            }
+            RangeFunction::Extrapolated(kind) => extrapolated(
+                *kind,
+                windows,
+                values,
+                &mut scratch.resets,
+                Pace { is_cancelled, looked_at: 0 },
+                out,
+            ),
             RangeFunction::InstantRate => {
                 out.extend(slices.map(|(i, j)| some(rate::irate(&times[i..j], &values[i..j]))));
             }
@@ -102,7 +127,7 @@ impl RangeKernel {
             }
             RangeFunction::Resets => count_pairs(|a, b| b < a, windows, values, &mut scratch.counts, out),
             RangeFunction::OverTime(function) => {
-                over_time(*function, windows, values, scratch, is_cancelled, out);
+                over_time(*function, windows, values, scratch, Pace { is_cancelled, looked_at: 0 }, out);
             }
             RangeFunction::TimeOf(_) | RangeFunction::DoubleExponential(..) => {}
         }
@@ -119,6 +144,7 @@ fn extrapolated(
     windows: &Windows,
     values: &[f64],
     resets: &mut Vec<u32>,
+    mut pace: Pace<'_>,
     out: &mut Vec<f64>,
 ) {
     resets.clear();
@@ -143,6 +169,9 @@ fn extrapolated(
             }
             while first_reset < behind_reset && resets[first_reset] <= *from {
                 first_reset += 1;
+            }
+            if !pace.goes_on(behind_reset - first_reset) {
+                return;
             }
             for at in &resets[first_reset..behind_reset] {
                 change += values[*at as usize - 1];
@@ -203,7 +232,7 @@ fn over_time(
     windows: &Windows,
     values: &[f64],
     scratch: &mut Scratch,
-    is_cancelled: &dyn Fn() -> bool,
+    mut pace: Pace<'_>,
     out: &mut Vec<f64>,
 ) {
     let bounds = &windows.bounds;
@@ -213,15 +242,19 @@ fn over_time(
     let slides = covered > 3 * values.len() + bounds.len();
     match function {
         OverTime::Count => out.extend(slices.map(|w| if w.is_empty() { absent() } else { w.len() as f64 })),
-        OverTime::Sum if slides => scratch.sums.slide(bounds, values, |sum, window| sum.value(window), out),
-        OverTime::Avg if slides => {
-            scratch.sums.slide(bounds, values, |sum, window| sum.mean(window), out);
+        OverTime::Sum if slides => {
+            scratch.sums.slide(bounds, values, |n| pace.goes_on(n), |sum, window| sum.value(window), out);
         }
-        OverTime::Max if slides => scratch.largest.slide(bounds, values, |largest, _| largest.0, out),
-        OverTime::Min if slides => scratch.smallest.slide(bounds, values, |smallest, _| smallest.0, out),
-        other => out.extend(
-            slices.take_while(|w| w.len() < LONG_WINDOW || !is_cancelled()).map(|w| some(other.apply(w))),
-        ),
+        OverTime::Avg if slides => {
+            scratch.sums.slide(bounds, values, |n| pace.goes_on(n), |sum, window| sum.mean(window), out);
+        }
+        OverTime::Max if slides => {
+            scratch.largest.slide(bounds, values, |n| pace.goes_on(n), |largest, _| largest.0, out);
+        }
+        OverTime::Min if slides => {
+            scratch.smallest.slide(bounds, values, |n| pace.goes_on(n), |smallest, _| smallest.0, out);
+        }
+        other => out.extend(slices.take_while(|w| pace.goes_on(w.len())).map(|w| some(other.apply(w)))),
     }
 }
 

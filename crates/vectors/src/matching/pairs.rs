@@ -43,18 +43,19 @@ impl<'a> Pairs<'a> {
     /// and the right sample are histograms, whether the operator has a meaning for them; if not, they count
     /// as not matched.
     pub fn new(
+        ctx: &ReadContext,
         matching: &'a VectorMatching,
         fill: Fill,
         [left, right]: [&'a [Row]; 2],
         steps: usize,
         drops_name: bool,
         meets: &'a dyn Fn(bool, bool) -> bool,
-    ) -> Self {
+    ) -> Result<Self> {
         let swapped = matching.cardinality == Cardinality::OneToMany;
         let (many, one) = if swapped { (right, left) } else { (left, right) };
-        let groups = MatchGroups::new(matching.choice(), many, one);
+        let groups = MatchGroups::new(ctx, matching.choice(), many, one)?;
         let ones = groups.second_by_group();
-        Self { matching, fill, many, one, groups, ones, steps, drops_name, meets }
+        Ok(Self { matching, fill, many, one, groups, ones, steps, drops_name, meets })
     }
 
     /// Two series of the one side that have a value at one step and share a group, matched
@@ -92,27 +93,27 @@ impl<'a> Pairs<'a> {
     /// An error if two series of the many side would give one result at one step. What a
     /// comparison filters out afterwards counts, too.
     pub fn check_unique(&self, ctx: &ReadContext) -> Result<()> {
-        let mut held = ctx.budget.reserve(0)?;
         let manies = self.groups.first_by_group();
         let fills = self.fill.one.is_some();
         let shared =
             manies.iter().zip(&self.ones).filter(|(many, one)| many.len() > 1 && (fills || !one.is_empty()));
         for (manies, ones) in shared {
             let mut taken: HashMap<Labels, Vec<bool>> = HashMap::new();
+            let mut held = ctx.budget.reserve(0)?;
             let mut ones: Vec<_> = ones.iter().map(|at| &self.one[*at]).map(Partner::of).collect();
             let filled = if fills { self.partner_of(manies.first(), &ones) } else { None };
             ones.extend(filled);
             let pairs = manies.iter().flat_map(|m| ones.iter().map(|o| (&self.many[*m], o)));
             for (many, one) in pairs {
+                ctx.check()?;
                 let key = match self.matching.cardinality {
                     Cardinality::OneToOne => Labels::empty(),
                     _ => self.labels(&many.labels, &one.labels),
                 };
-                ctx.check()?;
                 let taken = match taken.entry(key) {
                     Entry::Occupied(entry) => entry.into_mut(),
                     Entry::Vacant(entry) => {
-                        held.grow(self.steps + entry.key().heap_bytes())?;
+                        held.grow(entry.key().heap_bytes() + self.steps)?;
                         entry.insert(vec![false; self.steps])
                     }
                 };

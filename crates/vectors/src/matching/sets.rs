@@ -5,8 +5,7 @@ use crate::{
     labels::LabelChoice,
     row::{Row, Rows, absent},
 };
-use service_api::{MemoryBudget, Result};
-use std::sync::Arc;
+use service_api::{ReadContext, Result};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SetOp {
@@ -23,10 +22,10 @@ pub fn set_operation(
     mut left: Rows,
     mut right: Rows,
     steps: usize,
-    budget: &Arc<MemoryBudget>,
+    ctx: &ReadContext,
 ) -> Result<Rows> {
-    let groups = MatchGroups::new(choice, &left.rows, &right.rows);
-    let _presence = budget.reserve(groups.count * steps)?;
+    let groups = MatchGroups::new(ctx, choice, &left.rows, &right.rows)?;
+    let _presence = ctx.budget.reserve(groups.count * steps)?;
     match op {
         SetOp::Or => {
             let taken = present_by_group(&left.rows, &groups.first_by_group(), steps);

@@ -26,21 +26,16 @@ impl Evaluator<'_> {
             (Operator::Set(op), lhs, rhs) => {
                 let (left, right) = (self.rows(lhs)?, self.rows(rhs)?);
                 let choice = binary.matching.choice();
-                set_operation(op, choice, left, right, self.steps, &self.ctx.budget)?
+                set_operation(op, choice, left, right, self.steps, self.ctx)?
             }
         };
         Ok(merge_same_labels(output).0)
     }
 
     fn pairs(&self, binary: &Binary, op: ScalarOp, left: &Rows, right: &Rows) -> Result<Rows> {
-        let pairs = Pairs::new(
-            &binary.matching,
-            Fill::default(),
-            [&left.rows, &right.rows],
-            self.steps,
-            false,
-            &|_, _| true,
-        );
+        let sides = [&left.rows[..], &right.rows[..]];
+        let (matching, fill) = (&binary.matching, Fill::default());
+        let pairs = Pairs::new(self.ctx, matching, fill, sides, self.steps, false, &|_, _| true)?;
         // Unlike Prometheus, Loki looks for duplicates even where there is nothing to match.
         if let Some(duplicate) = pairs.duplicate(true) {
             return Err(Error::unprocessable(format!(

@@ -30,13 +30,17 @@ impl Evaluator<'_> {
         let mut held = self.reserve(0)?;
         let mut output: Vec<Row> = Vec::new();
         let mut row_of: HashMap<(usize, Labels), usize> = HashMap::new();
+        let wanted: HashSet<&str> = info.data.iter().map(|matcher| matcher.name.as_str()).collect();
+        let must_have_some = info.data.iter().any(|matcher| !matcher.matches(""));
         for step in 0..steps.count {
-            self.ctx.check()?;
             let told = told_at(&series, step)?;
             for (position, row) in input.rows.iter().enumerate().filter(|(_, row)| row.has(step)) {
+                self.ctx.check()?;
+                let told = told.get(&target(&row.labels));
                 let labels = match is_info(row) {
                     true => Some(row.labels.clone()),
-                    false => enriched(row, told.get(&target(&row.labels)), info)?,
+                    false if must_have_some && told.is_none_or(HashMap::is_empty) => None,
+                    false => Some(enriched(row, told, &wanted)?),
                 };
                 let (Some(labels), Some(sample)) = (labels, row.sample(step)) else { continue };
                 let at = match row_of.entry((position, labels)) {
@@ -145,9 +149,8 @@ fn conflict(known: &Labels, new: &Labels, time: Timestamp) -> Error {
     ))
 }
 
-/// The labels of a series with those that are told of its target; none if there had to be some.
-fn enriched(row: &Row, told: Option<&HashMap<&str, &InfoSeries>>, info: &Info) -> Result<Option<Labels>> {
-    let wanted: HashSet<&str> = info.data.iter().map(|matcher| matcher.name.as_str()).collect();
+/// The labels of a series with those that are told of its target, all of them if none is `wanted`.
+fn enriched(row: &Row, told: Option<&HashMap<&str, &InfoSeries>>, wanted: &HashSet<&str>) -> Result<Labels> {
     let mut added: HashMap<&str, &str> = HashMap::new();
     for one in told.into_iter().flat_map(HashMap::values) {
         for (name, value) in one.labels.iter() {
@@ -162,12 +165,9 @@ fn enriched(row: &Row, told: Option<&HashMap<&str, &InfoSeries>>, info: &Info) -
             }
         }
     }
-    if told.is_none_or(HashMap::is_empty) && info.data.iter().any(|matcher| !matcher.matches("")) {
-        return Ok(None);
-    }
     let mut builder = LabelsBuilder::from_labels(&row.labels);
     for (name, value) in added {
         builder.set(name, value);
     }
-    Ok(Some(builder.build()))
+    Ok(builder.build())
 }

@@ -224,6 +224,9 @@ pub(super) fn note_quantile(phi: &Values, row: &[f64], notes: &RangeNotes, to: &
         return;
     }
     for (step, value) in row.iter().enumerate() {
+        if to.is_full() {
+            return;
+        }
         if !is_absent(*value) && !(0.0..=1.0).contains(&phi.at(step)) {
             to.invalid_quantile(phi.at(step), span);
         }

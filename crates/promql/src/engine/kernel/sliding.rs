@@ -23,11 +23,13 @@ pub(crate) struct Slider<P> {
 }
 
 impl<P: Part> Slider<P> {
-    /// Appends `finish` of each window to `out`. Bounds must never move back.
+    /// Appends `finish` of each window to `out`, as long as `goes_on` says so of a window's length: where sums
+    /// are not finite, all of a window is looked at. Bounds must never move back.
     pub fn slide(
         &mut self,
         bounds: &[(u32, u32)],
         values: &[f64],
+        mut goes_on: impl FnMut(usize) -> bool,
         finish: impl Fn(P, &[f64]) -> f64,
         out: &mut Vec<f64>,
     ) {
@@ -37,6 +39,9 @@ impl<P: Part> Slider<P> {
         self.tails.clear();
         for (from, to) in bounds {
             let (from, to) = (*from as usize, *to as usize);
+            if !goes_on(to - from) {
+                return;
+            }
             if from == to {
                 out.push(absent());
                 continue;

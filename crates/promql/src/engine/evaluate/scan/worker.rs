@@ -104,6 +104,7 @@ impl<'e, 'c> Worker<'e, 'c> {
             self.evaluator.ctx.check()?;
             self.note(&one.labels);
             for map in &self.chain.maps {
+                self.evaluator.ctx.check()?;
                 map.apply(&self.steps, &mut self.values, &mut self.histograms, &mut self.notes);
             }
             sink.row(RowRef {
