@@ -3,13 +3,14 @@
 CARGO ?= cargo
 ARGS ?=
 
-.PHONY: help run build test cluster sim soak cost check lint tools docs clean
+.PHONY: help run build test cluster deadly sim soak cost check lint tools docs clean
 
 help:
 	@echo "make run      build and serve on 127.0.0.1:9009, data in ./data (ARGS='--set log.level=debug')"
 	@echo "make test     every test, clusters and simulations too; brings what they need into target/tools"
 	@echo "make cluster  break a cluster of real processes in every way that there is a test for"
 	@echo "make sim      simulate a cluster that fails in every way (SEEDS=1000)"
+	@echo "make deadly   ask one process everything that was made to kill it"
 	@echo "make soak     the long versions of the tests that break clusters"
 	@echo "make cost     compare a cluster's CPU seconds with one process's (YARDSTICK=the load generator)"
 	@echo "make check    format, clippy, and the tests that start no server"
@@ -30,6 +31,11 @@ test: needs-compiler tools
 cluster: needs-compiler tools
 	$(CARGO) test --workspace --bins --no-run
 	$(CARGO) test --workspace --test cluster -- --nocapture
+
+# Queries of death.
+deadly: needs-compiler tools
+	$(CARGO) test --workspace --bins --no-run
+	$(CARGO) test --workspace --test deadly -- --nocapture
 
 # With the real numbers of runs and minutes.
 soak: needs-compiler tools

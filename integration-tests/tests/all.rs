@@ -9,7 +9,6 @@ mod all {
     mod log_clients;
     mod log_fuzz;
     mod prometheus;
-    mod queries_of_death;
     mod s3;
     mod tail;
 }

@@ -1,9 +1,9 @@
 //! Queries that were made to kill: each is refused, stopped or answered in time, in the memory that it may
-//! have, and nobody else notices.
+//! have, and nobody else notices. `make deadly` runs it: it takes minutes.
 
 mod data;
 
-use data::{BYSTANDERS, Bystander, SENTINEL};
+use data::{BYSTANDERS, Bystander};
 use integration_tests::{Deadly, Settings, Yagura, deadly_queries, form, tell};
 use serde_json::Value;
 use std::{
@@ -29,7 +29,6 @@ const FEATURES: &str = "query.features=promql-experimental-functions,promql-exte
 /// What became of one query.
 struct Outcome {
     name: String,
-    status: u16,
     took: Duration,
     /// What was wrong with it.
     wrong: Option<String>,
@@ -45,7 +44,6 @@ async fn queries_of_death_harm_nobody() {
     ]);
     let mut yagura = settings.start().await;
     let end = data::load(&yagura).await;
-    PID.store(yagura.process.id(), Ordering::Relaxed);
     let before = yagura.process.resident_bytes();
     tell(&format!("queries of death: {} MiB with the data loaded", before / MIB));
     let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/queries-of-death.txt")).unwrap();
@@ -131,49 +129,11 @@ async fn ask(http: &integration_tests::Http, base: &str, query: &Deadly) -> Outc
         false => http.send("GET", &format!("{url}?{fields}"), &headers, Vec::new()).await,
     };
     let took = started.elapsed();
-    let mut linger = 0.0;
-    if std::env::var_os("SHOW").is_some() {
-        let pid = PID.load(Ordering::Relaxed);
-        let cpu = || -> f64 {
-            let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
-            let (_, fields) = stat.rsplit_once(") ").unwrap();
-            fields.split(' ').skip(11).take(2).map(|t| t.parse::<f64>().unwrap()).sum::<f64>() / 100.0
-        };
-        let begin = now();
-        let mut last = cpu();
-        loop {
-            tokio::time::sleep(Duration::from_millis(100)).await;
-            let next = cpu();
-            if next - last < 0.06 || begin.elapsed() > Duration::from_secs(30) {
-                break;
-            }
-            last = next;
-            linger = begin.elapsed().as_secs_f64();
-        }
-    }
-    let rss = std::fs::read_to_string(format!("/proc/{}/status", PID.load(Ordering::Relaxed))).unwrap();
-    let rss: Vec<_> = rss
-        .lines()
-        .filter(|l| l.starts_with("VmHWM") || l.starts_with("VmRSS"))
-        .map(|l| l.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() / 1024)
-        .collect();
-    let _ = std::fs::write(format!("/proc/{}/clear_refs", PID.load(Ordering::Relaxed)), "5");
-    let (status, wrong) = match answer {
-        Ok(answer) => (answer.status, wrong(query, answer.status, &answer.body, took)),
-        Err(error) => (0, Some(format!("no answer: {error:?}"))),
+    let wrong = match answer {
+        Ok(answer) => wrong(query, answer.status, &answer.body, took),
+        Err(error) => Some(format!("no answer: {error:?}")),
     };
-    if std::env::var_os("SHOW").is_some() {
-        tell(&format!(
-            "{status} {:7.0?} linger {linger:4.1} peak {rss:?} {}{}",
-            took.as_secs_f64() * 1000.,
-            query.name,
-            wrong
-                .as_ref()
-                .map(|w| format!(" WRONG {}", &w.chars().take(300).collect::<String>()))
-                .unwrap_or_default()
-        ));
-    }
-    Outcome { name: query.name.clone(), status, took, wrong }
+    Outcome { name: query.name.clone(), took, wrong }
 }
 
 /// What is wrong with an answer.
@@ -201,5 +161,3 @@ fn wrong(query: &Deadly, status: u16, body: &str, took: Duration) -> Option<Stri
 }
 
 const MARGIN: Duration = Duration::from_millis(1500);
-
-static PID: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
