@@ -63,41 +63,10 @@ impl SeriesData for MergedData {
         for source in &self.sources {
             let (middle, histogram_middle) = (out.timestamps.len(), out.histograms.len());
             source.read(range, out)?;
-            drop_other_kind(out, (start, middle), (histogram_start, histogram_middle));
             merge_samples(out, start, middle);
             merge_histograms(out, histogram_start, histogram_middle);
         }
         Ok(())
-    }
-}
-
-/// A series has a float or a histogram at a time: what is behind the middles goes where there is one of the
-/// other kind before them.
-fn drop_other_kind(
-    out: &mut SampleBuffer,
-    (start, middle): (usize, usize),
-    (histogram_start, histogram_middle): (usize, usize),
-) {
-    if histogram_middle > histogram_start && out.timestamps.len() > middle {
-        let known = &out.histograms[histogram_start..histogram_middle];
-        let mut kept = middle;
-        for at in middle..out.timestamps.len() {
-            if known.binary_search_by_key(&out.timestamps[at], |h| h.timestamp).is_err() {
-                out.timestamps[kept] = out.timestamps[at];
-                out.values[kept] = out.values[at];
-                kept += 1;
-            }
-        }
-        out.timestamps.truncate(kept);
-        out.values.truncate(kept);
-    }
-    if middle > start && out.histograms.len() > histogram_middle {
-        let known = &out.timestamps[start..middle];
-        let mut at = 0;
-        out.histograms.retain(|histogram| {
-            at += 1;
-            at <= histogram_middle || known.binary_search(&histogram.timestamp).is_err()
-        });
     }
 }
 

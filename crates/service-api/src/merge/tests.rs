@@ -94,17 +94,3 @@ fn histograms_are_merged_as_samples_are() {
     let found: Vec<_> = out.histograms.iter().map(|h| (h.timestamp, h.histogram.sum)).collect();
     assert_eq!(found, [(5, 3.0), (10, 1.0), (20, 1.0), (25, 3.0), (30, 2.0), (40, 3.0)]);
 }
-
-#[test]
-fn a_series_has_one_kind_of_entry_at_a_time() {
-    let floats: Arc<dyn SeriesData> = Arc::new(Plain(vec![10, 20, 30], 1.0));
-    let histograms: Arc<dyn SeriesData> = Arc::new(Histograms(vec![20, 25, 30, 35], 2.0));
-    let read = |sources: [&Arc<dyn SeriesData>; 2]| {
-        let mut out = SampleBuffer::default();
-        MergedData::new(sources.map(Arc::clone).to_vec()).read(TimeRange::ALL, &mut out).unwrap();
-        let times: Vec<Timestamp> = out.histograms.iter().map(|h| h.timestamp).collect();
-        (out.timestamps, times)
-    };
-    assert_eq!(read([&floats, &histograms]), (vec![10, 20, 30], vec![25, 35]));
-    assert_eq!(read([&histograms, &floats]), (vec![10], vec![20, 25, 30, 35]));
-}
