@@ -71,7 +71,13 @@ impl Cluster {
                 cluster.prepare(role).await;
             }
         }
-        let names = cluster.names();
+        // One ingester of each zone before the others: until there are three zones, replicas of one
+        // entry may share one, and reads do without a whole zone only `forget_after` later.
+        let zones = cluster.layout.zones.len();
+        let mut names = cluster.of(Role::Ingester);
+        let first = Vec::from_iter(names.drain(..zones.min(ingesters)));
+        names.extend(cluster.of(Role::Distributor).into_iter().chain(cluster.of(Role::Querier)));
+        cluster.run(&first).await;
         cluster.run(&names).await;
         cluster.settled().await;
         cluster
