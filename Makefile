@@ -26,6 +26,7 @@ run: build
 test: needs-compiler tools
 	$(CARGO) test --workspace --lib --bins --tests --no-fail-fast
 	$(CARGO) test --workspace --test cluster
+	$(CARGO) test --workspace --test deadly
 	$(CARGO) test --workspace --test seeds
 
 cluster: needs-compiler tools

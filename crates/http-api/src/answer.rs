@@ -75,21 +75,42 @@ pub fn array<T: Send + 'static>(
     close: &[u8],
     notes: &Notes,
 ) -> Response {
+    let whole = move |out: &mut Vec<u8>, item: &mut Option<T>| {
+        item.take().into_iter().for_each(|item| each(out, item));
+        true
+    };
+    array_in_parts(open, items.into_iter().map(Some), whole, close, notes)
+}
+
+/// As `array`, of elements that may be large: `part` writes of an element about as much as a piece has room for,
+/// and says whether that was the last of it.
+pub fn array_in_parts<T: Send + 'static>(
+    open: &str,
+    mut items: impl Iterator<Item = T> + Send + 'static,
+    mut part: impl FnMut(&mut Vec<u8>, &mut T) -> bool + Send + 'static,
+    close: &[u8],
+    notes: &Notes,
+) -> Response {
     let mut tail = close.to_vec();
     notes.close(&mut tail);
     let mut out = format!(r#"{{"status":"success","data":{open}"#).into_bytes();
-    let mut items = items.into_iter();
     let mut comma = false;
+    let mut begun: Option<T> = None;
     let mut fill = move |out: &mut Vec<u8>| {
         while out.len() < PIECE_BYTES {
-            let Some(item) = items.next() else {
+            if begun.is_none() {
+                begun = items.next();
+                if begun.is_some() && std::mem::replace(&mut comma, true) {
+                    out.push(b',');
+                }
+            }
+            let Some(item) = &mut begun else {
                 out.append(&mut tail);
                 return false;
             };
-            if std::mem::replace(&mut comma, true) {
-                out.push(b',');
+            if part(out, item) {
+                begun = None;
             }
-            each(out, item);
         }
         true
     };

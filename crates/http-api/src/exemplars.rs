@@ -26,7 +26,7 @@ pub async fn exemplars(
     if range.is_empty() {
         return Err(Error::bad_request("end timestamp must not be before start timestamp").into());
     }
-    let expr = selectors::parse_query(&state.deps.engine, params.get("query"))?;
+    let expr = selectors::parse_query(&state.deps.engine, params.get("query")).await?;
     let matcher_sets = selectors::selectors_of(&expr);
     if matcher_sets.is_empty() {
         // As Prometheus does: nothing to look for is no content.

@@ -4,6 +4,7 @@ mod ast;
 mod kept;
 mod result;
 pub mod selectors;
+mod series;
 pub mod slots;
 mod statistics;
 
@@ -52,8 +53,7 @@ pub async fn instant(
     let limit = params.limit()?;
     let time = params.time_or("time", state.deps.clock.now_ms())?;
     let options = options(&params, limit)?;
-    let expr = query(&state, &params)?;
-    evaluate(tenants, &state, &expr, &params, Times { start: time, end: time, step: None }, options).await
+    evaluate(tenants, &state, &params, Times { start: time, end: time, step: None }, options).await
 }
 
 pub async fn range(
@@ -72,8 +72,7 @@ pub async fn range(
         let why = format!("the query's range is longer than limits.max_query_range allows ({max} s)");
         return Err(Error::bad_request(why).into());
     }
-    let expr = query(&state, &params)?;
-    evaluate(tenants, &state, &expr, &params, times, options).await
+    evaluate(tenants, &state, &params, times, options).await
 }
 
 /// When an expression is evaluated.
@@ -129,14 +128,14 @@ fn options(params: &Params, limit: Option<usize>) -> Result<Options> {
     Ok(Options { limit, timeout, lookback, stats, explain, keeps: false })
 }
 
-fn query(state: &ApiState, params: &Params) -> Result<Expr> {
-    selectors::parse_query(&state.deps.engine, params.get("query")).map_err(|e| invalid("query", e))
+async fn query(state: &ApiState, params: &Params) -> Result<Expr> {
+    let parsed = selectors::parse_query(&state.deps.engine, params.get("query")).await;
+    parsed.map_err(|e| invalid("query", e))
 }
 
 async fn evaluate(
     tenants: Tenants,
     state: &ApiState,
-    expr: &Expr,
     params: &Params,
     times: Times,
     options: Options,
@@ -148,8 +147,9 @@ async fn evaluate(
         steps: options.stats != Stats::No,
         plan: options.explain,
     });
-    let query = Query { observe: observe.as_ref(), ..Query::new(params.get("query"), expr) };
     let (mut found, place) = slots::run_keeping_place(state, &tenants, options.timeout, async |ctx| {
+        let expr = query(state, params).await?;
+        let query = Query { observe: observe.as_ref(), ..Query::new(params.get("query"), &expr) };
         result::evaluate(deps, ctx, query, &times, &options).await
     })
     .await?;
@@ -166,11 +166,11 @@ async fn evaluate(
 }
 
 pub async fn format(_: Tenants, State(state): State<ApiState>, params: Params) -> Result<Response, ApiError> {
-    let pretty = promql::pretty(&query(&state, &params)?);
+    let pretty = promql::pretty(&query(&state, &params).await?);
     Ok(answer::data(|out| json::string(out, &pretty), &Notes::default()))
 }
 
 pub async fn parse(_: Tenants, State(state): State<ApiState>, params: Params) -> Result<Response, ApiError> {
-    let expr = query(&state, &params)?;
+    let expr = query(&state, &params).await?;
     Ok(answer::data(|out| ast::expr(out, &expr), &Notes::default()))
 }

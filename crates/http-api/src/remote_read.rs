@@ -25,7 +25,7 @@ use axum::{
 };
 use http::header;
 use messages::{LabelMatcher, Query, ReadRequest, ResponseType};
-use model::{MatchOp, Matcher, TimeRange};
+use model::{MatchOp, Matcher, RegexCosts, TimeRange};
 use prost::Message;
 use service_api::{Code, Error, ReadContext, Result, SelectRequest, Series};
 
@@ -51,7 +51,7 @@ async fn answer(tenants: Tenants, state: &ApiState, request: Request) -> Result<
     if request.queries.len() > MAX_QUERIES {
         return Err(Error::bad_request(format!("more than {MAX_QUERIES} queries in one request")));
     }
-    let queries = request.queries.iter().map(select_request).collect::<Result<Vec<_>>>()?;
+    let queries = select_requests(&request)?;
     match response_type {
         ResponseType::Samples => {
             let body = slots::run(state, &tenants, None, async |ctx| {
@@ -109,8 +109,18 @@ fn negotiate(accepted: &[i32]) -> Result<ResponseType> {
     })
 }
 
-fn select_request(query: &Query) -> Result<SelectRequest> {
-    let matchers = query.matchers.iter().map(matcher).collect::<Result<_>>()?;
+fn select_requests(request: &ReadRequest) -> Result<Vec<SelectRequest>> {
+    let mut costs = RegexCosts::default();
+    request.queries.iter().map(|query| select_request(query, &mut costs)).collect()
+}
+
+fn select_request(query: &Query, costs: &mut RegexCosts) -> Result<SelectRequest> {
+    let mut matchers = Vec::with_capacity(query.matchers.len());
+    for one in &query.matchers {
+        let matcher = matcher(one)?;
+        costs.add(matcher.regex_cost()).map_err(|e| Error::bad_request(e.to_string()))?;
+        matchers.push(matcher);
+    }
     Ok(SelectRequest { matchers, range: TimeRange::new(query.start_timestamp_ms, query.end_timestamp_ms) })
 }
 

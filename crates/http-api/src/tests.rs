@@ -137,6 +137,41 @@ async fn a_large_matrix_is_streamed_whole() {
     assert_eq!(series[1_999]["values"][250], serde_json::json!([250, "1999"]));
 }
 
+#[tokio::test]
+async fn one_series_of_many_points_is_sent_in_pieces() {
+    let api = Api::new(Fixture::default());
+    let query = "(vector(time())<5%20or%20vector(time())>7)[10s:1ms]".replace('<', "%3C").replace('>', "%3E");
+    let answer = api.send(get(&format!("/api/v1/query?query={query}&time=10"))).await;
+    assert!(!answer.headers.contains_key(header::CONTENT_LENGTH), "streamed");
+    let parsed: serde_json::Value = serde_json::from_slice(&answer.body).unwrap();
+    let points = parsed["data"]["result"][0]["values"].as_array().unwrap();
+    let expected = (1..5000).chain(7001..=10_000).map(|ms| serde_json::json!(f64::from(ms) / 1000.0));
+    assert!(points.iter().map(|point| point[0].as_f64()).eq(expected.map(|time| time.as_f64())));
+}
+
+#[tokio::test]
+async fn regular_expressions_of_one_request_are_bounded_together() {
+    let api = Api::new(Fixture::default());
+    let large = |n: usize| format!("%7Ba=~%22%5C%5CpL%7B9%7D{n}%22%7D");
+    let selectors = |count| (0..count).map(|n| format!("match[]={}", large(n))).collect::<Vec<_>>().join("&");
+    let query = (0..100).map(large).collect::<Vec<_>>().join("%20or%20");
+    for (path, status) in [
+        (format!("/api/v1/series?{}", selectors(5)), StatusCode::OK),
+        (format!("/api/v1/series?{}", selectors(100)), StatusCode::BAD_REQUEST),
+        (format!("/api/v1/labels?{}", selectors(100)), StatusCode::BAD_REQUEST),
+        (format!("/api/v1/query?query={query}"), StatusCode::BAD_REQUEST),
+    ] {
+        let answer = api.send(get(&path)).await;
+        assert_eq!(answer.status, status, "{}", answer.text());
+        assert_eq!(
+            answer.text().contains("too large together"),
+            status != StatusCode::OK,
+            "{}",
+            answer.text()
+        );
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn queries_wait_for_a_place_and_too_many_are_refused() {
     let mut fixture = Fixture { delay: Duration::from_secs(10), ..Fixture::default() };

@@ -19,6 +19,7 @@ use crate::ast::{Expr, MetricExpr, Span};
 use keyword::Keyword;
 use model::Matcher;
 use query_syntax::{Kind, SyntaxError, Tokens, climb, unquote};
+use regex::Regex;
 use std::fmt;
 
 /// How deep a tree may get, counted along its longest branch; a chain of operators is as
@@ -109,6 +110,12 @@ impl<'q> Parser<'q> {
             return Ok(());
         }
         Err(self.unexpected(""))
+    }
+
+    /// Compiles a regular expression; the error says why it cannot be.
+    fn search_regex(&mut self, pattern: &str) -> Result<Regex, String> {
+        let counted = self.tokens.count_regex(model::regex_cost(pattern));
+        counted.and_then(|()| model::search_regex(pattern)).map_err(|error| error.to_string())
     }
 
     /// An error about the next token.

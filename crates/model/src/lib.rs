@@ -24,7 +24,7 @@ pub use matcher::{MatchOp, Matcher, RegexError};
 pub use metadata::{Metadata, MetricType};
 pub use nanos::{NANOS_A_MILLI, NanoRange, Nanos};
 pub use quote::{quote, quote_char};
-pub use regex::{capturing_regex, search_regex};
+pub use regex::{RegexCosts, capturing_regex, check_regex_work, regex_cost, search_regex};
 pub use sample::{STALE_NAN, Sample, is_stale, stale_nan};
 pub use signal::Signal;
 pub use tenant::{InvalidTenant, TenantId};

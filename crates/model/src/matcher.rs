@@ -65,6 +65,11 @@ impl Matcher {
         self.matches(labels.get(&self.name).unwrap_or(""))
     }
 
+    /// What its regular expression costs; see `RegexCosts`.
+    pub fn regex_cost(&self) -> usize {
+        self.regex.as_ref().map_or(0, |regex| regex.cost())
+    }
+
     /// The values that the condition names, sorted, if it names finitely many: the value of
     /// `=` and `!=`, the values of `=~"a|b"` and `!~"a|b"`.
     pub fn set_matches(&self) -> Option<&[String]> {

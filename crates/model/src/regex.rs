@@ -2,12 +2,16 @@
 //! values, and never slow to build.
 
 mod analysis;
+mod cost;
 mod go_syntax;
+
+pub use cost::{RegexCosts, check_regex_work};
 
 use crate::matcher::RegexError;
 use analysis::{Gap, Shape};
 use go_syntax::Groups;
 use regex::{Regex, RegexBuilder};
+use regex_syntax::hir::Hir;
 
 /// What a compiled expression may take in memory. A few thousand repetitions of a character
 /// fit; nested repetitions that multiply do not.
@@ -28,6 +32,7 @@ const NEST_LIMIT: u32 = 200;
 pub struct ValueRegex {
     strategy: Strategy,
     prefix: String,
+    cost: usize,
 }
 
 /// The cheapest way to decide a match.
@@ -54,20 +59,16 @@ impl ValueRegex {
             return Err(RegexError(message));
         }
         let translated = go_syntax::translate(pattern, Groups::Plain)?;
-        let hir = regex_syntax::ParserBuilder::new()
-            .nest_limit(NEST_LIMIT)
-            .dot_matches_new_line(true)
-            .build()
-            .parse(&translated)
-            .map_err(|e| parse_error(&e))?;
+        let hir = parse(&translated)?;
+        let cost = cost::plain(pattern.len());
         Ok(match analysis::shape(&hir) {
             Some(Shape::Values(values)) => {
                 let prefix = analysis::common_prefix(&values).to_owned();
-                Self { strategy: Strategy::Values(values), prefix }
+                Self { strategy: Strategy::Values(values), prefix, cost }
             }
             Some(Shape::Text { before, text, after }) => {
                 let prefix = if before == Gap::Nothing { text.clone() } else { String::new() };
-                Self { strategy: Strategy::Text { before, text, after }, prefix }
+                Self { strategy: Strategy::Text { before, text, after }, prefix, cost }
             }
             None if pattern.len() > MAX_COMPILED_LENGTH => {
                 return Err(go_syntax::error("expression too large"));
@@ -75,6 +76,7 @@ impl ValueRegex {
             None => Self {
                 strategy: Strategy::Compiled(compile(&whole(&translated))?),
                 prefix: analysis::prefix(&hir),
+                cost: cost::automaton(&hir),
             },
         })
     }
@@ -95,6 +97,11 @@ impl ValueRegex {
         }
     }
 
+    /// See `RegexCosts`.
+    pub fn cost(&self) -> usize {
+        self.cost
+    }
+
     /// What every value that matches begins with.
     pub fn prefix(&self) -> &str {
         &self.prefix
@@ -112,6 +119,12 @@ pub fn search_regex(pattern: &str) -> Result<Regex, RegexError> {
     compile(&translate_capturing(pattern)?)
 }
 
+/// What `capturing_regex` or `search_regex` of a pattern costs; see `RegexCosts`.
+pub fn regex_cost(pattern: &str) -> usize {
+    let parsed = translate_capturing(pattern).and_then(|translated| parse(&translated));
+    parsed.map_or(cost::plain(pattern.len()), |hir| cost::automaton(&hir))
+}
+
 fn translate_capturing(pattern: &str) -> Result<String, RegexError> {
     if pattern.len() > MAX_COMPILED_LENGTH {
         return Err(go_syntax::error("expression too large"));
@@ -121,6 +134,12 @@ fn translate_capturing(pattern: &str) -> Result<String, RegexError> {
 
 fn whole(translated: &str) -> String {
     format!("^(?s:{translated})$")
+}
+
+fn parse(translated: &str) -> Result<Hir, RegexError> {
+    let mut parser =
+        regex_syntax::ParserBuilder::new().nest_limit(NEST_LIMIT).dot_matches_new_line(true).build();
+    parser.parse(translated).map_err(|e| parse_error(&e))
 }
 
 fn compile(regex: &str) -> Result<Regex, RegexError> {

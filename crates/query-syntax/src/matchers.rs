@@ -51,7 +51,11 @@ pub fn parse_matcher(tokens: &mut Tokens<'_>) -> Result<Matcher, SyntaxError> {
     tokens.advance();
     let value = tokens.expect(Kind::String, CONTEXT, "string")?;
     let text = unquote(tokens.text_of(value), value.span)?;
-    Matcher::new(op, &name, &text).map_err(|e| SyntaxError::new(token.span.to(value.span), e.to_string()))
+    let matcher = Matcher::new(op, &name, &text).and_then(|matcher| {
+        tokens.count_regex(matcher.regex_cost())?;
+        Ok(matcher)
+    });
+    matcher.map_err(|e| SyntaxError::new(token.span.to(value.span), e.to_string()))
 }
 
 /// The operator of a matcher that stands `ahead` of the next token.

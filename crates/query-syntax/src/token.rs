@@ -1,7 +1,7 @@
 //! Tokens, and the stream of them that a parser reads.
 
 use crate::{Span, SyntaxError};
-use model::quote;
+use model::{RegexCosts, RegexError, quote};
 
 /// What a token is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -47,6 +47,8 @@ pub struct Tokens<'q> {
     max_depth: usize,
     /// How an error shows a keyword.
     describe_keyword: fn(&str) -> String,
+    /// What the regular expressions cost that have been read.
+    regexes: RegexCosts,
 }
 
 impl<'q> Tokens<'q> {
@@ -60,6 +62,7 @@ impl<'q> Tokens<'q> {
             depth: 0,
             max_depth,
             describe_keyword: |word| format!("<{word}>"),
+            regexes: RegexCosts::default(),
         }
     }
 
@@ -151,6 +154,11 @@ impl<'q> Tokens<'q> {
             Kind::String => format!("string {}", shortened(text)),
             _ => quote(text),
         }
+    }
+
+    /// Counts a regular expression of a known cost; an error if the query has too many.
+    pub fn count_regex(&mut self, cost: usize) -> Result<(), RegexError> {
+        self.regexes.add(cost)
     }
 
     /// Runs `parse` one level deeper, unless that is too deep.

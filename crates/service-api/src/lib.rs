@@ -8,6 +8,7 @@ mod context;
 mod error;
 mod limits;
 mod logs;
+mod matching;
 mod merge;
 mod read;
 mod tail;
@@ -24,6 +25,7 @@ pub use logs::{
     LineSource, LogPage, LogStream, LogsReader, Needles, PageData, PageStore, Source, StreamSet,
     StreamsRequest, fetch_pages, merge_stream_sets, origin,
 };
+pub use matching::Matching;
 pub use merge::{MergedData, merge_series_sets};
 pub use read::{
     EncodedChunk, ExemplarSeries, LabelQuery, LabelsReader, MetricMetadata, MetricsReader, SampleBuffer,

@@ -48,7 +48,13 @@ impl Histograms {
 
     /// The steps that have one.
     pub fn iter(&self) -> impl Iterator<Item = (usize, &Arc<FloatHistogram>)> {
-        self.0.iter().enumerate().filter_map(|(step, place)| Some((step, place.as_ref()?)))
+        self.iter_from(0)
+    }
+
+    /// The steps from `first` on that have one.
+    pub fn iter_from(&self, first: usize) -> impl Iterator<Item = (usize, &Arc<FloatHistogram>)> {
+        let from = self.0.iter().enumerate().skip(first);
+        from.filter_map(|(step, place)| Some((step, place.as_ref()?)))
     }
 
     /// What it holds; a histogram that stands for several steps counts once.

@@ -1,6 +1,6 @@
 //! `label_replace`.
 
-use model::{Labels, LabelsBuilder, capturing_regex};
+use model::{Labels, LabelsBuilder, capturing_regex, check_regex_work, regex_cost};
 use regex::Regex;
 
 /// `label_replace`, checked and compiled once for a query.
@@ -10,7 +10,11 @@ pub struct LabelReplace {
     replacement: String,
     source: String,
     pattern: Regex,
+    cost: usize,
 }
+
+/// So many groups that capture cost as much again as the expression without them.
+const COSTLY_GROUPS: usize = 20;
 
 impl LabelReplace {
     /// The error is Prometheus's text.
@@ -21,7 +25,9 @@ impl LabelReplace {
         if destination.is_empty() {
             return Err("invalid destination label name in label_replace(): ".to_owned());
         }
+        let cost = regex_cost(pattern).saturating_mul(1 + compiled.captures_len() / COSTLY_GROUPS);
         Ok(Self {
+            cost,
             destination: destination.to_owned(),
             replacement: replacement.to_owned(),
             source: source.to_owned(),
@@ -32,6 +38,7 @@ impl LabelReplace {
     /// The new label set; `None` where the pattern does not match and all stays as it is.
     pub fn apply(&self, labels: &Labels) -> Result<Option<Labels>, String> {
         let source = labels.get(&self.source).unwrap_or("");
+        check_regex_work(self.cost, source.len())?;
         let Some(captures) = self.pattern.captures(source) else { return Ok(None) };
         // Each `$` stands for the whole source at most.
         let references = self.replacement.bytes().filter(|b| *b == b'$').count();
@@ -39,6 +46,11 @@ impl LabelReplace {
         let mut value = String::new();
         captures.expand(&self.replacement, &mut value);
         Ok(Some(LabelsBuilder::from_labels(labels).set(&self.destination, &value).build()))
+    }
+
+    /// What the regular expression costs.
+    pub fn regex_cost(&self) -> usize {
+        self.cost
     }
 
     /// The label that is written: a written metric name is not dropped later.
@@ -105,6 +117,18 @@ mod tests {
         let error = |d, p| LabelReplace::new(d, "", "s", p).unwrap_err();
         assert_eq!(error("d", "(.*"), "invalid regular expression in label_replace(): (.*");
         assert_eq!(error("", ".*"), "invalid destination label name in label_replace(): ");
+    }
+
+    #[test]
+    fn no_match_takes_minutes() {
+        let long = |n: usize| labels(&[("a", &"x".repeat(n))]);
+        let replace = |pattern: &str, n| LabelReplace::new("to", "$1", "a", pattern).unwrap().apply(&long(n));
+        let (large, groups) = ("((x{0,50}y?){0,50}z?)*[0-9]", "(x*)".repeat(400));
+        for pattern in [large, &groups] {
+            assert!(replace(pattern, 400).is_ok());
+            assert!(replace(pattern, 1_000_000).unwrap_err().contains("1000000 bytes is too long"));
+        }
+        assert!(replace("(.*)", 100_000).is_ok());
     }
 
     #[test]

@@ -5,6 +5,7 @@ use integration_tests::{Http, Message, Random, TimeSeries, Version, Yagura, form
 use serde_json::Value;
 use std::{
     fmt,
+    ops::Not,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -151,7 +152,7 @@ fn native_histograms(times: &[i64]) -> Vec<u8> {
     snappy(&request.0)
 }
 
-/// Somebody who asks the same cheap thing all the time.
+/// Somebody who asks the same cheap thing all the time, or writes a new series.
 pub struct Bystander {
     stop: Arc<AtomicBool>,
     task: JoinHandle<Tally>,
@@ -159,23 +160,47 @@ pub struct Bystander {
 
 /// How a bystander fared.
 pub struct Tally {
-    pub tenant: &'static str,
+    name: String,
     asked: usize,
     slowest: Duration,
     wrong: Vec<String>,
 }
 
+/// A request that a bystander sends again and again.
+struct Request {
+    http: Http,
+    url: String,
+    tenant: &'static str,
+    /// When the data ends, in seconds; whoever writes sends other samples each time.
+    end: i64,
+    writes: bool,
+}
+
 impl Bystander {
-    pub fn start(yagura: &Yagura, tenant: &'static str, time: i64) -> Self {
+    /// Readers of all tenants, and a writer.
+    pub fn start_all(yagura: &Yagura, end: i64) -> Vec<Self> {
+        let query = form(&[("query", SENTINEL.0), ("time", &end.to_string())]);
+        let request = |tenant, path: &str, writes| {
+            let (http, url) = (yagura.http.clone(), yagura.url(path));
+            Self::start(Request { http, url, tenant, end, writes })
+        };
+        let readers = BYSTANDERS.map(|tenant| request(tenant, &format!("/api/v1/query?{query}"), false));
+        readers.into_iter().chain([request(BYSTANDERS[0], "/api/v1/write", true)]).collect()
+    }
+
+    fn start(request: Request) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
-        let (stopped, http) = (Arc::clone(&stop), yagura.http.clone());
-        let query = form(&[("query", SENTINEL.0), ("time", &time.to_string())]);
-        let url = yagura.url(&format!("/api/v1/query?{query}"));
+        let stopped = Arc::clone(&stop);
         let task = tokio::spawn(async move {
-            let mut tally = Tally { tenant, asked: 0, slowest: Duration::ZERO, wrong: Vec::new() };
+            let does = if request.writes { "writes to" } else { "reads of" };
+            let name = format!("who {does} {}", request.tenant);
+            let mut tally = Tally { name, asked: 0, slowest: Duration::ZERO, wrong: Vec::new() };
             while !stopped.load(Ordering::Relaxed) {
-                tally.ask(&http, &url).await;
-                sleep(Duration::from_millis(10)).await;
+                let started = now();
+                tally.wrong.extend(request.send(tally.asked).await);
+                tally.slowest = tally.slowest.max(started.elapsed());
+                tally.asked += 1;
+                sleep(Duration::from_millis(30)).await;
             }
             tally
         });
@@ -188,33 +213,35 @@ impl Bystander {
     }
 }
 
-impl Tally {
-    async fn ask(&mut self, http: &Http, url: &str) {
-        let started = now();
-        let answer = http.send("GET", url, &[("x-scope-orgid", self.tenant)], Vec::new()).await;
-        self.slowest = self.slowest.max(started.elapsed());
-        self.asked += 1;
-        let value = match &answer {
-            Ok(answer) => {
-                let body: Value = serde_json::from_str(&answer.body).unwrap_or_default();
-                body["data"]["result"][0]["value"][1].as_str().and_then(|value| value.parse::<f64>().ok())
-            }
-            Err(_) => None,
-        };
-        if value.is_none_or(|value| value != SENTINEL.1) {
-            self.wrong.push(format!("{answer:?}"));
+impl Request {
+    /// Sends it for the n-th time; says what is wrong with the answer.
+    async fn send(&self, n: usize) -> Option<String> {
+        if self.writes {
+            let labels = [("__name__", "fresh".to_owned()), ("n", format!("{n} {}", now_ms()))];
+            let body = Version::V1.body(&[one(&labels, vec![(self.end * 1000, 1.0)])]);
+            let headers = [Version::V1.headers(), &[("x-scope-orgid", self.tenant)]].concat();
+            let answer = self.http.send("POST", &self.url, &headers, body).await;
+            return answer.as_ref().is_ok_and(|a| a.status / 100 == 2).not().then(|| format!("{answer:?}"));
         }
+        let answer = self.http.send("GET", &self.url, &[("x-scope-orgid", self.tenant)], Vec::new()).await;
+        let body = answer.as_ref().map_or(Value::Null, |a| serde_json::from_str(&a.body).unwrap_or_default());
+        let value =
+            body["data"]["result"][0]["value"][1].as_str().and_then(|value| value.parse::<f64>().ok());
+        (value != Some(SENTINEL.1)).then(|| format!("{answer:?}"))
     }
+}
 
+impl Tally {
     pub fn complaint(&self) -> Option<String> {
         let is_fine = self.asked > 100 && self.wrong.is_empty() && self.slowest < PATIENCE;
-        (!is_fine).then(|| format!("the bystander of {} asked {self}", self.tenant))
+        (!is_fine).then(|| self.to_string())
     }
 }
 
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { asked, slowest, wrong, .. } = self;
-        write!(f, "{asked} questions, slowest {slowest:.2?}, {} wrong: {:?}", wrong.len(), wrong.first())
+        let Self { name, asked, slowest, wrong } = self;
+        write!(f, "{name}: {asked} times, slowest {slowest:.2?}, {} wrong", wrong.len())?;
+        wrong.first().map_or(Ok(()), |first| write!(f, ", the first: {first}"))
     }
 }

@@ -1,21 +1,23 @@
 //! From matchers to the numbers of series, by postings.
 
-use super::{index::LabelIndex, postings::Value};
+use super::{index::LabelIndex, postings::Value, select::PlanError};
 use chunk::Corrupt;
 use model::{MatchOp, Matcher};
+use service_api::{Matching, ReadContext, Result};
 
 impl LabelIndex {
     /// The series that match all matchers, ascending.
     ///
     /// A matcher that an absent label satisfies cannot be answered by the postings of the values
     /// that match; those that do not are taken away instead (as Prometheus does).
-    pub(super) fn matching(&self, matchers: &[Matcher]) -> Result<Vec<u32>, Corrupt> {
+    pub(super) fn matching(&self, ctx: &ReadContext, matchers: &[Matcher]) -> Result<Vec<u32>, PlanError> {
         let (mut include, mut exclude) = (Vec::new(), Vec::new());
+        let mut matching = Matching::new(ctx);
         for matcher in matchers {
             if matcher.matches_empty() {
-                exclude.push(self.values(matcher, false));
+                exclude.push(self.values(&mut matching, matcher, false)?);
             } else {
-                include.push(self.values(matcher, true));
+                include.push(self.values(&mut matching, matcher, true)?);
             }
         }
         include.sort_by_key(|values| values.iter().map(|v| v.count as usize).sum::<usize>());
@@ -37,21 +39,35 @@ impl LabelIndex {
     }
 
     /// The values of the matcher's label for which it gives `wanted`.
-    fn values(&self, matcher: &Matcher, wanted: bool) -> Vec<Value> {
-        let Some(name) = self.symbols.find(&matcher.name) else { return Vec::new() };
+    fn values(&self, matching: &mut Matching<'_>, matcher: &Matcher, wanted: bool) -> Result<Vec<Value>> {
+        let Some(name) = self.symbols.find(&matcher.name) else { return Ok(Vec::new()) };
         let values = self.postings.values(name);
         let wants_named = matches!(matcher.op, MatchOp::Equal | MatchOp::Regex) == wanted;
         if !wants_named {
-            return self.filter(values, matcher, wanted);
+            return self.filter(values, matching, matcher, wanted);
         }
         match matcher.set_matches() {
-            Some(named) => named.iter().filter_map(|text| self.find_value(values, text)).collect(),
-            None => self.filter(self.with_prefix(values, matcher.literal_prefix()), matcher, wanted),
+            Some(named) => Ok(named.iter().filter_map(|text| self.find_value(values, text)).collect()),
+            None => {
+                self.filter(self.with_prefix(values, matcher.literal_prefix()), matching, matcher, wanted)
+            }
         }
     }
 
-    fn filter(&self, values: &[Value], matcher: &Matcher, wanted: bool) -> Vec<Value> {
-        values.iter().filter(|v| matcher.matches(self.symbols.get(v.symbol)) == wanted).copied().collect()
+    fn filter(
+        &self,
+        values: &[Value],
+        matching: &mut Matching<'_>,
+        matcher: &Matcher,
+        wanted: bool,
+    ) -> Result<Vec<Value>> {
+        let mut kept = Vec::new();
+        for value in values {
+            if matching.matches(matcher, self.symbols.get(value.symbol))? == wanted {
+                kept.push(*value);
+            }
+        }
+        Ok(kept)
     }
 
     fn find_value(&self, values: &[Value], text: &str) -> Option<Value> {

@@ -156,11 +156,11 @@ fn texts(
 }
 
 fn matching_any(index: &LabelIndex, sets: &[Vec<Matcher>], count: &mut Count) -> Result<Vec<u32>, PlanError> {
-    let [first, rest @ ..] = sets else { return Ok(index.matching(&[])?) };
-    let mut found = index.matching(first)?;
+    let [first, rest @ ..] = sets else { return index.matching(&count.ctx, &[]) };
+    let mut found = index.matching(&count.ctx, first)?;
     for set in rest {
         count.ctx.check()?;
-        found.extend(index.matching(set)?);
+        found.extend(index.matching(&count.ctx, set)?);
     }
     if !rest.is_empty() {
         found.sort_unstable();

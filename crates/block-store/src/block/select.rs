@@ -64,7 +64,7 @@ impl MetricsIndex {
     ) -> Result<Plan, PlanError> {
         let mut planner = Planner { index: self, plan: Plan::default(), times: vec![None; self.times.len()] };
         let mut row = SeriesRow::default();
-        for series in self.labels.matching(matchers)? {
+        for series in self.labels.matching(ctx, matchers)? {
             ctx.check()?;
             self.read(series, &mut row)?;
             planner.add(&row, range)?;

@@ -1,7 +1,7 @@
 //! Stream selectors in parameters.
 
 use crate::params::Params;
-use model::Matcher;
+use model::{Matcher, RegexCosts};
 use service_api::{Error, Result};
 use std::collections::BTreeSet;
 
@@ -17,7 +17,13 @@ pub fn matcher_sets(params: &Params) -> Result<Vec<Vec<Matcher>>> {
     if texts.len() == 1 && texts.iter().all(|text| matches_all(text)) {
         return Ok(Vec::new());
     }
-    texts.into_iter().map(matchers).collect()
+    let (mut sets, mut costs) = (Vec::new(), RegexCosts::default());
+    for text in texts {
+        let matchers = matchers(text)?;
+        costs.add_matchers(&matchers).map_err(|e| Error::bad_request(e.to_string()))?;
+        sets.push(matchers);
+    }
+    Ok(sets)
 }
 
 /// The `query` of a request that needs none: no matchers for every stream.

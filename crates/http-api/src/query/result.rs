@@ -2,6 +2,7 @@
 
 use super::{
     Options, Times, kept,
+    series::Unwritten,
     slots::Place,
     statistics::{Stats, write_explain, write_stats},
 };
@@ -13,7 +14,7 @@ use crate::{
 };
 use axum::response::Response;
 use model::{Labels, Timestamp};
-use promql::engine::{Engine, EngineConfig, MatrixSeries, Observed, Query, QueryResult, Statistics, Value};
+use promql::engine::{Engine, EngineConfig, Observed, Query, QueryResult, Statistics, Value};
 use service_api::{Code, ReadContext, Result};
 use std::time::Duration;
 use vectors::{Sample, Steps};
@@ -97,12 +98,13 @@ impl Found {
             }
             Value::Matrix(mut series) => {
                 notes.truncate(&mut series, limit);
-                let each = move |out: &mut Vec<u8>, series: MatrixSeries| {
+                let part = move |out: &mut Vec<u8>, series: &mut Unwritten| {
                     let _held = &place;
-                    self::series(out, &series);
+                    series.write(out)
                 };
                 close.insert(0, b']');
-                answer::array(r#"{"resultType":"matrix","result":["#, series, each, &close, &notes)
+                let series = series.into_iter().map(Unwritten::new);
+                answer::array_in_parts(r#"{"resultType":"matrix","result":["#, series, part, &close, &notes)
             }
         }
     }
@@ -129,22 +131,6 @@ fn sample(out: &mut Vec<u8>, labels: &Labels, time: Timestamp, value: &Sample) {
             out.extend_from_slice(br#","histogram":"#);
             json::histogram_point(out, time, histogram);
         }
-    }
-    out.push(b'}');
-}
-
-/// A list that would be empty is left out.
-fn series(out: &mut Vec<u8>, series: &MatrixSeries) {
-    out.extend_from_slice(br#"{"metric":"#);
-    json::labels(out, &series.labels);
-    let (mut points, mut histograms) = (series.points().peekable(), series.histograms().peekable());
-    if points.peek().is_some() {
-        out.extend_from_slice(br#","values":"#);
-        json::array(out, points, |out, (time, value)| json::point(out, time, value));
-    }
-    if histograms.peek().is_some() {
-        out.extend_from_slice(br#","histograms":"#);
-        json::array(out, histograms, |out, (time, histogram)| json::histogram_point(out, time, histogram));
     }
     out.push(b'}');
 }

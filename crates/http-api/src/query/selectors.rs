@@ -1,34 +1,50 @@
 //! PromQL in parameters: whole queries and `match[]` selectors.
 
-use crate::params::Params;
-use model::Matcher;
+use crate::{params::Params, query::slots::off_thread};
+use model::{Matcher, RegexCosts};
 use promql::{Engine, ast::Expr};
 use service_api::{Error, Result};
 
 /// Selectors of one request. Each is a search of its own.
 const MAX_SELECTORS: usize = 1000;
 
+/// A longer query, which may take tens of milliseconds to parse, is parsed where it keeps nobody waiting.
+const LONG_QUERY: usize = 4 << 10;
+
 /// Parses a query for an engine; the error is the parser's sentence alone.
-pub fn parse_query(engine: &Engine, query: &str) -> Result<Expr> {
+pub async fn parse_query(engine: &Engine, query: &str) -> Result<Expr> {
     let options = engine.config().features.parse_options();
-    promql::parse(query, options).map_err(|e| Error::bad_request(e.to_string()))
+    let parse = move |query: &str| promql::parse(query, options);
+    let parsed = if query.len() <= LONG_QUERY {
+        parse(query)
+    } else {
+        let query = query.to_owned();
+        off_thread(move || parse(&query)).await?
+    };
+    parsed.map_err(|e| Error::bad_request(e.to_string()))
 }
 
 /// The matchers of every `match[]`, each of which must ask for more than everything.
 pub fn matcher_sets(params: &Params) -> Result<Vec<Vec<Matcher>>> {
-    selectors(params)?.map(matchers).collect()
+    sets(params, matchers)
 }
 
 /// As `matcher_sets`, though each may match every series.
 pub fn any_matcher_sets(params: &Params) -> Result<Vec<Vec<Matcher>>> {
-    selectors(params)?.map(any_matchers).collect()
+    sets(params, any_matchers)
 }
 
-fn selectors(params: &Params) -> Result<impl Iterator<Item = &str>> {
+fn sets(params: &Params, parse: fn(&str) -> Result<Vec<Matcher>>) -> Result<Vec<Vec<Matcher>>> {
     if params.all("match[]").nth(MAX_SELECTORS).is_some() {
         return Err(Error::bad_request(format!("more than {MAX_SELECTORS} match[] parameters")));
     }
-    Ok(params.all("match[]"))
+    let (mut sets, mut costs) = (Vec::new(), RegexCosts::default());
+    for selector in params.all("match[]") {
+        let matchers = parse(selector)?;
+        costs.add_matchers(&matchers).map_err(|e| Error::bad_request(e.to_string()))?;
+        sets.push(matchers);
+    }
+    Ok(sets)
 }
 
 /// The matchers of one series selector.

@@ -3,7 +3,7 @@
 use super::{Beside, Exemplars, MetadataStore, MetricHead};
 use model::{Matcher, TimeRange};
 use parking_lot::{Mutex, RwLock};
-use service_api::{ExemplarSeries, LabelQuery, ReadContext, Result, Series};
+use service_api::{ExemplarSeries, LabelQuery, Matching, ReadContext, Result, Series};
 use std::sync::Arc;
 
 pub struct BesideSeries {
@@ -50,9 +50,14 @@ impl MetricHead {
         let everything = [Vec::new()];
         let sets = if query.matcher_sets.is_empty() { &everything[..] } else { &query.matcher_sets };
         let epoch = self.keys.read().epoch();
-        let index = self.index.read();
-        let mut series: Vec<u32> = sets.iter().flat_map(|matchers| index.select(matchers)).collect();
-        drop(index);
+        let mut series: Vec<u32> = Vec::new();
+        let mut reservation = ctx.budget.reserve(0)?;
+        for matchers in sets {
+            ctx.check()?;
+            let found = self.index.read().select(&mut Matching::new(ctx), matchers)?;
+            reservation.grow(size_of_val(&found[..]))?;
+            series.extend(found);
+        }
         series.sort_unstable();
         series.dedup();
         ctx.check()?;

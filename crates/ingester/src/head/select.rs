@@ -2,7 +2,7 @@
 
 use super::{Epoch, Head, Slot};
 use model::{Labels, Matcher, Signal, TimeRange};
-use service_api::{Error, LabelQuery, ReadContext, Reservation, Result};
+use service_api::{Error, LabelQuery, Matching, ReadContext, Reservation, Result};
 use std::collections::BTreeSet;
 
 /// Series looked at between two checks of the query's context.
@@ -15,9 +15,10 @@ struct Selected {
 }
 
 impl<S: Slot> Head<S> {
-    fn select_refs(&self, matchers: &[Matcher]) -> Selected {
+    fn select_refs(&self, ctx: &ReadContext, matchers: &[Matcher]) -> Result<Selected> {
         let epoch = self.keys.read().epoch();
-        Selected { series: self.index.read().select(matchers), _epoch: epoch }
+        let series = self.index.read().select(&mut Matching::new(ctx), matchers)?;
+        Ok(Selected { series, _epoch: epoch })
     }
 
     /// What `snapshot` takes of the series that match, sorted by labels, and what it holds of the
@@ -36,7 +37,7 @@ impl<S: Slot> Head<S> {
         if !self.time_range().overlaps(range) {
             return Ok((found, reservation));
         }
-        let selected = self.select_refs(matchers);
+        let selected = self.select_refs(ctx, matchers)?;
         for batch in selected.series.chunks(BATCH) {
             ctx.check()?;
             let index = self.index.read();
@@ -66,7 +67,8 @@ impl<S: Slot> Head<S> {
             return Ok(());
         }
         for matchers in sets {
-            let selected = self.select_refs(matchers);
+            ctx.check()?;
+            let selected = self.select_refs(ctx, matchers)?;
             for batch in selected.series.chunks(BATCH) {
                 ctx.check()?;
                 let index = self.index.read();

@@ -45,7 +45,20 @@ impl Parser<'_> {
             return Err(self.unexpected("string or ip(\"…\")"));
         }
         let (text, span) = self.string()?;
-        line_operand(op, text).map_err(|reason| SyntaxError::new(span, reason))
+        self.line_operand_of(op, text).map_err(|reason| SyntaxError::new(span, reason))
+    }
+
+    fn line_operand_of(&mut self, op: LineFilterOp, text: String) -> Result<LineOperand, String> {
+        Ok(match op {
+            LineFilterOp::Contains | LineFilterOp::NotContains => LineOperand::Text(text),
+            LineFilterOp::Regex | LineFilterOp::NotRegex => {
+                self.search_regex(&text)?;
+                LineOperand::Regex(text)
+            }
+            LineFilterOp::Pattern | LineFilterOp::NotPattern => {
+                LineOperand::Pattern(Pattern::for_lines(&text).map_err(|e| e.to_string())?)
+            }
+        })
     }
 
     /// What stands behind `ip`.
@@ -56,17 +69,4 @@ impl Parser<'_> {
         self.expect(Kind::RightParen, "\")\"")?;
         Ok(addresses)
     }
-}
-
-fn line_operand(op: LineFilterOp, text: String) -> Result<LineOperand, String> {
-    Ok(match op {
-        LineFilterOp::Contains | LineFilterOp::NotContains => LineOperand::Text(text),
-        LineFilterOp::Regex | LineFilterOp::NotRegex => {
-            model::search_regex(&text).map_err(|e| e.to_string())?;
-            LineOperand::Regex(text)
-        }
-        LineFilterOp::Pattern | LineFilterOp::NotPattern => {
-            LineOperand::Pattern(Pattern::for_lines(&text).map_err(|e| e.to_string())?)
-        }
-    })
 }

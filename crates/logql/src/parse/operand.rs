@@ -79,7 +79,8 @@ impl Parser<'_> {
         let (src, _) = self.string_argument()?;
         let (regex, regex_span) = self.string_argument()?;
         self.expect(Kind::RightParen, "\")\"")?;
-        if let Err(error) = model::capturing_regex(&regex) {
+        let counted = self.tokens.count_regex(model::regex_cost(&regex));
+        if let Err(error) = counted.and_then(|()| model::capturing_regex(&regex)) {
             let message = format!("invalid regex in label_replace: {error}");
             return Err(SyntaxError::new(regex_span, message));
         }

@@ -135,9 +135,9 @@ impl Parser<'_> {
     fn regexp(&mut self) -> Result<String, SyntaxError> {
         let (text, span) = self.string()?;
         let error = |reason: String| Err(SyntaxError::new(span, format!("invalid regexp parser: {reason}")));
-        let regex = match model::search_regex(&text) {
+        let regex = match self.search_regex(&text) {
             Ok(regex) => regex,
-            Err(reason) => return error(reason.to_string()),
+            Err(reason) => return error(reason),
         };
         if regex.capture_names().flatten().next().is_none() {
             return error("at least one named capture must be supplied".to_owned());

@@ -107,6 +107,11 @@ impl MatrixSeries {
 
     /// The floats in time order, without gaps.
     pub fn points(&self) -> impl Iterator<Item = (Timestamp, f64)> + '_ {
+        self.points_from(0).map(|(_, point)| point)
+    }
+
+    /// The floats from a place on, each with its own.
+    pub fn points_from(&self, place: usize) -> impl Iterator<Item = (usize, (Timestamp, f64))> + '_ {
         let values = match &self.points {
             Points::Steps(_, values, _) | Points::Samples { values, .. } => values,
         };
@@ -114,18 +119,29 @@ impl MatrixSeries {
             Points::Steps(steps, ..) => steps.time(i),
             Points::Samples { timestamps, .. } => timestamps[i],
         };
-        values.iter().enumerate().filter(|(_, v)| !is_absent(**v)).map(move |(i, v)| (time(i), *v))
+        let from = values.iter().enumerate().skip(place);
+        from.filter(|(_, v)| !is_absent(**v)).map(move |(i, v)| (i, (time(i), *v)))
     }
 
     /// The native histograms in time order.
     pub fn histograms(&self) -> impl Iterator<Item = (Timestamp, &Arc<FloatHistogram>)> + '_ {
+        self.histograms_from(0).map(|(_, point)| point)
+    }
+
+    /// The native histograms from a place on, each with its own.
+    pub fn histograms_from(
+        &self,
+        place: usize,
+    ) -> impl Iterator<Item = (usize, (Timestamp, &Arc<FloatHistogram>))> + '_ {
         let (steps, samples) = match &self.points {
             Points::Steps(steps, _, histograms) => (Some((steps, histograms)), &[][..]),
             Points::Samples { histograms, .. } => (None, &histograms[..]),
         };
-        let of_steps = steps.into_iter().flat_map(|(steps, histograms)| {
-            histograms.iter().map(|(step, histogram)| (steps.time(step), histogram))
+        let of_steps = steps.into_iter().flat_map(move |(steps, histograms)| {
+            let from = histograms.iter_from(place);
+            from.map(|(step, histogram)| (step, (steps.time(step), histogram)))
         });
-        of_steps.chain(samples.iter().map(|(time, histogram)| (*time, histogram)))
+        let samples = samples.iter().enumerate().skip(place);
+        of_steps.chain(samples.map(|(at, (time, histogram))| (at, (*time, histogram))))
     }
 }

@@ -130,7 +130,7 @@ impl LogsIndex {
         range: NanoRange,
     ) -> Result<Vec<(Labels, Vec<u32>)>, PlanError> {
         let (mut row, mut found) = (Row::default(), Vec::new());
-        for stream in self.labels.matching(matchers)? {
+        for stream in self.labels.matching(ctx, matchers)? {
             ctx.check()?;
             let overlaps = |number: &u32| self.pages[*number as usize].range.overlaps(&range);
             let pages: Vec<u32> = self.pages_of(stream).filter(overlaps).collect();

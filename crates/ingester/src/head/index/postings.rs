@@ -2,68 +2,81 @@
 
 use super::{Index, Name, PairId};
 use model::{MatchOp, Matcher};
+use service_api::{Matching, Result};
+use std::ops::Not;
 
 impl Index {
     /// References of the live series that match all matchers, ascending.
     ///
     /// A matcher that an absent label satisfies cannot be answered from the values that
     /// match it; it takes away the series with values that do not (as Prometheus does).
-    pub fn select(&self, matchers: &[Matcher]) -> Vec<u32> {
+    pub fn select(&self, matching: &mut Matching<'_>, matchers: &[Matcher]) -> Result<Vec<u32>> {
         let (takes, adds): (Vec<_>, Vec<_>) = matchers.iter().partition(|m| m.matches_empty());
-        let mut selected = self.select_positive(adds);
+        let mut selected = self.select_positive(matching, adds)?;
         for matcher in takes {
             if selected.is_empty() {
                 break;
             }
             let Some(name) = self.name_entry(&matcher.name) else { continue };
             if name.values.len() > selected.len() {
-                selected.retain(|&series| self.matches(series, matcher));
+                self.retain(&mut selected, matching, matcher)?;
             } else {
-                let without = self.union(name, |value| !matcher.matches(value));
+                let without = self.union(name, |value| matching.matches(matcher, value).map(Not::not))?;
                 subtract(&mut selected, &without);
             }
         }
-        selected
+        Ok(selected)
     }
 
-    fn select_positive(&self, mut matchers: Vec<&Matcher>) -> Vec<u32> {
+    fn select_positive(&self, matching: &mut Matching<'_>, mut matchers: Vec<&Matcher>) -> Result<Vec<u32>> {
         if matchers.is_empty() {
-            return self.all();
+            return Ok(self.all());
         }
         // Exact ones first: they are cheap, and leave less for the others to look at.
         matchers.sort_by_key(|m| (m.op != MatchOp::Equal, self.refs(&m.name, &m.value).len()));
         let mut selected: Option<Vec<u32>> = None;
         for matcher in matchers {
-            let Some(name) = self.name_entry(&matcher.name) else { return Vec::new() };
+            let Some(name) = self.name_entry(&matcher.name) else { return Ok(Vec::new()) };
             match &mut selected {
-                None => selected = Some(self.matching(name, matcher)),
+                None => selected = Some(self.matching(name, matching, matcher)?),
                 Some(selected) if matcher.op == MatchOp::Equal => {
                     intersect(selected, self.refs(&matcher.name, &matcher.value));
                 }
                 Some(selected) if name.values.len() > selected.len() => {
-                    selected.retain(|&series| self.matches(series, matcher));
+                    self.retain(selected, matching, matcher)?;
                 }
-                Some(selected) => intersect(selected, &self.matching(name, matcher)),
+                Some(selected) => intersect(selected, &self.matching(name, matching, matcher)?),
             }
             if selected.as_ref().is_some_and(Vec::is_empty) {
-                return Vec::new();
+                return Ok(Vec::new());
             }
         }
-        selected.unwrap_or_default()
+        Ok(selected.unwrap_or_default())
     }
 
-    /// Whether one series matches, by looking at its labels.
-    fn matches(&self, series: u32, matcher: &Matcher) -> bool {
-        let pairs = self.pairs_of(series).unwrap_or(&[]);
-        let value = pairs.iter().map(|&p| self.pair_text(p)).find(|(name, _)| *name == matcher.name);
-        matcher.matches(value.map_or("", |(_, value)| value))
+    /// Keeps the series that match, by looking at the labels of each.
+    fn retain(&self, selected: &mut Vec<u32>, matching: &mut Matching<'_>, matcher: &Matcher) -> Result<()> {
+        let mut stopped = Ok(());
+        selected.retain(|&series| {
+            let pairs = self.pairs_of(series).unwrap_or(&[]);
+            let value = pairs.iter().map(|&p| self.pair_text(p)).find(|(name, _)| *name == matcher.name);
+            let matched = match &stopped {
+                Ok(()) => matching.matches(matcher, value.map_or("", |(_, value)| value)),
+                Err(_) => Ok(false),
+            };
+            matched.unwrap_or_else(|error| {
+                stopped = Err(error);
+                false
+            })
+        });
+        stopped
     }
 
-    fn matching(&self, name: &Name, matcher: &Matcher) -> Vec<u32> {
+    fn matching(&self, name: &Name, matching: &mut Matching<'_>, matcher: &Matcher) -> Result<Vec<u32>> {
         if matcher.op == MatchOp::Equal {
-            return self.refs(&matcher.name, &matcher.value).to_vec();
+            return Ok(self.refs(&matcher.name, &matcher.value).to_vec());
         }
-        self.union(name, |value| matcher.matches(value))
+        self.union(name, |value| matching.matches(matcher, value))
     }
 
     /// All live series, ascending.
@@ -82,12 +95,12 @@ impl Index {
 
     /// The series of those values of a name that are wanted. A series has one value of a
     /// name, so nothing is there twice.
-    fn union(&self, name: &Name, wanted: impl Fn(&str) -> bool) -> Vec<u32> {
+    fn union(&self, name: &Name, mut wanted: impl FnMut(&str) -> Result<bool>) -> Result<Vec<u32>> {
         let mut out = Vec::new();
         let mut lists = 0;
         for &pair in &name.values {
             let pair = &self.pairs[pair as usize];
-            if !pair.refs.is_empty() && wanted(&pair.value) {
+            if !pair.refs.is_empty() && wanted(&pair.value)? {
                 out.extend_from_slice(&pair.refs);
                 lists += 1;
             }
@@ -95,7 +108,7 @@ impl Index {
         if lists > 1 {
             out.sort_unstable();
         }
-        out
+        Ok(out)
     }
 
     /// Names that live series have, in no order.
@@ -104,12 +117,12 @@ impl Index {
         self.names.iter().filter(live).map(|name| &*name.text)
     }
 
-    /// Values that live series have for a name, in no order.
     /// How many values a label has, those included that no series has any more.
     pub fn count_values(&self, name: &str) -> usize {
         self.name_entry(name).map_or(0, |name| name.values.len())
     }
 
+    /// Values that live series have for a name, in no order.
     pub fn values(&self, name: &str) -> impl Iterator<Item = &str> {
         let pairs = self.name_entry(name).into_iter().flat_map(|name| name.values.iter());
         let pairs = pairs.map(|&pair: &PairId| &self.pairs[pair as usize]);

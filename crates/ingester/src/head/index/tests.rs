@@ -2,8 +2,9 @@
 
 use super::*;
 use hashbrown::HashSet;
-use model::{MatchOp, Matcher};
+use model::{MatchOp, Matcher, TenantId};
 use proptest::prelude::*;
+use service_api::{Code, Matching, ReadContext};
 
 fn labels(text: &str) -> Labels {
     Labels::from_pairs(text.split(',').filter_map(|pair| pair.split_once('=')))
@@ -19,7 +20,24 @@ fn index(series: &[&str]) -> Index {
 
 fn select(index: &Index, matchers: &[(MatchOp, &str, &str)]) -> Vec<String> {
     let matchers: Vec<_> = matchers.iter().map(|(op, n, v)| Matcher::new(*op, n, v).unwrap()).collect();
-    index.select(&matchers).into_iter().map(|series| index.labels(series).unwrap().to_string()).collect()
+    found(index, &matchers).into_iter().map(|series| index.labels(series).unwrap().to_string()).collect()
+}
+
+fn found(index: &Index, matchers: &[Matcher]) -> Vec<u32> {
+    let ctx = ReadContext::new(TenantId::anonymous(), 1 << 20);
+    index.select(&mut Matching::new(&ctx), matchers).unwrap()
+}
+
+#[test]
+fn a_cancelled_query_looks_at_few_values() {
+    let index = index(&["a=1", "a=2", "a=1,b=x"]);
+    let ctx = ReadContext::new(TenantId::anonymous(), 1 << 20);
+    ctx.cancel.cancel();
+    // So large that one value is as much as may pass without a look.
+    let matchers = [Matcher::new(MatchOp::Regex, "a", &format!(".*{}", "[0-9]?".repeat(5000))).unwrap()];
+    let mut matching = Matching::new(&ctx);
+    let stopped = (0..1000).find_map(|_| index.select(&mut matching, &matchers).err());
+    assert_eq!(stopped.map(|error| error.code), Some(Code::Canceled));
 }
 
 #[test]
@@ -58,14 +76,14 @@ fn a_condemned_series_comes_back_or_gives_way_to_its_successor() {
     let mut index = index(&["a=1", "a=2"]);
     index.condemn(&HashSet::from([0]));
     assert_eq!(index.resurrect(0), 0);
-    assert_eq!(index.select(&[]), [0, 1]);
+    assert_eq!(found(&index, &[]), [0, 1]);
     assert!(!index.free(0));
 
     index.condemn(&HashSet::from([1]));
     assert_eq!(index.get_or_create(&labels("a=2"), 0), Ok(Found::Created(2)));
     assert_eq!(index.resurrect(1), 2);
     assert!(index.free(1));
-    assert_eq!(index.select(&[Matcher::equal("a", "2")]), [2]);
+    assert_eq!(found(&index, &[Matcher::equal("a", "2")]), [2]);
 }
 
 fn matcher() -> impl Strategy<Value = Matcher> {
@@ -96,6 +114,6 @@ proptest! {
             .filter(|&s| index.series.get(s as usize).is_some_and(Option::is_some))
             .filter(|&s| matchers.iter().all(|m| m.matches_labels(&index.labels(s).unwrap())))
             .collect();
-        prop_assert_eq!(index.select(&matchers), expected);
+        prop_assert_eq!(found(&index, &matchers), expected);
     }
 }

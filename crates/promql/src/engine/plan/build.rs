@@ -12,7 +12,7 @@ use crate::{
     },
     engine::{EngineConfig, shift::Shift, too_many_steps},
 };
-use model::{METRIC_NAME, MatchOp, Matcher, TimeRange, Timestamp};
+use model::{METRIC_NAME, MatchOp, Matcher, RegexCosts, TimeRange, Timestamp};
 use query_syntax::Span;
 use service_api::{Error, Result};
 use vectors::{Arithmetic, Comparison, Fill, ScalarOp, Steps};
@@ -36,6 +36,7 @@ pub(crate) fn plan(
         selects: Selects::default(),
         shared: Shared::of(expr),
         looks: Looks::default(),
+        regexes: RegexCosts::default(),
     };
     let root = match expr.value_type() {
         ValueType::Scalar => Root::Scalar(planner.scalar(expr, &steps)?),
@@ -55,6 +56,8 @@ pub(super) struct Planner<'a> {
     selects: Selects,
     shared: Shared,
     pub looks: Looks,
+    /// Of calls; those of selectors the parser has counted.
+    pub regexes: RegexCosts,
 }
 
 /// What those above an expression look at in its native histograms.

@@ -113,6 +113,10 @@ impl Planner<'_> {
             "info" => self.info(call, steps),
             "label_replace" | "label_join" => {
                 let relabel = relabel(call).map_err(Error::unprocessable)?;
+                if let Relabel::Replace(replace) = &relabel {
+                    let counted = self.regexes.add(replace.regex_cost());
+                    counted.map_err(|e| Error::unprocessable(e.to_string()))?;
+                }
                 Ok(Vector::Relabel { input: Box::new(self.vector(arg(call, 0)?, steps)?), relabel })
             }
             "histogram_quantile" => {
