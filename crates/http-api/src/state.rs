@@ -17,6 +17,7 @@ use runtime::Clock;
 use serde::{Deserialize, Serialize};
 use service_api::{Limits, LimitsSource, LogsReader, LogsTail, MetricsReader, Push, PushLogs, Result};
 use std::sync::Arc;
+use vectors::Evaluate;
 
 /// Settings of the HTTP API.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -80,6 +81,8 @@ pub struct Deps {
     pub push_logs: Arc<dyn PushLogs>,
     pub engine: Arc<promql::Engine>,
     pub log_engine: Arc<logql::Engine>,
+    /// Evaluates range queries where their blocks are, if it is worth it; none if there is nobody else.
+    pub spread: Option<Arc<dyn Evaluate>>,
     /// Where results of range queries are kept; none if they are not.
     pub results: Option<Arc<ResultCache>>,
     pub limits: Arc<dyn LimitsSource>,

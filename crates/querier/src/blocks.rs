@@ -8,7 +8,8 @@ use block_store::{BlockMeta, BlocksReader};
 use futures::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use hash_ring::Member;
 use model::{Labels, Signal, TenantId, TimeRange};
-use owners::{Owners, Part};
+pub(crate) use owners::Owners;
+use owners::Part;
 use service_api::{
     ExemplarSeries, LabelQuery, LabelsReader, LogsReader, MetricMetadata, MetricsReader, ReadContext, Result,
     SelectRequest, SeriesSet, Source, StreamSet, StreamsRequest, Warned,
@@ -122,7 +123,7 @@ impl DistributedBlocks {
                     &self.metrics.local_blocks
                 };
                 counter.inc_by(count);
-                let owner = part.owner.map(|owner| &view.members()[usize::from(owner)]);
+                let owner = part.owner.map(|owner| owners.member(owner));
                 let source = match owner {
                     Some(owner) => (self.clients.remote)(owner, signal, part.blocks.clone()),
                     None => (self.clients.local)(part.blocks.clone()),
@@ -137,7 +138,7 @@ impl DistributedBlocks {
                     answers.push((first, Answer { found, fallback: owner.map(|_| here()) }));
                 }
                 (Some(owner), Err(error)) if !merge::ends_query(ctx, &error) => {
-                    let querier = &view.members()[usize::from(owner)].id;
+                    let querier = &owners.member(owner).id;
                     tracing::warn!(%querier, %error, "a querier failed to read blocks that it owns");
                     self.metrics.failed_owners.inc();
                     owners.fail(owner);

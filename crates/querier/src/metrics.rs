@@ -13,6 +13,9 @@ pub struct QuerierMetrics {
     pub(crate) remote_blocks: Counter,
     pub(crate) failed_owners: Counter,
     pub(crate) rescued_pages: Counter,
+    pub(crate) local_stretches: Counter,
+    pub(crate) remote_stretches: Counter,
+    pub(crate) failed_stretches: Counter,
     pub(crate) tails: Gauge,
     pub(crate) repeated_tail_lines: Counter,
 }
@@ -31,6 +34,21 @@ impl QuerierMetrics {
             ),
             ("failed_owners", "Other queriers that failed to read blocks", &metrics.failed_owners),
             ("rescued_pages", "Log pages read elsewhere because their holder failed", &metrics.rescued_pages),
+            (
+                "local_stretches",
+                "Pieces of range queries that were evaluated in this process, others elsewhere",
+                &metrics.local_stretches,
+            ),
+            (
+                "remote_stretches",
+                "Pieces of range queries that other queriers were asked to evaluate",
+                &metrics.remote_stretches,
+            ),
+            (
+                "failed_stretches",
+                "Pieces of range queries that other queriers failed to evaluate",
+                &metrics.failed_stretches,
+            ),
             (
                 "repeated_tail_lines",
                 "Lines that a tail got from several replicas",

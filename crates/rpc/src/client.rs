@@ -1,6 +1,7 @@
 //! A peer as the traits of roles: whoever calls it sees no gRPC.
 
 mod changes;
+mod evaluate;
 mod read;
 mod streams;
 mod tail;

@@ -9,6 +9,7 @@ use block_store::{BlockMeta, Ulid};
 use bytes::Bytes;
 use service_api::{Error, HeadVersion, LabelQuery, Result};
 use std::borrow::Cow;
+use vectors::{Steps, Stretch};
 
 /// What a message has wrong.
 pub fn bad(message: impl Into<Cow<'static, str>>) -> Error {
@@ -180,3 +181,32 @@ pub const TENANT: &str = "x-scope-orgid";
 
 /// The disk whose data is asked for: an answer from another one would lack what is lost.
 pub const DISK: &str = "x-yagura-disk";
+
+/// A stretch of a query, for whom it does not matter who is heard.
+pub fn stretch_out(stretch: &Stretch) -> reader::EvaluateRequest {
+    let Stretch { signal, query, steps, lookback } = stretch;
+    reader::EvaluateRequest {
+        signal: signal_out(*signal),
+        query: query.clone(),
+        start: steps.start,
+        interval: steps.interval as u64,
+        steps: steps.count as u64,
+        lookback: *lookback as u64,
+        hears: false,
+    }
+}
+
+pub fn stretch_in(request: reader::EvaluateRequest) -> Result<Stretch> {
+    let number = |number: u64| i64::try_from(number).map_err(|_| bad("a number that is too large"));
+    let (interval, count) = (number(request.interval)?, number(request.steps)?);
+    let length = interval.checked_mul(count).and_then(|length| request.start.checked_add(length));
+    if interval == 0 || count < 2 || length.is_none() {
+        return Err(bad("steps that are none"));
+    }
+    Ok(Stretch {
+        signal: signal_in(request.signal)?,
+        query: request.query,
+        steps: Steps { start: request.start, interval, count: count as usize },
+        lookback: number(request.lookback)?,
+    })
+}

@@ -13,6 +13,7 @@ use runtime::Clock;
 use serde::{Deserialize, Serialize};
 use service_api::{LogBatch, Source, WriteBatch};
 use std::{collections::HashMap, sync::Arc, time::Duration};
+use vectors::Evaluate;
 
 /// How other processes are called.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -78,6 +79,11 @@ impl Pool {
     /// The given blocks of `signal`, as the querier at `address` reads them.
     pub fn blocks(&self, address: &str, signal: Signal, blocks: Vec<BlockMeta>) -> Arc<dyn Source> {
         Arc::new(IngesterClient::of_blocks(self.peer(address), convert::blocks_out(signal, &blocks)))
+    }
+
+    /// The querier at `address`, as it evaluates queries.
+    pub fn evaluator(&self, address: &str) -> Arc<dyn Evaluate> {
+        self.ingester(address)
     }
 
     /// Whether the process at `address` says that it serves.

@@ -1,6 +1,7 @@
 //! A process's side of the calls: services made of what its roles implement.
 
 mod bound;
+mod evaluate;
 mod frames;
 mod health;
 mod incoming;

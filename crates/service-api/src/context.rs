@@ -101,6 +101,11 @@ impl Heard {
         }
     }
 
+    /// Those; none if there was no answer that was made of what ingesters said.
+    pub fn ids(&self) -> Option<BTreeSet<Arc<str>>> {
+        self.0.lock().clone()
+    }
+
     /// Whether no answer was made without it.
     pub fn always(&self, id: &str) -> bool {
         self.0.lock().as_ref().is_none_or(|heard| heard.contains(id))

@@ -12,6 +12,7 @@ mod quantile;
 mod reach;
 mod row;
 mod steps;
+mod stretch;
 
 pub use aggregate::{Groups, HistogramNotes, Kind, Limit, Limited, Top};
 pub use compensated::{add_compensated, compensated_mean};
@@ -25,3 +26,4 @@ pub use quantile::quantile;
 pub use reach::Reach;
 pub use row::{Row, RowRef, Rows, absent, each, has_values, is_absent, row_bytes};
 pub use steps::Steps;
+pub use stretch::{Evaluate, Stretch, Table};

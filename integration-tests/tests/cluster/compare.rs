@@ -306,7 +306,8 @@ async fn write(http: &Http, bases: &[String], series: &[TimeSeries], logs: &[Log
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cluster_gives_the_same_answers_as_one_process() {
     // First, for it waits until no other cluster runs.
-    let mut cluster = Cluster::start(Layout::default()).await;
+    let spread = ["querier.small_query_bytes=0", "querier.split_interval=60s"];
+    let mut cluster = Cluster::start(Layout::default().set(&spread)).await;
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data/logs");
     let with_logs = folder.is_dir();
     if !with_logs {
@@ -359,5 +360,31 @@ async fn a_cluster_gives_the_same_answers_as_one_process() {
     asking.await.unwrap();
 
     cluster.kill("ingester-2");
+    forget_results(&mut cluster, &["querier-0", "querier-1"]).await;
     reference.compare(&bases, "all is in blocks and an ingester is down", &mut random).await;
+    let spread = remote_stretches(&reference.http, &bases).await;
+    tell(&format!("compare: {spread} pieces of queries were evaluated by other queriers"));
+    assert!(spread > 0.0, "no query was evaluated where its blocks are");
+
+    // Who is asked then still takes it for alive.
+    cluster.kill("querier-0");
+    forget_results(&mut cluster, &["querier-1"]).await;
+    reference.compare(&[cluster.member("querier-1").base()], "a querier is dead", &mut random).await;
+}
+
+/// Has queriers begin anew, with nothing in their caches.
+async fn forget_results(cluster: &mut Cluster, queriers: &[&str]) {
+    queriers.iter().for_each(|querier| cluster.kill(querier));
+    cluster.run(queriers).await;
+    cluster.settled().await;
+}
+
+async fn remote_stretches(http: &Http, bases: &[String]) -> f64 {
+    let mut sum = 0.0;
+    for base in bases {
+        let metrics = parse_scrape(&http.get(&format!("{base}/metrics")).await.unwrap().body);
+        let name = ("__name__".to_owned(), "yagura_querier_remote_stretches_total".to_owned());
+        sum += metrics[&BTreeMap::from([name])];
+    }
+    sum
 }

@@ -4,16 +4,22 @@ use crate::{
     results::{Key, Question, Tabular},
     state::Deps,
 };
-use logql::engine::{Answer, Data, Engine, Query};
+use logql::{
+    ast::Expr,
+    engine::{Answer, Data, Engine, Query},
+};
 use model::{NANOS_A_MILLI, Signal};
 use service_api::{ReadContext, Result};
 use std::sync::Arc;
-use vectors::{Row, Rows, Steps};
+use vectors::{Row, Rows, Steps, Stretch};
 
 /// `keeps`: a kept result may be used, and this one be kept.
 pub async fn query(deps: &Deps, ctx: &ReadContext, query: Query, keeps: bool) -> Result<Answer> {
     let evaluate = |ctx: ReadContext, query: Query| async move {
-        deps.log_engine.query(&ctx, Arc::clone(&deps.logs), query).await
+        match spread(deps, &ctx, &query).await? {
+            Some(answer) => Ok(answer),
+            None => deps.log_engine.query(&ctx, Arc::clone(&deps.logs), query).await,
+        }
     };
     match (&deps.results, question(ctx, &query)) {
         (Some(results), Some(question)) if keeps => {
@@ -22,6 +28,16 @@ pub async fn query(deps: &Deps, ctx: &ReadContext, query: Query, keeps: bool) ->
         }
         _ => evaluate(ctx.clone(), query).await,
     }
+}
+
+/// None if the query is to be evaluated here.
+async fn spread(deps: &Deps, ctx: &ReadContext, query: &Query) -> Result<Option<Answer>> {
+    let steps = Steps::range(query.start, query.end, query.step);
+    let is_range = matches!(query.expr, Expr::Metric(_)) && query.step >= NANOS_A_MILLI && steps.count >= 2;
+    let Some(spread) = deps.spread.as_ref().filter(|_| is_range) else { return Ok(None) };
+    let stretch = Stretch { signal: Signal::Logs, query: logql::pretty(&query.expr), steps, lookback: 0 };
+    let table = spread.evaluate(ctx, &stretch).await?;
+    Ok(table.map(|table| Answer::of_table(table, steps)))
 }
 
 /// None if the result is not to be kept. Steps less than a millisecond apart cannot be told apart in it.

@@ -8,7 +8,7 @@ use crate::{
 use model::Signal;
 use promql::engine::{Engine, Query, QueryResult, Value};
 use service_api::{ReadContext, Result};
-use vectors::{Row, Rows, Steps};
+use vectors::{Row, Rows, Steps, Stretch};
 
 /// `keeps`: a kept result may be used, and this one be kept.
 pub async fn range(
@@ -20,12 +20,32 @@ pub async fn range(
     keeps: bool,
 ) -> Result<QueryResult> {
     let evaluate = |ctx: ReadContext, start: i64| async move {
-        engine.range(&ctx, &*deps.reader, query, start, times.end, step).await
+        match spread(deps, engine, &ctx, query, Steps::range(start, times.end, step)).await? {
+            Some(result) => Ok(result),
+            None => engine.range(&ctx, &*deps.reader, query, start, times.end, step).await,
+        }
     };
     match (&deps.results, question(engine, ctx, query, times, step)) {
         (Some(results), Some(question)) if keeps => results.answer(ctx, &question, evaluate).await,
         _ => evaluate(ctx.clone(), times.start).await,
     }
+}
+
+/// None if the query is to be evaluated here, as is one that is watched.
+async fn spread(
+    deps: &Deps,
+    engine: &Engine,
+    ctx: &ReadContext,
+    query: Query<'_>,
+    steps: Steps,
+) -> Result<Option<QueryResult>> {
+    let Some(spread) = deps.spread.as_ref().filter(|_| query.observe.is_none() && steps.count >= 2) else {
+        return Ok(None);
+    };
+    let lookback = engine.config().lookback_ms;
+    let stretch = Stretch { signal: Signal::Metrics, query: query.text.to_owned(), steps, lookback };
+    let table = spread.evaluate(ctx, &stretch).await?;
+    Ok(table.map(|table| QueryResult::of_table(table, &steps)))
 }
 
 /// None if the result is not to be kept.

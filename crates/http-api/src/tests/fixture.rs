@@ -76,6 +76,7 @@ impl Api {
             push: Arc::new(NoPush),
             push_logs: Arc::new(NoPush),
             engine: Arc::new(promql::Engine::default()),
+            spread: None,
             results: None,
             limits: Arc::new(Arc::new(fixture.limits)),
             clock: Arc::new(ManualClock::at(NOW)),

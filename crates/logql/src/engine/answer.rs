@@ -3,13 +3,33 @@
 use super::metrics::millis;
 use model::{Labels, Nanos, Timestamp};
 use service_api::LogPage;
-use vectors::{Row, Rows, Steps, absent, is_absent};
+use vectors::{Row, Rows, Steps, Table, absent, is_absent};
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Answer {
     pub data: Data,
     pub stats: Stats,
     pub warnings: Vec<String>,
+}
+
+impl Answer {
+    /// The answer to a range query for numbers as a table; none if it is another, or has series that look the
+    /// same. Steps are at least a millisecond apart.
+    pub fn into_table(self, steps: Steps) -> Option<Table> {
+        let Data::Matrix(series) = self.data else { return None };
+        if series.windows(2).any(|pair| pair[0].labels == pair[1].labels) {
+            return None;
+        }
+        let rows = series.iter().map(|series| series.row(steps)).collect();
+        let rows = Rows { rows, held: Vec::new() };
+        Some(Table { rows, warnings: self.warnings, infos: Vec::new(), counts: self.stats.counts().into() })
+    }
+
+    /// The answer that a table was, or that several together are.
+    pub fn of_table(table: Table, steps: Steps) -> Self {
+        let Table { rows, warnings, infos: _, counts } = table;
+        Self { data: Data::of_rows(rows, steps), stats: Stats::of_counts(&counts), warnings }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -94,16 +114,32 @@ impl Stats {
     }
 
     pub(crate) fn add(&mut self, other: &Self) {
-        self.streams += other.streams;
-        self.pages_selected += other.pages_selected;
-        self.pages_read += other.pages_read;
-        self.stored_bytes += other.stored_bytes;
-        self.bytes += other.bytes;
-        self.lines += other.lines;
-        self.metadata_bytes += other.metadata_bytes;
-        self.lines_after_filter += other.lines_after_filter;
-        self.duplicates += other.duplicates;
-        self.entries += other.entries;
+        self.fields().into_iter().zip(other.counts()).for_each(|(sum, count)| *sum += count);
+    }
+
+    fn counts(mut self) -> [u64; 10] {
+        self.fields().map(|count| *count)
+    }
+
+    fn of_counts(counts: &[u64]) -> Self {
+        let mut stats = Self::default();
+        stats.fields().into_iter().zip(counts).for_each(|(field, count)| *field = *count);
+        stats
+    }
+
+    fn fields(&mut self) -> [&mut u64; 10] {
+        [
+            &mut self.streams,
+            &mut self.pages_selected,
+            &mut self.pages_read,
+            &mut self.stored_bytes,
+            &mut self.bytes,
+            &mut self.lines,
+            &mut self.metadata_bytes,
+            &mut self.lines_after_filter,
+            &mut self.duplicates,
+            &mut self.entries,
+        ]
     }
 }
 

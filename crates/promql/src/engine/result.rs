@@ -5,7 +5,7 @@ use histogram::FloatHistogram;
 use model::{Labels, Timestamp};
 use service_api::Reservation;
 use std::sync::Arc;
-use vectors::{Histograms, Row, Rows, Sample, Steps, is_absent};
+use vectors::{Histograms, Row, Rows, Sample, Steps, Table, is_absent};
 
 /// The answer of one query.
 #[derive(Clone, Debug)]
@@ -26,6 +26,40 @@ pub struct Statistics {
     pub samples: u64,
     /// Bytes, the encoded input included.
     pub peak_memory: u64,
+}
+
+impl QueryResult {
+    /// The answer to a range query as a table; none if it has native histograms, or series that look the same.
+    pub fn into_table(self) -> Option<Table> {
+        let Value::Matrix(series) = self.value else { return None };
+        if series.windows(2).any(|pair| pair[0].labels == pair[1].labels) {
+            return None;
+        }
+        let (mut rows, mut held) = (Vec::with_capacity(series.len()), Held::default());
+        for MatrixSeries { labels, points, _held } in series {
+            let Points::Steps(_, values, histograms) = points else { return None };
+            if !histograms.is_empty() {
+                return None;
+            }
+            rows.push(Row::floats(labels, values));
+            held = _held;
+        }
+        let Statistics { series, samples, peak_memory } = self.statistics;
+        Some(Table {
+            rows: Rows { rows, held: Arc::try_unwrap(held).unwrap_or_default() },
+            warnings: self.warnings,
+            infos: self.infos,
+            counts: vec![series, samples, peak_memory],
+        })
+    }
+
+    /// The answer that a table was, or that several together are.
+    pub fn of_table(table: Table, steps: &Steps) -> Self {
+        let Table { rows, warnings, infos, counts } = table;
+        let count = |at: usize| counts.get(at).copied().unwrap_or_default();
+        let statistics = Statistics { series: count(0), samples: count(1), peak_memory: count(2) };
+        Self { value: Value::of_rows(rows, steps), warnings, infos, statistics, observed: None }
+    }
 }
 
 #[derive(Clone, Debug)]

@@ -1,12 +1,12 @@
 //! Which querier reads which blocks.
 
 use block_store::BlockMeta;
-use hash_ring::RingView;
+use hash_ring::{Member, RingView};
 use std::collections::{BTreeMap, BTreeSet};
 use xxhash_rust::xxh3::xxh3_64;
 
 /// Some blocks of a query and who is to read them: a member of the ring, or this process.
-pub(super) struct Part {
+pub(crate) struct Part {
     pub owner: Option<u16>,
     /// In time order.
     pub blocks: Vec<BlockMeta>,
@@ -20,7 +20,7 @@ impl Part {
 }
 
 /// The owners of blocks, as far as they have not failed in this query.
-pub(super) struct Owners<'a> {
+pub(crate) struct Owners<'a> {
     view: &'a RingView,
     us: Option<u16>,
     failed: BTreeSet<u16>,
@@ -36,6 +36,16 @@ impl<'a> Owners<'a> {
         self.failed.insert(owner);
     }
 
+    pub fn has_failed(&self, owner: u16) -> bool {
+        self.failed.contains(&owner)
+    }
+
+    /// Whether there is anybody but us.
+    pub fn has_others(&self) -> bool {
+        let members = 0..self.view.members().len();
+        members.into_iter().any(|member| Some(member as u16) != self.us)
+    }
+
     /// The blocks by their owners.
     pub fn parts(&self, blocks: Vec<BlockMeta>) -> Vec<Part> {
         let mut parts: BTreeMap<Option<u16>, Vec<BlockMeta>> = BTreeMap::new();
@@ -45,11 +55,22 @@ impl<'a> Owners<'a> {
         parts.into_iter().map(|(owner, blocks)| Part { owner, blocks }).collect()
     }
 
+    /// Who owns most of these blocks, by their bytes. None if it is us, or nobody can be asked.
+    pub fn of_most<'b>(&self, blocks: impl Iterator<Item = &'b BlockMeta>) -> Option<u16> {
+        let mut bytes: BTreeMap<Option<u16>, u64> = BTreeMap::new();
+        blocks.for_each(|block| *bytes.entry(self.owner(block)).or_default() += block.bytes);
+        bytes.into_iter().max_by_key(|(_, bytes)| *bytes).and_then(|(owner, _)| owner)
+    }
+
+    pub fn member(&self, owner: u16) -> &'a Member {
+        &self.view.members()[usize::from(owner)]
+    }
+
     /// None if we own it, or nobody can be asked.
     fn owner(&self, block: &BlockMeta) -> Option<u16> {
         let candidates = self.view.replicas(xxh3_64(&block.id.to_bytes()));
         let is_able = |owner: &u16| {
-            let healthy = self.view.members()[usize::from(*owner)].is_healthy();
+            let healthy = self.member(*owner).is_healthy();
             Some(*owner) == self.us || (healthy && !self.failed.contains(owner))
         };
         candidates.iter().copied().find(is_able).filter(|owner| Some(*owner) != self.us)

@@ -5,7 +5,7 @@ use crate::{
     convert,
     pool::Method,
     proto::reader::{
-        ChangesResponse, ExemplarsResponse, Head, LabelsRequest, MetadataRequest, MetadataResponse,
+        ChangesResponse, EvaluateResponse, ExemplarsResponse, Head, LabelsRequest, MetadataRequest, MetadataResponse,
         NamesResponse, SelectRequest as SelectMessage, SelectResponse, SelectStreamsResponse, SeriesResponse,
     },
     series::ReceivedSeries,
@@ -54,7 +54,8 @@ frames!(
     NamesResponse,
     ExemplarsResponse,
     MetadataResponse,
-    ChangesResponse
+    ChangesResponse,
+    EvaluateResponse
 );
 
 /// Takes in what the first message says of all.

@@ -1,7 +1,7 @@
 //! Reads of this process's heads, or of blocks for another process.
 
 use super::{
-    ServerConfig, answer,
+    ServerConfig, answer, evaluate,
     frames::list_frames,
     query::{Query, counted},
     streams::{self, Selections},
@@ -12,7 +12,7 @@ use crate::{
     proto::{
         model as words,
         reader::{
-            Blocks, ChangesRequest, ChangesResponse, ExemplarSeries, ExemplarsResponse, Head, LabelsRequest,
+            Blocks, ChangesRequest, ChangesResponse, EvaluateRequest, EvaluateResponse, ExemplarSeries, ExemplarsResponse, Head, LabelsRequest,
             MetadataRequest, MetadataResponse, MetricMetadata, NamesResponse, SelectRequest, SelectResponse,
             SelectStreamsRequest, SelectStreamsResponse, SeriesResponse, reader_server::Reader,
         },
@@ -27,6 +27,7 @@ use service_api::{Error, HeadChanges, LimitsSource, MetricsReader, Result, Sourc
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming, metadata::MetadataMap};
+use vectors::Evaluate;
 
 /// Who reads given blocks.
 pub trait BlockSources: Send + Sync {
@@ -45,6 +46,8 @@ pub struct Heads {
 pub struct ReaderDeps {
     pub heads: Option<Heads>,
     pub blocks: Option<Arc<dyn BlockSources>>,
+    /// Evaluates stretches of other queriers' queries.
+    pub evaluator: Option<Arc<dyn Evaluate>>,
     pub limits: Arc<dyn LimitsSource>,
 }
 
@@ -128,6 +131,7 @@ impl Reader for ReaderService {
     type ExemplarsStream = Messages<ExemplarsResponse>;
     type MetadataStream = Messages<MetadataResponse>;
     type ChangesStream = Messages<ChangesResponse>;
+    type EvaluateStream = Messages<EvaluateResponse>;
 
     async fn select(&self, request: Request<SelectRequest>) -> Result<Response<Self::SelectStream>, Status> {
         let (metadata, _, request) = request.into_parts();
@@ -259,5 +263,23 @@ impl Reader for ReaderService {
             Ok(query.stream(Arc::clone(&self.metrics), "Changes", std::iter::once(Ok(answer))))
         };
         answer(&self.metrics, "Changes", &metadata, work).await
+    }
+
+    async fn evaluate(
+        &self,
+        request: Request<EvaluateRequest>,
+    ) -> Result<Response<Self::EvaluateStream>, Status> {
+        let (metadata, _, request) = request.into_parts();
+        let work = async {
+            let mut query = self.query(&metadata)?;
+            query.ctx.heard = request.hears.then(Arc::default);
+            let stretch = convert::stretch_in(request)?;
+            let evaluator = self.deps.evaluator.as_ref();
+            let evaluator = evaluator.ok_or_else(|| Error::unavailable("this process evaluates no queries"))?;
+            let table = query.within(evaluator.evaluate(&query.ctx, &stretch)).await?;
+            let messages = evaluate::messages(&query.ctx, query.ctx.listed.get(stretch.signal), table);
+            Ok(query.stream(Arc::clone(&self.metrics), "Evaluate", messages))
+        };
+        answer(&self.metrics, "Evaluate", &metadata, work).await
     }
 }

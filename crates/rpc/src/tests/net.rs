@@ -69,6 +69,7 @@ impl Net {
             .reader(ReaderDeps {
                 heads: Some(Heads { source: fake.clone(), changes: fake.clone(), disk: DISK.into() }),
                 blocks: Some(fake.clone()),
+                evaluator: Some(fake.clone()),
                 limits: Arc::new(Arc::new(settings.limits)),
             })
             .health(move || ready.is_ready());

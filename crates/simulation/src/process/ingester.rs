@@ -95,6 +95,7 @@ fn services(life: &mut Life, ingester: &Arc<Ingester>, disk: &str, heads: Arc<dy
     let deps = ReaderDeps {
         heads: Some(Heads { source: heads, changes: ingester.clone(), disk: disk.into() }),
         blocks: None,
+        evaluator: None,
         limits: Arc::clone(&life.limits),
     };
     let clock = Arc::clone(&life.clock);

@@ -96,8 +96,12 @@ impl BlockSources for Blocks {
 }
 
 fn services(life: &mut Life, blocks: Arc<BlocksReader>) -> Services {
-    let deps =
-        ReaderDeps { heads: None, blocks: Some(Arc::new(Blocks(blocks))), limits: Arc::clone(&life.limits) };
+    let deps = ReaderDeps {
+        heads: None,
+        blocks: Some(Arc::new(Blocks(blocks))),
+        evaluator: None,
+        limits: Arc::clone(&life.limits),
+    };
     let clock = Arc::clone(&life.clock);
     Services::new(ServerConfig::default(), life.drain.clone(), clock, &mut life.registry)
         .reader(deps)

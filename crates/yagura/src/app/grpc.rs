@@ -13,6 +13,7 @@ use rpc::{BlockSources, Heads, ReaderDeps, ServerConfig, Services};
 use std::{io, sync::Arc};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use vectors::Evaluate;
 
 /// The listener, before there is anything to serve.
 pub struct Grpc {
@@ -62,6 +63,7 @@ impl Grpc {
             }),
             blocks: reads
                 .map(|reads| Arc::new(LocalBlocks(Arc::clone(&reads.blocks))) as Arc<dyn BlockSources>),
+            evaluator: reads.map(|reads| Arc::clone(&reads.evaluator) as Arc<dyn Evaluate>),
             limits: Arc::clone(&shared.limits),
         });
         GrpcServer { grpc: self, services, drain }

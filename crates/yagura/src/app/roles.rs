@@ -9,8 +9,8 @@ use http_api::{ResultCache, ResultMetrics};
 use ingester::{Ingester, NewId, fs::RealFs};
 use prometheus_client::registry::Registry;
 use querier::{
-    BlockClients, DataChanges, DistributedBlocks, Federation, Querier, QuerierMetrics, ReplicatedReader,
-    RingTail,
+    BlockClients, ConnectEvaluator, DataChanges, DistributedBlocks, Evaluator, Federation, Querier,
+    QuerierMetrics, ReplicatedReader, RingTail, Spread,
 };
 use runtime::Clock;
 use service_api::{Changes, HeadSource, IngestAll, LimitsSource, LogsTail, Source};
@@ -19,6 +19,7 @@ use std::{
     sync::Arc,
     time::{Duration, UNIX_EPOCH},
 };
+use vectors::Evaluate;
 
 /// Reads the log back; ready when it returns.
 pub async fn ingester(
@@ -89,6 +90,12 @@ pub struct Reads {
     pub tail: Arc<dyn LogsTail>,
     pub blocks: Arc<BlocksReader>,
     pub results: Option<Arc<ResultCache>>,
+    pub engine: Arc<promql::Engine>,
+    pub log_engine: Arc<logql::Engine>,
+    /// Those over the reader.
+    pub evaluator: Arc<Evaluator>,
+    /// None if we are alone.
+    pub spread: Option<Arc<dyn Evaluate>>,
 }
 
 pub fn reads(
@@ -132,14 +139,26 @@ pub fn reads(
         true => Arc::new(DistributedBlocks::new(
             Cluster::view(&cluster.queriers),
             Arc::clone(&cluster.instance),
-            clients,
+            clients.clone(),
             config.querier.clone(),
             metrics.clone(),
         )),
     };
-    let querier = Arc::new(Querier::new(recent, stored, metrics));
+    let querier = Arc::new(Querier::new(recent, stored, metrics.clone()));
     let reader = Arc::new(Federation::new(querier, config.querier.concurrent_tenants));
-    Reads { reader, tail, blocks, results }
+    let (engine, log_engine) = (Arc::new(promql::Engine::new(config.query.engine())), Arc::default());
+    let at_once = config.querier.concurrent_stretches;
+    let evaluator =
+        Arc::new(Evaluator::new(Arc::clone(&reader), Arc::clone(&engine), Arc::clone(&log_engine), at_once));
+    let spread = config.is_clustered().then(|| {
+        let pool = Arc::clone(&cluster.pool);
+        let ring = (Cluster::view(&cluster.queriers), Arc::clone(&cluster.instance));
+        let connect: ConnectEvaluator = Arc::new(move |member| pool.evaluator(&member.address));
+        let here = Arc::clone(&evaluator);
+        Arc::new(Spread::new(ring, clients.list, here, connect, config.querier.clone(), metrics))
+            as Arc<dyn Evaluate>
+    });
+    Reads { reader, tail, blocks, results, engine, log_engine, evaluator, spread }
 }
 
 /// A querier of a cluster keeps blocks on its disk unless it is told otherwise: it has nothing else there.

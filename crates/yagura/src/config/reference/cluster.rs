@@ -161,6 +161,16 @@ pub const SECTIONS: &[Section] = &[
                 Plain,
                 "Tenants that one query reads at once (`multitenancy.federation`).",
             ),
+            (
+                "querier.split_interval",
+                Seconds,
+                "Range queries are cut at its multiples, and each piece is evaluated by the querier that owns most of the blocks it reads; 0: never.",
+            ),
+            (
+                "querier.concurrent_stretches",
+                Plain,
+                "Pieces of range queries, this querier's and others', that are evaluated here at once; further ones wait.",
+            ),
         ],
     ),
 ];
