@@ -10,5 +10,6 @@ mod all {
     mod log_fuzz;
     mod prometheus;
     mod s3;
+    mod starts;
     mod tail;
 }

@@ -67,9 +67,12 @@ fn data() -> Data {
 }
 
 fn write(data: &Data) -> BlockObject {
-    let mut writer = BlockWriter::new();
+    let (mut writer, mut samples) = (BlockWriter::new(), SampleBuffer::default());
     for (labels, host, values) in &data.series {
-        writer.add(labels, &data.times[*host], values, &[]).expect("sorted");
+        samples.clear();
+        samples.timestamps.extend_from_slice(&data.times[*host]);
+        samples.values.extend_from_slice(values);
+        writer.add(labels, &samples).expect("sorted");
     }
     writer.finish(Ulid::from_parts(1, 1), "bench", 0).expect("small").expect("not empty")
 }

@@ -17,6 +17,7 @@ mod rows;
 mod section;
 mod select;
 mod series;
+mod starts;
 mod symbols;
 mod times;
 mod writer;

@@ -71,9 +71,10 @@ fn labels(name: &str, instance: usize) -> Labels {
 /// Puts a block of one series a name with samples at `times` into the bucket.
 async fn put_block(bucket: &Bucket, id: u64, names: &[&str], times: &[i64]) -> BlockMeta {
     let mut writer = BlockWriter::new();
-    let values: Vec<f64> = times.iter().map(|t| *t as f64).collect();
+    let values = times.iter().map(|t| *t as f64).collect();
+    let samples = SampleBuffer { timestamps: times.to_vec(), values, ..SampleBuffer::default() };
     for name in names {
-        writer.add(&labels(name, 1), times, &values, &[]).unwrap();
+        writer.add(&labels(name, 1), &samples).unwrap();
     }
     let block = writer.finish(Ulid::from_parts(id, 1), "test", 0).unwrap().unwrap();
     bucket.put(&block.meta.object(&tenant(), Signal::Metrics), block.parts).await.unwrap();

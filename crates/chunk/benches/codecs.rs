@@ -1,6 +1,6 @@
 //! What a sample costs to append, encode and decode.
 
-use chunk::{OpenChunk, SealedChunk, decode_values, encode_values};
+use chunk::{OpenChunk, SealedChunk, StartRuns, decode_values, encode_values};
 use divan::{Bencher, counter::ItemsCount};
 use model::TimeRange;
 
@@ -85,5 +85,6 @@ fn decode(bencher: Bencher, shape: &str) {
 #[divan::bench(args = SHAPES)]
 fn seal(bencher: Bencher, shape: &str) {
     let chunk = open(shape);
-    bencher.counter(ItemsCount::new(SAMPLES)).bench(|| chunk.seal().map(|c: SealedChunk| c.heap_bytes()));
+    let seal = || chunk.seal(&StartRuns::default()).map(|c: SealedChunk| c.heap_bytes());
+    bencher.counter(ItemsCount::new(SAMPLES)).bench(seal);
 }

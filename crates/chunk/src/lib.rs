@@ -10,6 +10,7 @@ mod integers;
 mod lines;
 mod open;
 mod sealed;
+mod starts;
 mod timestamps;
 mod values;
 
@@ -18,6 +19,7 @@ pub use histogram::{MAX_HISTOGRAM_ITEMS, decode_histograms, encode_histograms, h
 pub use lines::{LinePage, MAX_PAGE_LINES, MAX_PAGE_TEXT, Unfit, encode_lines};
 pub use open::OpenChunk;
 pub use sealed::SealedChunk;
+pub use starts::{StartRuns, decode_starts, encode_starts};
 pub use timestamps::{decode_timestamps, encode_timestamps};
 pub use values::{decode_values, encode_values};
 

@@ -15,7 +15,7 @@
 mod decode;
 
 use crate::{
-    SealedChunk,
+    SealedChunk, StartRuns,
     cursor::{put_ivarint, put_trimmed, put_uvarint, zigzag},
     values::POWERS_OF_TEN,
 };
@@ -131,11 +131,12 @@ impl OpenChunk {
         let _ = decoder.decode(&self.data[8..], self.run);
     }
 
-    /// The same samples, packed tighter and for ever. `None` if there are none.
-    pub fn seal(&self) -> Option<SealedChunk> {
-        let (mut timestamps, mut values) = (Vec::new(), Vec::new());
+    /// The same samples with their starts, packed tighter and for ever. `None` if there are none.
+    pub fn seal(&self, runs: &StartRuns) -> Option<SealedChunk> {
+        let (mut timestamps, mut values, mut starts) = (Vec::new(), Vec::new(), Vec::new());
         self.decode(TimeRange::ALL, &mut timestamps, &mut values);
-        SealedChunk::encode(&timestamps, &values)
+        runs.fill(&timestamps, 0, &mut starts);
+        SealedChunk::encode(&timestamps, &values, &starts)
     }
 
     #[inline]

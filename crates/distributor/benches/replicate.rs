@@ -76,6 +76,7 @@ fn batch(timestamp: i64) -> WriteBatch {
         series: (0..SERIES).map(series).collect(),
         samples: vec![Sample { timestamp, value: 1.0 }; SERIES],
         histograms: vec![],
+        starts: Default::default(),
         exemplars: vec![],
         metadata: vec![],
         labels: Box::new(Scrape),

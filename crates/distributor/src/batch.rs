@@ -75,6 +75,8 @@ impl Batch for WriteBatch {
         self.labels.bytes()
             + size_of_val(&*self.series)
             + size_of_val(&*self.samples)
+            + size_of_val(&*self.starts.floats)
+            + size_of_val(&*self.starts.histograms)
             + 1024 * self.histograms.len()
             + 256 * (self.exemplars.len() + self.metadata.len())
     }

@@ -19,6 +19,7 @@ mod rate;
 mod replicate;
 mod retain;
 mod samples;
+mod starts;
 
 #[cfg(test)]
 mod tests;
@@ -212,6 +213,7 @@ impl Push for Distributor {
         let bounds = Bounds::new(&limits, self.clock.now_ms());
         samples::drop_out_of_bounds(&mut batch, bounds, &self.metrics, &mut outcome);
         histograms::drop_invalid(&mut batch, &self.metrics, &mut outcome);
+        starts::forget_impossible(&mut batch);
         self.metrics.dropped_annexes.inc_by(annexes::drop_too_long(&mut batch));
         self.append(tenant, limits, batch, &mut outcome).await?;
         self.metrics.refused_entries.inc_by(outcome.rejected);

@@ -83,6 +83,7 @@ fn batch(series: &[TestSeries<'_>]) -> WriteBatch {
         series: vec![],
         samples: vec![],
         histograms: vec![],
+        starts: Default::default(),
         exemplars: vec![],
         metadata: vec![],
         labels: Box::new(Pairs(
@@ -194,6 +195,19 @@ async fn samples_out_of_bounds_are_refused_one_by_one() {
     assert_eq!((outcome.samples, outcome.rejected), (2, 4));
     let kept: Vec<_> = ingester.samples.lock().iter().map(|(l, t)| (l.to_string(), *t)).collect();
     assert_eq!(kept, [(r#"{__name__="a"}"#.into(), NOW), (r#"{__name__="b"}"#.into(), NOW - 59_000)]);
+}
+
+#[test]
+fn starts_stay_with_their_samples_and_impossible_ones_are_forgotten() {
+    let mut batch = batch(&[(&[], &[10, 20, 30]), (&[], &[40, 50])]);
+    batch.starts.floats = vec![5, 21, -1, 39, 50];
+    crate::retain::samples(&mut batch, |s| s.timestamp != 20 && s.timestamp != 40);
+    assert_eq!(batch.starts.floats, [5, -1, 50]);
+    crate::starts::forget_impossible(&mut batch);
+    assert_eq!(batch.starts.floats, [5, 0, 50]);
+    batch.starts.floats = vec![11, -1, 51];
+    crate::starts::forget_impossible(&mut batch);
+    assert!(batch.starts.floats.is_empty());
 }
 
 #[tokio::test]

@@ -71,6 +71,7 @@ fn batch(first: usize, scrape: i64) -> Arc<WriteBatch> {
             .collect(),
         samples: (first..first + BATCH).map(|s| Sample { timestamp, value: value(s, scrape) }).collect(),
         histograms: vec![],
+        starts: Default::default(),
         exemplars: vec![],
         metadata: vec![],
         labels: Box::new(NoLabels),

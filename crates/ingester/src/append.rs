@@ -46,6 +46,7 @@ impl Append {
         let batch = &self.batch;
         256 + 8 * self.resolved.series.len()
             + 16 * batch.samples.len()
+            + 8 * (batch.starts.floats.len() + batch.starts.histograms.len())
             + 512 * batch.histograms.len()
             + 128 * (batch.exemplars.len() + self.metadata.len())
     }
@@ -55,11 +56,18 @@ impl Append {
         let mut counts = head.apply(|applier| {
             for &(index, series) in &resolved.series {
                 let Some(entry) = batch.series.get(index as usize) else { continue };
-                for sample in taken(&batch.samples, &entry.samples, &too_old.samples) {
-                    applier.sample(series, sample.timestamp, sample.value);
+                let samples = taken(&batch.samples, &entry.samples, &too_old.samples);
+                if batch.starts.floats.is_empty() {
+                    samples.for_each(|s| applier.sample(series, s.timestamp, s.value, 0));
+                } else {
+                    let starts = taken(&batch.starts.floats, &entry.samples, &too_old.samples);
+                    for (sample, start) in samples.zip(starts) {
+                        applier.sample(series, sample.timestamp, sample.value, *start);
+                    }
                 }
+                let mut starts = taken(&batch.starts.histograms, &entry.histograms, &too_old.histograms);
                 for sample in taken(&batch.histograms, &entry.histograms, &too_old.histograms) {
-                    applier.histogram(series, sample);
+                    applier.histogram(series, sample, starts.next().copied().unwrap_or(0));
                 }
             }
         });

@@ -8,7 +8,8 @@ use crate::{
     record::{self, Declared, Samples},
 };
 use model::Timestamp;
-use service_api::{PushOutcome, Refused, RejectReason, WriteBatch};
+use service_api::{BatchSeries, PushOutcome, Refused, RejectReason, StartTimestamps, WriteBatch};
+use std::ops::Range;
 
 const NO_SEGMENT: u64 = u64::MAX;
 
@@ -137,6 +138,7 @@ impl LogState {
         record::put_metadata(out, entries.into_iter());
         too_old.samples.sort_unstable();
         too_old.histograms.sort_unstable();
+        record::put_starts(out, &starts_of(batch, resolved, &too_old));
         (too_old, raised)
     }
 
@@ -183,6 +185,21 @@ impl LogState {
     }
 }
 
+/// The starts of what is logged of a batch, in the order of its record. Most batches have none.
+fn starts_of(batch: &WriteBatch, resolved: &Resolved, too_old: &TooOld) -> StartTimestamps {
+    let column = |starts: &[Timestamp], range: fn(&BatchSeries) -> &Range<u32>, too_old: &[u32]| {
+        if starts.is_empty() {
+            return Vec::new();
+        }
+        let series = resolved.series.iter().filter_map(|(index, _)| batch.series.get(*index as usize));
+        series.flat_map(|entry| taken(starts, range(entry), too_old)).copied().collect()
+    };
+    StartTimestamps {
+        floats: column(&batch.starts.floats, |entry| &entry.samples, &too_old.samples),
+        histograms: column(&batch.starts.histograms, |entry| &entry.histograms, &too_old.histograms),
+    }
+}
+
 fn slot(all: &mut Vec<LogSeries>, series: u32) -> &mut LogSeries {
     let at = series as usize;
     if all.len() <= at {
@@ -194,7 +211,7 @@ fn slot(all: &mut Vec<LogSeries>, series: u32) -> &mut LogSeries {
 /// The entries of one series in a batch that are not too old.
 pub fn taken<'a, T>(
     all: &'a [T],
-    range: &std::ops::Range<u32>,
+    range: &Range<u32>,
     too_old: &'a [u32],
 ) -> impl Iterator<Item = &'a T> + use<'a, T> {
     let range = range.clone();

@@ -1,7 +1,7 @@
 //! What one append looks like in the write-ahead log: samples here, lines in `record/lines.rs`.
 //!
 //! ```text
-//! payload      := version(1) tenant declarations samples histograms exemplars metadata
+//! payload      := version(1) tenant declarations samples histograms exemplars metadata [starts]
 //! tenant       := string
 //! declarations := count [names: count string*  pairs: count (name value:string)*
 //!                        (series:ivarint-delta count pair*)*  bases: values]
@@ -9,7 +9,12 @@
 //! histograms   := count (series:ivarint-delta timestamp:ivarint-delta histogram)*
 //! exemplars    := count (series:ivarint-delta timestamp:ivarint-delta value:8 packed-labels:string)*
 //! metadata     := count (metric:string type:1 help:string unit:string)*
+//! starts       := which:1 [of samples: runs] [of histograms: runs]
 //! ```
+//!
+//! Starts are when what the entries count began, in milliseconds, one for each sample if bit 0 of `which` is set,
+//! one for each histogram if bit 1 is; 0 where that one's is unknown. A record of which none is known ends before
+//! them, and programs that do not know of starts do not look behind the metadata.
 //!
 //! Counts and indexes are varints, strings lie behind their length. A series is a number
 //! that means something only in its segment, behind its declaration, and the last
@@ -21,16 +26,18 @@
 mod columns;
 mod histogram;
 mod lines;
+mod starts;
 #[cfg(test)]
 mod tests;
 
 use chunk::{Corrupt, Cursor, put_ivarint, put_uvarint};
 use hashbrown::HashMap;
 use model::{Exemplar, HistogramSample, Labels, Metadata, MetricType, Signal, Timestamp};
-use service_api::{MetadataEntry, WriteBatch};
+use service_api::{MetadataEntry, StartTimestamps, WriteBatch};
 
 pub use columns::MAX_SAMPLES;
 pub use lines::{MAX_LINES, MAX_TEXT, ReadLines, pack_lines};
+pub use starts::put_starts;
 
 /// The newest version of payloads. All up to it are read and written: 1 holds samples, 2 lines.
 pub const VERSION: u8 = 2;
@@ -249,6 +256,11 @@ impl<'a> Payload<'a> {
                 Ok(MetadataEntry { metric, metadata: Metadata { metric_type, help, unit } })
             })
             .collect()
+    }
+
+    /// Of as many samples and histograms as were read.
+    pub fn starts(&mut self, samples: usize, histograms: usize) -> Result<StartTimestamps, Corrupt> {
+        starts::read(&mut self.rest, samples, histograms)
     }
 }
 

@@ -124,12 +124,14 @@ impl<'a> Replay<'a> {
         let histograms = payload.histograms()?;
         let exemplars = payload.exemplars()?;
         let metadata = payload.metadata()?;
+        let starts = payload.starts(samples.series.len(), histograms.len())?;
 
         let done = Done(self.marks.windows(&head.tenant, Signal::Metrics, position));
         let found = &mut self.found;
         let mut log = head.log.lock();
         let mut counts = head.apply(|applier| {
-            for ((named, &t), &value) in samples.series.iter().zip(&samples.timestamps).zip(&samples.values) {
+            let samples = samples.series.iter().zip(&samples.timestamps).zip(&samples.values);
+            for (at, ((named, &t), &value)) in samples.enumerate() {
                 let Some(series) = series.get(named) else {
                     found.orphans += 1;
                     continue;
@@ -138,10 +140,13 @@ impl<'a> Replay<'a> {
                 found.samples += 1;
                 match done.has(t) {
                     true => found.in_blocks += 1,
-                    false => applier.sample(series.reference, t, f64::from_bits(value)),
+                    false => {
+                        let start = starts.floats.get(at).copied().unwrap_or(0);
+                        applier.sample(series.reference, t, f64::from_bits(value), start);
+                    }
                 }
             }
-            for (named, sample) in &histograms {
+            for (at, (named, sample)) in histograms.iter().enumerate() {
                 let Some(series) = series.get(named) else {
                     found.orphans += 1;
                     continue;
@@ -150,7 +155,10 @@ impl<'a> Replay<'a> {
                 found.samples += 1;
                 match done.has(sample.timestamp) {
                     true => found.in_blocks += 1,
-                    false => applier.histogram(series.reference, sample),
+                    false => {
+                        let start = starts.histograms.get(at).copied().unwrap_or(0);
+                        applier.histogram(series.reference, sample, start);
+                    }
                 }
             }
         });

@@ -9,7 +9,7 @@ use crate::{
     head::{BesideSeries, MetricHead},
 };
 use block_store::{BlockCacheConfig, BlocksReader, Bucket, Manifests, Ulid};
-use model::{Labels, Matcher, Sample, Signal, TenantId, TimeRange};
+use model::{Labels, Matcher, Sample, Signal, TenantId, TimeRange, push_start};
 use prometheus_client::registry::Registry;
 use runtime::{Clock, ManualClock};
 use service_api::{
@@ -40,12 +40,19 @@ pub fn labels(text: &str) -> Labels {
     Labels::from_pairs(text.split(',').filter_map(|pair| pair.split_once('=')))
 }
 
+/// The start of each sample of all batches, which all that reads must find again. Some series have none at all.
+fn start_of(labels: &Labels, t: i64) -> i64 {
+    let has_starts = labels.iter().any(|(_, value)| value.ends_with('1'));
+    if has_starts && t % 3 != 0 { 1 + t.div_euclid(20_000) * 7 } else { 0 }
+}
+
 /// A batch, and what a distributor would answer when it is asked for its labels.
 pub fn batch(series: &[(&str, &[(i64, f64)])]) -> (WriteBatch, Vec<(u32, Labels)>) {
     let mut batch = WriteBatch {
         series: vec![],
         samples: vec![],
         histograms: vec![],
+        starts: Default::default(),
         exemplars: vec![],
         metadata: vec![],
         labels: Box::new(NoLabels),
@@ -53,7 +60,11 @@ pub fn batch(series: &[(&str, &[(i64, f64)])]) -> (WriteBatch, Vec<(u32, Labels)
     let mut named = Vec::new();
     for (index, (text, samples)) in series.iter().enumerate() {
         let start = batch.samples.len() as u32;
-        batch.samples.extend(samples.iter().map(|&(timestamp, value)| Sample { timestamp, value }));
+        for &(timestamp, value) in *samples {
+            let start = start_of(&labels(text), timestamp);
+            push_start(&mut batch.starts.floats, batch.samples.len(), start);
+            batch.samples.push(Sample { timestamp, value });
+        }
         named.push((index as u32, labels(text)));
         batch.series.push(BatchSeries {
             key: SeriesKey(labels(text).stable_hash_128()),
@@ -188,6 +199,11 @@ fn rows(series: &[service_api::Series]) -> Rows {
     let read = series.iter().map(|series| {
         let mut out = SampleBuffer::default();
         series.data.read(TimeRange::ALL, &mut out).unwrap();
+        let starts: Vec<_> = out.timestamps.iter().map(|t| start_of(&series.labels, *t)).collect();
+        if out.starts.floats.is_empty() {
+            out.starts.floats.resize(starts.len(), 0);
+        }
+        assert_eq!(out.starts.floats, starts, "starts of {} at {:?}", series.labels, out.timestamps);
         (series.labels.to_string(), out.timestamps.into_iter().zip(out.values).collect())
     });
     read.collect()

@@ -12,6 +12,7 @@ mod quote;
 mod regex;
 mod sample;
 mod signal;
+mod starts;
 mod tenant;
 mod time;
 
@@ -27,5 +28,6 @@ pub use quote::{quote, quote_char};
 pub use regex::{RegexCosts, capturing_regex, check_regex_work, regex_cost, search_regex};
 pub use sample::{STALE_NAN, Sample, is_stale, stale_nan};
 pub use signal::Signal;
+pub use starts::{pad_starts, push_start, split_starts};
 pub use tenant::{InvalidTenant, TenantId};
 pub use time::{TimeRange, Timestamp};

@@ -34,6 +34,7 @@ fn samples() -> WriteBatch {
         series: series.collect(),
         samples: samples.collect(),
         histograms: Vec::new(),
+        starts: Default::default(),
         exemplars: Vec::new(),
         metadata: Vec::new(),
         labels: Box::new(Unnamed),

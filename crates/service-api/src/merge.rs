@@ -1,7 +1,7 @@
 //! Puts together what several sources know of the same series.
 
 use crate::{Result, SampleBuffer, Series, SeriesData, SeriesSet};
-use model::TimeRange;
+use model::{TimeRange, split_starts};
 use std::sync::Arc;
 
 /// One sorted set of several. Series that more than one set has are merged: their entries
@@ -63,6 +63,7 @@ impl SeriesData for MergedData {
         for source in &self.sources {
             let (middle, histogram_middle) = (out.timestamps.len(), out.histograms.len());
             source.read(range, out)?;
+            out.pad_starts();
             merge_samples(out, start, middle);
             merge_histograms(out, histogram_start, histogram_middle);
         }
@@ -81,6 +82,7 @@ fn overlap<T>(entries: &[T], start: usize, middle: usize, time: impl Fn(&T) -> i
 fn merge_samples(out: &mut SampleBuffer, start: usize, middle: usize) {
     let Some(from) = overlap(&out.timestamps, start, middle, |t| *t) else { return };
     let (times, values) = (out.timestamps.split_off(from), out.values.split_off(from));
+    let starts = split_starts(&mut out.starts.floats, from);
     let (mut left, mut right) = (0, middle - from);
     while left < middle - from || right < times.len() {
         let take_left = left < middle - from && (right == times.len() || times[left] <= times[right]);
@@ -91,20 +93,24 @@ fn merge_samples(out: &mut SampleBuffer, start: usize, middle: usize) {
         *(if take_left { &mut left } else { &mut right }) = at + 1;
         out.timestamps.push(times[at]);
         out.values.push(values[at]);
+        out.starts.floats.extend(starts.get(at));
     }
 }
 
 fn merge_histograms(out: &mut SampleBuffer, start: usize, middle: usize) {
     let Some(from) = overlap(&out.histograms, start, middle, |h| h.timestamp) else { return };
+    let starts = split_starts(&mut out.starts.histograms, from);
+    let tail = out.histograms.split_off(from).into_iter().enumerate();
+    let mut tail: Vec<_> = tail.map(|(at, histogram)| (histogram, starts.get(at))).collect();
     // Stable, so that of two with one timestamp the earlier source's comes first.
-    out.histograms[from..].sort_by_key(|h| h.timestamp);
-    let tail = out.histograms.split_off(from);
+    tail.sort_by_key(|(histogram, _)| histogram.timestamp);
     let known = from > start;
     let mut last = known.then(|| out.histograms[from - 1].timestamp);
-    for histogram in tail {
+    for (histogram, start) in tail {
         if last != Some(histogram.timestamp) {
             last = Some(histogram.timestamp);
             out.histograms.push(histogram);
+            out.starts.histograms.extend(start);
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::{ReadContext, Result};
 use async_trait::async_trait;
-use model::{Exemplar, HistogramSample, Labels, Matcher, Metadata, Signal, TimeRange, Timestamp};
+use model::{Exemplar, HistogramSample, Labels, Matcher, Metadata, Signal, TimeRange, Timestamp, pad_starts};
 use std::{fmt, sync::Arc};
 
 /// What is known of series and streams without reading their entries.
@@ -95,7 +95,8 @@ pub struct Series {
 /// The samples of one series, to be decoded where they are used.
 pub trait SeriesData: Send + Sync {
     /// Appends the entries in `range` to `out`, in time order, one for each timestamp.
-    /// Stale markers are among them. Pure CPU work: call it off the async threads.
+    /// Stale markers are among them. Starts that are there already stay with their entries.
+    /// Pure CPU work: call it off the async threads.
     fn read(&self, range: TimeRange, out: &mut SampleBuffer) -> Result<()>;
 
     /// Hands out what `read` would decode, as it is encoded; chunks may overlap and reach beyond the
@@ -116,13 +117,25 @@ pub enum EncodedChunk<'a> {
         timestamps: &'a [u8],
         /// As of `chunk::encode_values`.
         values: &'a [u8],
+        /// As of `chunk::encode_starts`.
+        starts: &'a [u8],
     },
     Histograms {
         range: TimeRange,
         count: u32,
         /// As of `chunk::encode_histograms`.
         data: &'a [u8],
+        /// As of `chunk::encode_starts`.
+        starts: &'a [u8],
     },
+}
+
+impl EncodedChunk<'_> {
+    /// The times of the first and the last entry.
+    pub fn range(&self) -> TimeRange {
+        let (Self::Floats { range, .. } | Self::Histograms { range, .. }) = self;
+        *range
+    }
 }
 
 /// Decoded entries in columns; reuse one for many series.
@@ -135,9 +148,9 @@ pub struct SampleBuffer {
     pub starts: StartTimestamps,
 }
 
-/// When what the entries count began, if the source knows: either none, or one for each float and one for
-/// each histogram, 0 where that one's is unknown.
-#[derive(Clone, Debug, Default, PartialEq)]
+/// When what the entries count began, if the source knows: either none, or one for each float, and the same
+/// for histograms; 0 where that one's is unknown.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StartTimestamps {
     pub floats: Vec<Timestamp>,
     pub histograms: Vec<Timestamp>,
@@ -150,6 +163,12 @@ impl SampleBuffer {
         self.histograms.clear();
         self.starts.floats.clear();
         self.starts.histograms.clear();
+    }
+
+    /// Gives entries of which nothing is known a start of 0 where others have one.
+    pub fn pad_starts(&mut self) {
+        pad_starts(&mut self.starts.floats, self.timestamps.len());
+        pad_starts(&mut self.starts.histograms, self.histograms.len());
     }
 }
 

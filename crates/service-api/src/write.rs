@@ -4,7 +4,7 @@
 //! look keys up first and ask for labels only where they do not know one, so that in the
 //! steady state nobody takes labels apart, copies or sends them.
 
-use crate::Result;
+use crate::{Result, StartTimestamps};
 use async_trait::async_trait;
 use model::{Exemplar, HistogramSample, Labels, Metadata, Sample, TenantId, Timestamp};
 use std::{ops::Range, sync::Arc};
@@ -21,6 +21,8 @@ pub struct WriteBatch {
     /// All series' samples, one behind the other.
     pub samples: Vec<Sample>,
     pub histograms: Vec<HistogramSample>,
+    /// Of all `samples`, and of all `histograms`, if any is known. Beside them, so that samples stay small.
+    pub starts: StartTimestamps,
     pub exemplars: Vec<Exemplar>,
     pub metadata: Vec<MetadataEntry>,
     /// Gives the labels of a series that somebody did not know by its key.

@@ -52,6 +52,7 @@ pub fn samples(entries: &[Entry]) -> WriteBatch {
         series: vec![],
         samples: vec![],
         histograms: vec![],
+        starts: Default::default(),
         exemplars: vec![],
         metadata: vec![],
         labels: Box::new(Numbers(series.keys().copied().collect())),

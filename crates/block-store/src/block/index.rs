@@ -8,6 +8,7 @@ use super::{
     rows::{Row, Rows},
     section::Section,
     series::{Page, PageKind, decode_pages},
+    starts::{self, PageStarts},
     symbols::Symbols,
     times::{self, TimePage},
 };
@@ -36,6 +37,8 @@ pub(crate) struct MetricsIndex {
     first_pages: Vec<u64>,
     pub(super) groups: Groups,
     pub(super) times: Vec<TimePage>,
+    /// Ascending by series, and by page.
+    starts: Vec<PageStarts>,
 }
 
 /// What one row of the series table says; reused from row to row.
@@ -120,7 +123,8 @@ impl MetricsIndex {
         };
         let labels =
             LabelIndex::decode(&section(symbols)?, section(series)?, section(postings)?, read_pages)?;
-        Ok(Self { labels, first_pages, groups, times })
+        let starts = starts::decode(labels.rows.behind(), times.len())?;
+        Ok(Self { labels, first_pages, groups, times, starts })
     }
 
     /// Reads a series into `row`.
@@ -128,11 +132,18 @@ impl MetricsIndex {
     pub(super) fn read(&self, series: u32, row: &mut SeriesRow) -> Result<(), Corrupt> {
         let mut input = self.labels.rows.read(series, &mut row.labels)?;
         let first = self.first_pages.get(series as usize).ok_or(Corrupt("series out of bounds"))?;
-        decode_pages(&mut input, *first, &mut row.pages)
+        decode_pages(&mut input, *first, &mut row.pages)?;
+        let from = self.starts.partition_point(|starts| starts.series < series);
+        for starts in self.starts[from..].iter().take_while(|starts| starts.series == series) {
+            let page = row.pages.get_mut(starts.page as usize).ok_or(Corrupt("starts of no page"))?;
+            page.starts = Some(starts.vector);
+        }
+        Ok(())
     }
 
     fn heap_bytes(&self) -> usize {
         let pages = self.times.len() * size_of::<TimePage>() + self.first_pages.len() * size_of::<u64>();
-        pages + self.groups.heap_bytes() + self.labels.heap_bytes()
+        let starts = self.starts.len() * size_of::<PageStarts>();
+        pages + starts + self.groups.heap_bytes() + self.labels.heap_bytes()
     }
 }

@@ -26,6 +26,8 @@ pub(super) struct Rows {
     shapes: Vec<Vec<u32>>,
     /// Where each begins in the section.
     starts: Vec<u32>,
+    /// Where the last one ends.
+    end: usize,
 }
 
 /// The labels of one row, as symbols; reused from row to row.
@@ -54,7 +56,13 @@ impl Rows {
             }
             rest(&mut input)?;
         }
-        Ok(Self { section, shapes, starts })
+        let end = section.len() - input.rest().len();
+        Ok(Self { section, shapes, starts, end })
+    }
+
+    /// What the section has behind the rows.
+    pub(super) fn behind(&self) -> Cursor<'_> {
+        Cursor::new(&self.section[self.end..])
     }
 
     pub(super) fn len(&self) -> usize {

@@ -8,7 +8,7 @@ use super::{
 use crate::error::corrupt;
 use bytes::Bytes;
 use chunk::{Corrupt, decode_histograms, decode_timestamps, decode_values};
-use model::{Labels, Matcher, TimeRange, Timestamp};
+use model::{Labels, Matcher, TimeRange, Timestamp, pad_starts};
 use service_api::{EncodedChunk, ReadContext, Reservation, Result, SampleBuffer, Series, SeriesData};
 use std::{
     collections::BTreeSet,
@@ -38,6 +38,8 @@ struct PlannedPage {
     place: Place,
     /// The timestamps' place in `times`, or the histograms' own range.
     kind: PlannedKind,
+    /// The place of its starts in `times`, if any is known.
+    starts: Option<u32>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -107,11 +109,18 @@ impl Planner<'_> {
                 continue;
             }
             let place = self.place(page.offset, page.len)?;
-            let kind = match page.kind {
-                PageKind::Float { time } => PlannedKind::Float { time: self.time(time)? },
-                PageKind::Histogram { count, range } => PlannedKind::Histogram { count, range },
+            let (kind, count) = match page.kind {
+                PageKind::Float { time } => {
+                    let time = self.time(time)?;
+                    (PlannedKind::Float { time }, self.plan.times[time as usize].count)
+                }
+                PageKind::Histogram { count, range } => (PlannedKind::Histogram { count, range }, count),
             };
-            self.plan.pages.push(PlannedPage { place, kind });
+            let starts = page.starts.map(|vector| self.time(vector)).transpose()?;
+            if starts.is_some_and(|starts| self.plan.times[starts as usize].count != count) {
+                return Err(Corrupt("not as many start timestamps as entries"));
+            }
+            self.plan.pages.push(PlannedPage { place, kind, starts });
         }
         let to = self.plan.pages.len() as u32;
         if from < to {
@@ -221,7 +230,7 @@ impl SeriesData for BlockSeries {
 impl Selection {
     fn read(&self, page: &PlannedPage, range: TimeRange, out: &mut SampleBuffer) -> Result<(), Corrupt> {
         match page.kind {
-            PlannedKind::Float { time } => self.read_floats(self.bytes(page.place)?, time, range, out),
+            PlannedKind::Float { time } => self.read_floats(page, time, range, out),
             PlannedKind::Histogram { count, range: own } => {
                 if !own.overlaps(&range) {
                     return Ok(());
@@ -230,9 +239,10 @@ impl Selection {
                 decode_histograms(self.bytes(page.place)?, count as usize, &mut out.histograms)?;
                 let from = out.histograms[start..].partition_point(|h| h.timestamp < range.start);
                 let to = out.histograms[start..].partition_point(|h| h.timestamp <= range.end);
-                out.histograms.truncate(start + to.max(from));
+                let to = to.max(from);
+                out.histograms.truncate(start + to);
                 out.histograms.drain(start..start + from);
-                Ok(())
+                self.read_starts(page.starts, from..to, start, &mut out.starts.histograms)
             }
         }
     }
@@ -248,13 +258,39 @@ impl Selection {
                 let PlannedTimes { place, count, range } = self.times[time as usize];
                 if range.overlaps(&wanted) {
                     let (timestamps, values) = (self.bytes(place)?, self.bytes(page.place)?);
-                    each(EncodedChunk::Floats { range, count, timestamps, values });
+                    let starts = self.encoded_starts(page)?;
+                    each(EncodedChunk::Floats { range, count, timestamps, values, starts });
                 }
             }
             PlannedKind::Histogram { count, range } => {
                 if range.overlaps(&wanted) {
-                    each(EncodedChunk::Histograms { range, count, data: self.bytes(page.place)? });
+                    let (data, starts) = (self.bytes(page.place)?, self.encoded_starts(page)?);
+                    each(EncodedChunk::Histograms { range, count, data, starts });
                 }
+            }
+        }
+        Ok(())
+    }
+
+    /// In the form of `chunk::encode_starts`, which is that of timestamps.
+    fn encoded_starts(&self, page: &PlannedPage) -> Result<&[u8], Corrupt> {
+        page.starts.map_or(Ok(&[]), |starts| self.bytes(self.times[starts as usize].place))
+    }
+
+    /// Appends the starts of those of a page's entries that are read, before which are `before` others.
+    fn read_starts(
+        &self,
+        starts: Option<u32>,
+        read: std::ops::Range<usize>,
+        before: usize,
+        out: &mut Vec<Timestamp>,
+    ) -> Result<(), Corrupt> {
+        match starts {
+            None => pad_starts(out, before + read.len()),
+            Some(starts) => {
+                let of_page = self.timestamps(starts)?;
+                out.resize(before, 0);
+                out.extend_from_slice(of_page.get(read).ok_or(Corrupt("start timestamps out of bounds"))?);
             }
         }
         Ok(())
@@ -262,7 +298,7 @@ impl Selection {
 
     fn read_floats(
         &self,
-        page: &[u8],
+        page: &PlannedPage,
         time: u32,
         range: TimeRange,
         out: &mut SampleBuffer,
@@ -274,11 +310,11 @@ impl Selection {
         let from = times.partition_point(|t| *t < range.start);
         let to = times.partition_point(|t| *t <= range.end).max(from);
         let start = out.values.len();
-        decode_values(page, times.len(), &mut out.values)?;
+        decode_values(self.bytes(page.place)?, times.len(), &mut out.values)?;
         out.values.truncate(start + to);
         out.values.drain(start..start + from);
         out.timestamps.extend_from_slice(&times[from..to]);
-        Ok(())
+        self.read_starts(page.starts, from..to, start, &mut out.starts.floats)
     }
 
     fn timestamps(&self, time: u32) -> Result<&[Timestamp], Corrupt> {

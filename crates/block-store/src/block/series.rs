@@ -15,6 +15,8 @@ pub(super) struct Page {
     pub(super) offset: u64,
     pub(super) len: u32,
     pub(super) kind: PageKind,
+    /// The vector of its starts, if any is known; written apart (`starts.rs`).
+    pub(super) starts: Option<u32>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,7 +62,7 @@ pub(super) fn decode_pages(
     for _ in 0..input.count(input.rest().len())? {
         let time = input.count(u32::MAX as usize)? as u32;
         let len = input.count(u32::MAX as usize)? as u32;
-        pages.push(Page { offset, len, kind: PageKind::Float { time } });
+        pages.push(Page { offset, len, kind: PageKind::Float { time }, starts: None });
         offset += u64::from(len);
     }
     for _ in 0..input.count(input.rest().len())? {
@@ -68,7 +70,7 @@ pub(super) fn decode_pages(
         let len = input.count(u32::MAX as usize)? as u32;
         let start = input.ivarint()?;
         let range = TimeRange::new(start, start.wrapping_add(input.uvarint()? as i64));
-        pages.push(Page { offset, len, kind: PageKind::Histogram { count, range } });
+        pages.push(Page { offset, len, kind: PageKind::Histogram { count, range }, starts: None });
         offset += u64::from(len);
     }
     Ok(())

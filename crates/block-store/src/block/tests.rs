@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use runtime::ManualClock;
 use service_api::{
     Code, EncodedChunk, LabelQuery, LabelsReader, MetricsReader, ReadContext, SampleBuffer, SelectRequest,
-    SeriesData,
+    SeriesData, StartTimestamps,
 };
 use std::{sync::Arc, time::Duration};
 
@@ -21,11 +21,19 @@ struct Given {
     timestamps: Vec<i64>,
     values: Vec<f64>,
     histograms: Vec<HistogramSample>,
+    starts: StartTimestamps,
+}
+
+impl Given {
+    fn samples(&self) -> SampleBuffer {
+        let Self { timestamps, values, histograms, starts, .. } = self.clone();
+        SampleBuffer { timestamps, values, histograms, starts }
+    }
 }
 
 fn float_series(labels: Labels, samples: impl IntoIterator<Item = (i64, f64)>) -> Given {
     let (timestamps, values) = samples.into_iter().unzip();
-    Given { labels, timestamps, values, histograms: Vec::new() }
+    Given { labels, timestamps, values, histograms: Vec::new(), starts: StartTimestamps::default() }
 }
 
 fn histogram(timestamp: i64, count: u64) -> HistogramSample {
@@ -45,7 +53,7 @@ fn histogram(timestamp: i64, count: u64) -> HistogramSample {
 fn written(given: &[Given]) -> BlockObject {
     let mut writer = BlockWriter::new();
     for one in given {
-        writer.add(&one.labels, &one.timestamps, &one.values, &one.histograms).unwrap();
+        writer.add(&one.labels, &one.samples()).unwrap();
     }
     writer.finish(Ulid::from_parts(1_700_000_000_000, 1), "test", 5).unwrap().unwrap()
 }
@@ -62,8 +70,26 @@ fn context() -> ReadContext {
     ReadContext::new(TenantId::anonymous(), 1 << 30)
 }
 
-/// Floats as bits, so that a NaN is equal to itself.
-type Found = Vec<(Labels, Vec<(i64, u64)>, Vec<HistogramSample>)>;
+/// Floats as bits, so that a NaN is equal to itself. Each float and each histogram with its start.
+type Entries = (Vec<(i64, u64, i64)>, Vec<(HistogramSample, i64)>);
+type Found = Vec<(Labels, Entries)>;
+
+/// Those of a buffer in a range.
+fn entries(samples: &SampleBuffer, range: TimeRange) -> Entries {
+    let SampleBuffer { timestamps, values, histograms, starts } = samples;
+    assert_eq!(timestamps.len(), values.len());
+    let known = |starts: &[i64], entries: usize| {
+        assert!(starts.is_empty() || starts.len() == entries);
+        if starts.is_empty() { vec![0; entries] } else { starts.to_vec() }
+    };
+    let floats = timestamps.iter().zip(values).zip(known(&starts.floats, timestamps.len()));
+    let histograms = histograms.iter().cloned().zip(known(&starts.histograms, histograms.len()));
+    let floats = floats.map(|((t, v), start)| (*t, v.to_bits(), start));
+    (
+        floats.filter(|(t, ..)| range.contains(*t)).collect(),
+        histograms.filter(|(h, _)| range.contains(h.timestamp)).collect(),
+    )
+}
 
 async fn select(reader: &BlocksReader, matchers: &[Matcher], range: TimeRange) -> Found {
     let request = SelectRequest { matchers: matchers.to_vec(), range };
@@ -72,45 +98,42 @@ async fn select(reader: &BlocksReader, matchers: &[Matcher], range: TimeRange) -
     let read = |series: service_api::Series| {
         out.clear();
         series.data.read(range, &mut out).unwrap();
-        assert_eq!(out.timestamps.len(), out.values.len());
-        let floats: Vec<_> = out.timestamps.iter().zip(&out.values).map(|(t, v)| (*t, v.to_bits())).collect();
-        assert_eq!(encoded(&*series.data, range), (floats.clone(), out.histograms.clone()));
-        (series.labels, floats, out.histograms.clone())
+        let found = entries(&out, TimeRange::ALL);
+        assert_eq!(encoded(&*series.data, range), found);
+        (series.labels, found)
     };
     set.series
         .into_iter()
         .map(read)
-        .filter(|(_, floats, hist)| !floats.is_empty() || !hist.is_empty())
+        .filter(|(_, (floats, hist))| !floats.is_empty() || !hist.is_empty())
         .collect()
 }
 
 /// The same from the encoded chunks, which in one block do not overlap.
-fn encoded(data: &dyn SeriesData, range: TimeRange) -> (Vec<(i64, u64)>, Vec<HistogramSample>) {
-    let (mut times, mut values, mut histograms) = (Vec::new(), Vec::new(), Vec::new());
+fn encoded(data: &dyn SeriesData, range: TimeRange) -> Entries {
+    let mut out = SampleBuffer::default();
     let each = &mut |chunk: EncodedChunk<'_>| match chunk {
-        EncodedChunk::Floats { count, timestamps, values: page, .. } => {
-            chunk::decode_timestamps(timestamps, count as usize, &mut times).unwrap();
-            chunk::decode_values(page, count as usize, &mut values).unwrap();
+        EncodedChunk::Floats { count, timestamps, values, starts, .. } => {
+            let (count, before) = (count as usize, out.timestamps.len());
+            chunk::decode_timestamps(timestamps, count, &mut out.timestamps).unwrap();
+            chunk::decode_values(values, count, &mut out.values).unwrap();
+            chunk::decode_starts(starts, count, before, &mut out.starts.floats).unwrap();
         }
-        EncodedChunk::Histograms { count, data, .. } => {
-            chunk::decode_histograms(data, count as usize, &mut histograms).unwrap();
+        EncodedChunk::Histograms { count, data, starts, .. } => {
+            let (count, before) = (count as usize, out.histograms.len());
+            chunk::decode_histograms(data, count, &mut out.histograms).unwrap();
+            chunk::decode_starts(starts, count, before, &mut out.starts.histograms).unwrap();
         }
     };
     assert!(data.encoded(range, each).unwrap());
-    let floats = times.into_iter().zip(values).filter(|(t, _)| range.contains(*t));
-    histograms.retain(|h: &HistogramSample| range.contains(h.timestamp));
-    (floats.map(|(t, v)| (t, v.to_bits())).collect(), histograms)
+    entries(&out, range)
 }
 
 /// What a selection must give, without any index.
 fn expected(given: &[Given], matchers: &[Matcher], range: TimeRange) -> Found {
     let matching = given.iter().filter(|g| matchers.iter().all(|m| m.matches_labels(&g.labels)));
-    let found = matching.map(|g| {
-        let floats = g.timestamps.iter().zip(&g.values).filter(|(t, _)| range.contains(**t));
-        let histograms = g.histograms.iter().filter(|h| range.contains(h.timestamp)).cloned().collect();
-        (g.labels.clone(), floats.map(|(t, v)| (*t, v.to_bits())).collect(), histograms)
-    });
-    found.filter(|(_, floats, hist): &(_, Vec<_>, Vec<_>)| !floats.is_empty() || !hist.is_empty()).collect()
+    let found = matching.map(|g| (g.labels.clone(), entries(&g.samples(), range)));
+    found.filter(|(_, (floats, hist))| !floats.is_empty() || !hist.is_empty()).collect()
 }
 
 fn some_series() -> Vec<Given> {
@@ -133,15 +156,30 @@ fn some_series() -> Vec<Given> {
     ]
 }
 
+/// The same with starts: of all samples, of some, of none.
+fn started_series() -> Vec<Given> {
+    let mut given = some_series();
+    given[0].starts.floats = vec![1; 100];
+    given[1].starts.floats = [vec![1; 60], vec![61; 40]].concat();
+    given[2].starts = StartTimestamps { floats: vec![0, 0, 15, 15, 0], histograms: vec![0, 55, 55, 55, 85] };
+    given[4].starts.floats = vec![-9];
+    given
+}
+
 fn matcher_of(op: MatchOp, name: &str, value: &str) -> Matcher {
     Matcher::new(op, name, value).unwrap()
 }
 
 #[tokio::test]
 async fn every_kind_of_matcher_finds_what_it_should() {
+    for given in [some_series(), started_series()] {
+        finds_what_it_should(&given).await;
+    }
+}
+
+async fn finds_what_it_should(given: &[Given]) {
     use MatchOp::{Equal, NotEqual, NotRegex, Regex};
-    let given = some_series();
-    let reader = reader_of(written(&given)).await;
+    let reader = reader_of(written(given)).await;
     let cases: &[&[(MatchOp, &str, &str)]] = &[
         &[],
         &[(Equal, "__name__", "cpu")],
@@ -164,7 +202,7 @@ async fn every_kind_of_matcher_finds_what_it_should() {
         for range in
             [TimeRange::ALL, TimeRange::new(20, 60), TimeRange::new(1_000, 2_000), TimeRange::new(5, 5)]
         {
-            let want = expected(&given, &matchers, range);
+            let want = expected(given, &matchers, range);
             assert_eq!(select(&reader, &matchers, range).await, want, "{case:?} {range:?}");
         }
     }
@@ -232,7 +270,13 @@ async fn long_series_are_split_into_pages_and_come_back_whole() {
         .map(|n| {
             let labels = Labels::from_pairs([("__name__", format!("m{n:02}"))]);
             let start = n % 3;
-            float_series(labels, (0..20_000).map(|t| (start + t * 15, ((t * n) % 1_000) as f64 / 10.0)))
+            let samples = (0..20_000).map(|t| (start + t * 15, ((t * n) % 1_000) as f64 / 10.0));
+            let mut given = float_series(labels, samples);
+            if n % 4 == 0 {
+                // Two pages of three have any.
+                given.starts.floats = (0..20_000).map(|t| if t < 9_000 { 0 } else { t / 3_000 }).collect();
+            }
+            given
         })
         .collect();
     let reader = reader_of(written(&given)).await;
@@ -271,39 +315,73 @@ async fn a_query_over_its_memory_budget_is_refused() {
 fn series_out_of_order_are_refused() {
     let mut writer = BlockWriter::new();
     let (a, b) = (Labels::from_pairs([("a", "1")]), Labels::from_pairs([("b", "1")]));
-    writer.add(&b, &[1], &[1.0], &[]).unwrap();
-    assert!(writer.add(&a, &[1], &[1.0], &[]).is_err());
-    assert!(writer.add(&b, &[1], &[1.0], &[]).is_err());
+    let samples = |times: &[i64], values: &[f64]| SampleBuffer {
+        timestamps: times.to_vec(),
+        values: values.to_vec(),
+        ..SampleBuffer::default()
+    };
+    writer.add(&b, &samples(&[1], &[1.0])).unwrap();
+    assert!(writer.add(&a, &samples(&[1], &[1.0])).is_err());
+    assert!(writer.add(&b, &samples(&[1], &[1.0])).is_err());
     let c = Labels::from_pairs([("c", "1")]);
-    assert!(writer.add(&c, &[2, 1], &[1.0, 1.0], &[]).is_err());
-    assert!(writer.add(&c, &[1], &[], &[]).is_err());
+    assert!(writer.add(&c, &samples(&[2, 1], &[1.0, 1.0])).is_err());
+    assert!(writer.add(&c, &samples(&[1], &[])).is_err());
+    let mut uneven = samples(&[1], &[1.0]);
+    uneven.starts.floats = vec![1, 1];
+    assert!(writer.add(&c, &uneven).is_err());
     assert!(BlockWriter::new().finish(Ulid::nil(), "", 0).unwrap().is_none());
 }
 
-/// A block that version 1 wrote: it must be readable for ever.
+type Golden = (fn() -> Vec<Given>, &'static [u8]);
+
+/// Blocks that version 1 wrote, without starts and with: they must be readable for ever.
+const GOLDEN: [Golden; 2] = [
+    (some_series, include_bytes!("tests/v1.block")),
+    (started_series, include_bytes!("tests/v1-starts.block")),
+];
+
 #[tokio::test]
 async fn golden_bytes() {
-    let golden = include_bytes!("tests/v1.block");
-    let mut block = written(&some_series());
-    block.meta.bytes = golden.len() as u64;
-    block.parts = vec![bytes::Bytes::from_static(golden)];
-    let reader = reader_of(block).await;
-    assert_eq!(select(&reader, &[], TimeRange::ALL).await, expected(&some_series(), &[], TimeRange::ALL));
+    for (given, golden) in GOLDEN {
+        let given = given();
+        let mut block = written(&given);
+        block.meta.bytes = golden.len() as u64;
+        block.parts = vec![bytes::Bytes::from_static(golden)];
+        let reader = reader_of(block).await;
+        assert_eq!(select(&reader, &[], TimeRange::ALL).await, expected(&given, &[], TimeRange::ALL));
+    }
 }
 
-/// Pages and footer do not pass through zstd: they are written the same for ever.
+fn footer_of(block: &[u8]) -> super::footer::Footer {
+    let footer = &block[block.len() - super::footer::FOOTER_LEN..];
+    super::footer::Footer::decode(footer, block.len() as u64).unwrap()
+}
+
+/// Pages and footer do not pass through zstd: they are written the same for ever. What does is the same before it.
 #[test]
-fn pages_are_written_as_in_the_golden_block() {
-    let written: Vec<u8> = written(&some_series()).parts.concat();
-    let golden: &[u8] = include_bytes!("tests/v1.block");
-    let pages = super::footer::Footer::decode(
-        &written[written.len() - super::footer::FOOTER_LEN..],
-        written.len() as u64,
-    )
-    .unwrap()
-    .index_range()
-    .start as usize;
-    assert_eq!(&written[..pages], &golden[..pages]);
+fn blocks_are_written_as_the_golden_ones() {
+    for (given, golden) in GOLDEN {
+        let written: Vec<u8> = written(&given()).parts.concat();
+        let (ours, theirs) = (footer_of(&written), footer_of(golden));
+        let pages = ours.index_range().start as usize;
+        assert_eq!(&written[..pages], &golden[..pages]);
+        for (section, other) in ours.sections.iter().zip(&theirs.sections) {
+            assert_eq!(section.find(&written, 0).unwrap(), other.find(golden, 0).unwrap());
+        }
+    }
+}
+
+/// Whoever does not know of starts finds pages by how long those before them are.
+#[test]
+fn starts_lie_behind_all_pages_of_values() {
+    let pages = |given: &[Given]| {
+        let block = written(given).parts.concat();
+        let footer = footer_of(&block);
+        let vectors = super::times::decode(&footer.sections[1].find(&block, 0).unwrap(), u64::MAX).unwrap();
+        let of_times: usize = vectors.iter().map(|page| page.len as usize).sum();
+        block[..footer.index_range().start as usize - of_times].to_vec()
+    };
+    assert_eq!(pages(&some_series()), pages(&started_series()));
 }
 
 fn label_set() -> impl Strategy<Value = Labels> {
@@ -325,10 +403,16 @@ proptest! {
 
     #[test]
     fn any_block_answers_any_selection(
-        series in prop::collection::btree_map(label_set(), prop::collection::btree_map(0i64..50, any::<f64>(), 0..20), 1..30),
+        series in prop::collection::btree_map(label_set(), (prop::collection::btree_map(0i64..50, (any::<f64>(), 0i64..3), 0..20), any::<bool>()), 1..30),
         selections in prop::collection::vec((prop::collection::vec(any_matcher(), 0..4), 0i64..50, 0i64..50), 1..8),
     ) {
-        let given: Vec<_> = series.into_iter().map(|(labels, samples)| float_series(labels, samples)).collect();
+        let given = series.into_iter().map(|(labels, (samples, known))| {
+            let starts = samples.values().map(|(_, start)| *start).filter(|_| known).collect();
+            let mut given = float_series(labels, samples.into_iter().map(|(t, (v, _))| (t, v)));
+            given.starts.floats = starts;
+            given
+        });
+        let given: Vec<_> = given.collect();
         prop_assume!(given.iter().any(|g| !g.timestamps.is_empty()));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         runtime.block_on(async {
@@ -344,8 +428,8 @@ proptest! {
     fn a_broken_index_is_an_error_not_a_panic(
         flips in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4), section in 0usize..5,
     ) {
-        let block: Vec<u8> = written(&some_series()).parts.concat();
-        let mut footer = super::footer::Footer::decode(&block[block.len() - super::footer::FOOTER_LEN..], block.len() as u64).unwrap();
+        let block: Vec<u8> = written(&started_series()).parts.concat();
+        let mut footer = footer_of(&block);
         let start = footer.index_range().start;
         let place = footer.sections[section];
         let mut raw = place.decompress(&block[place.offset as usize..][..place.stored as usize]).unwrap();

@@ -7,13 +7,14 @@ use super::{
     labels::{LabelSections, LabelsWriter},
     section::Section,
     series::{Page, PageKind, encode_pages},
+    starts,
     times::TimesWriter,
 };
 use crate::{BlockMeta, Ulid};
 use bytes::Bytes;
 use chunk::{MAX_HISTOGRAM_ITEMS, encode_histograms, encode_values, histogram_items};
 use model::{HistogramSample, Labels, TimeRange, Timestamp};
-use service_api::{Error, Result};
+use service_api::{Error, Result, SampleBuffer};
 
 /// Histograms in one page at most.
 const PAGE_HISTOGRAMS: usize = 256;
@@ -42,15 +43,10 @@ impl BlockWriter {
         Self::default()
     }
 
-    /// Adds a series with its floats and histograms, each in time order. Series come in
-    /// label order, each once; one without any entry is left out.
-    pub fn add(
-        &mut self,
-        labels: &Labels,
-        timestamps: &[Timestamp],
-        values: &[f64],
-        histograms: &[HistogramSample],
-    ) -> Result<()> {
+    /// Adds a series with its floats and histograms, each in time order, and their starts. Series
+    /// come in label order, each once; one without any entry is left out.
+    pub fn add(&mut self, labels: &Labels, samples: &SampleBuffer) -> Result<()> {
+        let SampleBuffer { timestamps, values, histograms, starts } = samples;
         let ascending = timestamps.windows(2).all(|w| w[0] < w[1]);
         if !ascending || !histograms.windows(2).all(|w| w[0].timestamp < w[1].timestamp) {
             return Err(Error::internal(format!("samples of {labels} are not in time order")));
@@ -58,12 +54,17 @@ impl BlockWriter {
         if timestamps.len() != values.len() || !self.labels.may_follow(labels) {
             return Err(Error::internal(format!("series {labels} is not in label order, or uneven")));
         }
+        let uneven = |starts: &[Timestamp], entries: usize| !starts.is_empty() && starts.len() != entries;
+        if uneven(&starts.floats, timestamps.len()) || uneven(&starts.histograms, histograms.len()) {
+            return Err(Error::internal(format!("starts of {labels} are not as many as its samples")));
+        }
         if timestamps.is_empty() && histograms.is_empty() {
             return Ok(());
         }
         let mut row = Vec::new();
-        self.add_floats(&mut row, timestamps, values);
-        self.add_histograms(&mut row, histograms).map_err(|e| Error::internal(format!("{labels}: {e}")))?;
+        self.add_floats(&mut row, timestamps, values, &starts.floats);
+        self.add_histograms(&mut row, histograms, &starts.histograms)
+            .map_err(|e| Error::internal(format!("{labels}: {e}")))?;
         self.labels.add(labels);
         self.rows.push(row);
         self.samples += (timestamps.len() + histograms.len()) as u64;
@@ -87,16 +88,34 @@ impl BlockWriter {
         });
     }
 
-    fn add_floats(&mut self, row: &mut Vec<Page>, timestamps: &[Timestamp], values: &[f64]) {
+    /// The number of a page's vector of starts, if any of them is known.
+    fn starts(&mut self, starts: &[Timestamp]) -> Option<u32> {
+        starts.iter().any(|start| *start != 0).then(|| self.times.intern(starts))
+    }
+
+    fn add_floats(
+        &mut self,
+        row: &mut Vec<Page>,
+        timestamps: &[Timestamp],
+        values: &[f64],
+        starts: &[Timestamp],
+    ) {
+        let mut starts = starts.chunks(PAGE_SAMPLES);
         for (times, values) in timestamps.chunks(PAGE_SAMPLES).zip(values.chunks(PAGE_SAMPLES)) {
             self.cover(times[0], times[times.len() - 1]);
-            let time = self.times.intern(times);
+            let kind = PageKind::Float { time: self.times.intern(times) };
+            let starts = self.starts(starts.next().unwrap_or_default());
             let (offset, len) = self.values.page(|out| encode_values(values, out));
-            row.push(Page { offset, len: len as u32, kind: PageKind::Float { time } });
+            row.push(Page { offset, len: len as u32, kind, starts });
         }
     }
 
-    fn add_histograms(&mut self, row: &mut Vec<Page>, mut rest: &[HistogramSample]) -> Result<()> {
+    fn add_histograms(
+        &mut self,
+        row: &mut Vec<Page>,
+        mut rest: &[HistogramSample],
+        mut starts: &[Timestamp],
+    ) -> Result<()> {
         while !rest.is_empty() {
             let mut items = 0;
             let fits = |sample: &&HistogramSample| {
@@ -112,8 +131,10 @@ impl BlockWriter {
             self.cover(range.start, range.end);
             let (offset, len) = self.values.page(|out| encode_histograms(page, out));
             let len = u32::try_from(len).map_err(|_| Error::internal("a histogram page is too large"))?;
-            row.push(Page { offset, len, kind: PageKind::Histogram { count: count as u32, range } });
-            rest = after;
+            let (of_page, others) = starts.split_at(count.min(starts.len()));
+            let (kind, known) = (PageKind::Histogram { count: count as u32, range }, self.starts(of_page));
+            row.push(Page { offset, len, kind, starts: known });
+            (rest, starts) = (after, others);
         }
         Ok(())
     }
@@ -122,8 +143,9 @@ impl BlockWriter {
     /// `created` when, in milliseconds.
     pub fn finish(mut self, id: Ulid, source: &str, created: i64) -> Result<Option<BlockObject>> {
         let Some(range) = self.range else { return Ok(None) };
-        let LabelSections { symbols, rows, postings } =
+        let LabelSections { symbols, mut rows, postings } =
             self.labels.finish(|row, out| encode_pages(&self.rows[row], out));
+        starts::encode(&self.rows, &mut rows);
         let groups = self.values.section(&mut self.times.groups);
         let raw: [Vec<u8>; SECTIONS] = [groups, self.times.section(), symbols, rows, postings];
         let mut parts = vec![

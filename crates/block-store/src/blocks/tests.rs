@@ -52,9 +52,9 @@ fn metrics_block(id: u64, series: usize, samples: i64) -> crate::BlockObject {
     let (mut writer, mut random) = (BlockWriter::new(), Random(id + 1));
     for number in 0..series {
         let labels = Labels::from_pairs([("__name__", "m".to_owned()), ("n", format!("{number:04}"))]);
-        let times: Vec<i64> = (0..samples).map(|t| t * 1_000 + id as i64).collect();
-        let values: Vec<f64> = times.iter().map(|_| f64::from_bits(random.next(1 << 50) << 10)).collect();
-        writer.add(&labels, &times, &values, &[]).unwrap();
+        let timestamps: Vec<i64> = (0..samples).map(|t| t * 1_000 + id as i64).collect();
+        let values = timestamps.iter().map(|_| f64::from_bits(random.next(1 << 50) << 10)).collect();
+        writer.add(&labels, &SampleBuffer { timestamps, values, ..SampleBuffer::default() }).unwrap();
     }
     writer.finish(Ulid::from_parts(id, 1), "test", 0).unwrap().unwrap()
 }

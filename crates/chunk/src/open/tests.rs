@@ -58,7 +58,7 @@ fn an_empty_chunk_has_nothing() {
     let chunk = OpenChunk::new();
     assert_eq!((chunk.first_timestamp(), chunk.last_timestamp(), chunk.last_value()), (None, None, None));
     assert!(decoded(&chunk, TimeRange::ALL).is_empty());
-    assert!(chunk.seal().is_none());
+    assert!(chunk.seal(&StartRuns::default()).is_none());
 }
 
 fn value() -> impl Strategy<Value = f64> {
@@ -99,9 +99,10 @@ proptest! {
         let inside: Vec<_> = want.iter().copied().filter(|(t, _)| range.contains(*t)).collect();
         prop_assert_eq!(decoded(&chunk, range), inside.clone());
 
-        let sealed = chunk.seal().unwrap();
-        let (mut timestamps, mut values) = (vec![7], vec![7.0]);
-        sealed.decode(range, &mut timestamps, &mut values).unwrap();
+        let sealed = chunk.seal(&StartRuns::default()).unwrap();
+        let (mut timestamps, mut values, mut starts) = (vec![7], vec![7.0], vec![]);
+        sealed.decode(range, &mut timestamps, &mut values, &mut starts).unwrap();
+        prop_assert!(starts.is_empty());
         let pairs: Vec<_> = timestamps.into_iter().zip(values.into_iter().map(f64::to_bits)).collect();
         prop_assert_eq!(&pairs[1..], &inside[..]);
     }

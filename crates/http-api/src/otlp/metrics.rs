@@ -151,10 +151,9 @@ impl<'a> Request<'a> {
     fn target_info(&mut self, oldest: i64, newest: i64) -> Result<(), WireError> {
         let start = entries::mark(&self.points.batch);
         let steps = (oldest..newest).step_by(TARGET_STEP as usize).take(MAX_TARGET_SAMPLES);
-        self.points
-            .batch
-            .samples
-            .extend(steps.chain([newest]).map(|timestamp| Sample { timestamp, value: 1.0 }));
+        for timestamp in steps.chain([newest]) {
+            entries::push_sample(&mut self.points.batch, Sample { timestamp, value: 1.0 }, 0);
+        }
         let name = self.points.labels.add_name(TARGET_INFO.to_owned());
         let point = self.points.labels.target(self.body, &mut self.points.scratch)?;
         let key = self.points.labels.add_series(name, &point, Extra::Target);

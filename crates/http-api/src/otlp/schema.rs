@@ -171,6 +171,7 @@ const METRIC: &[Field] = &[
 ];
 
 const NUMBER_DATA_POINT: &[Field] = &[
+    ("startTimeUnixNano", 2, Fixed64),
     ("timeUnixNano", 3, Fixed64),
     ("asDouble", 4, Double),
     message("exemplars", 5, Message::Exemplar),
@@ -180,6 +181,7 @@ const NUMBER_DATA_POINT: &[Field] = &[
 ];
 
 const HISTOGRAM_DATA_POINT: &[Field] = &[
+    ("startTimeUnixNano", 2, Fixed64),
     ("timeUnixNano", 3, Fixed64),
     ("count", 4, Fixed64),
     ("sum", 5, Double),
@@ -192,6 +194,7 @@ const HISTOGRAM_DATA_POINT: &[Field] = &[
 
 const EXPONENTIAL_HISTOGRAM_DATA_POINT: &[Field] = &[
     message("attributes", 1, Message::KeyValue),
+    ("startTimeUnixNano", 2, Fixed64),
     ("timeUnixNano", 3, Fixed64),
     ("count", 4, Fixed64),
     ("sum", 5, Double),
@@ -204,6 +207,7 @@ const EXPONENTIAL_HISTOGRAM_DATA_POINT: &[Field] = &[
 ];
 
 const SUMMARY_DATA_POINT: &[Field] = &[
+    ("startTimeUnixNano", 2, Fixed64),
     ("timeUnixNano", 3, Fixed64),
     ("count", 4, Fixed64),
     ("sum", 5, Double),

@@ -2,8 +2,11 @@
 //! on how many of them one request may hold.
 
 use super::wire::{Reader, Value, WireError, zigzag};
-use model::{Buckets, CounterResetHint, Exemplar, Histogram, HistogramSample, LabelsBuilder, Sample, Span};
-use service_api::{BatchSeries, LabelSource, Result, SeriesKey, WriteBatch};
+use model::{
+    Buckets, CounterResetHint, Exemplar, Histogram, HistogramSample, LabelsBuilder, Sample, Span, Timestamp,
+    push_start,
+};
+use service_api::{BatchSeries, LabelSource, Result, SeriesKey, StartTimestamps, WriteBatch};
 
 /// Entries (series, samples, …) that one request may hold: a hundred times what Prometheus
 /// sends, and some 30 MiB once decoded.
@@ -25,6 +28,7 @@ pub fn empty_batch() -> WriteBatch {
         series: Vec::new(),
         samples: Vec::new(),
         histograms: Vec::new(),
+        starts: StartTimestamps::default(),
         exemplars: Vec::new(),
         metadata: Vec::new(),
         labels: Box::new(NoLabels),
@@ -67,15 +71,45 @@ pub fn series(key: SeriesKey, start: Mark, batch: &WriteBatch) -> BatchSeries {
     }
 }
 
+/// Appends a sample.
 #[inline]
-pub fn sample(message: &[u8]) -> Result<Sample, WireError> {
+pub fn push_sample(batch: &mut WriteBatch, sample: Sample, start: Timestamp) {
+    push_start(&mut batch.starts.floats, batch.samples.len(), start);
+    batch.samples.push(sample);
+}
+
+/// Appends a histogram.
+pub fn push_histogram(batch: &mut WriteBatch, histogram: HistogramSample, start: Timestamp) {
+    push_start(&mut batch.starts.histograms, batch.histograms.len(), start);
+    batch.histograms.push(histogram);
+}
+
+/// Gives all entries since `mark` that have no start this one.
+pub fn default_start(batch: &mut WriteBatch, mark: Mark, start: Timestamp) {
+    let WriteBatch { samples, histograms, starts, .. } = batch;
+    let columns = [
+        (&mut starts.floats, mark.samples, samples.len()),
+        (&mut starts.histograms, mark.histograms, histograms.len()),
+    ];
+    for (column, from, end) in columns.into_iter().filter(|(_, from, end)| (*from as usize) < *end) {
+        column.resize(end, 0);
+        column[from as usize..].iter_mut().filter(|known| **known == 0).for_each(|unknown| *unknown = start);
+    }
+}
+
+/// Both protocols agree on these fields; `other` reads what else there is.
+#[inline]
+pub fn sample<'a>(
+    message: &'a [u8],
+    mut other: impl FnMut(u32, Value<'a>) -> Result<(), WireError>,
+) -> Result<Sample, WireError> {
     let mut sample = Sample::default();
     let mut reader = Reader::new(message);
     while let Some((field, value)) = reader.field()? {
         match field {
             1 => sample.value = value.double(1)?,
             2 => sample.timestamp = value.varint(2)? as i64,
-            _ => {}
+            _ => other(field, value)?,
         }
     }
     Ok(sample)
@@ -99,12 +133,16 @@ pub fn exemplar<'a>(
     Ok(Exemplar { labels: labels.build(), timestamp, value })
 }
 
-/// Both protocols number a histogram's fields alike.
-pub fn histogram(message: &[u8]) -> Result<HistogramSample, WireError> {
+/// Both protocols number a histogram's fields alike; `other` reads what else there is.
+pub fn histogram<'a>(
+    message: &'a [u8],
+    mut other: impl FnMut(u32, Value<'a>) -> Result<(), WireError>,
+) -> Result<HistogramSample, WireError> {
     let mut raw = RawHistogram::default();
     let mut reader = Reader::new(message);
     while let Some((field, value)) = reader.field()? {
         raw.set(field, value)?;
+        other(field, value)?;
     }
     raw.finish()
 }

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, header};
 use model::{Buckets, CounterResetHint, MetricType};
 use proptest::prelude::*;
-use service_api::{Code, WriteBatch};
+use service_api::{Code, StartTimestamps, WriteBatch};
 use support::{Message, msg, mutated};
 
 fn label(name: &str, value: &str) -> Message {
@@ -96,6 +96,31 @@ fn both_protocols_say_the_same() {
 }
 
 #[test]
+fn starts_come_with_each_sample_or_once_for_all() {
+    assert_eq!(v1::parse(body_v1().0.into()).unwrap().starts, StartTimestamps::default());
+    let symbols = ["", "n", "a", "b", "c"].iter().fold(msg(), |m, s| m.bytes(4, s));
+    let plain = || msg().packed(1, &[1, 2]).message(2, sample(1.0, 10)).message(3, histogram());
+    let own = || {
+        let some =
+            msg().packed(1, &[1, 3]).message(2, sample(1.0, 10)).message(2, sample(1.0, 20).varint(3, 15));
+        some.message(3, histogram()).message(3, histogram().varint(17, 990))
+    };
+    let starts = |series: [Message; 3]| {
+        let body = series.into_iter().fold(symbols.clone(), |m, series| m.message(5, series));
+        let batch = v2::parse(body.0.into()).unwrap();
+        (batch.starts.floats, batch.starts.histograms)
+    };
+    assert_eq!(starts([plain(), plain(), plain()]), (vec![], vec![]));
+    assert_eq!(starts([plain(), own(), plain()]), (vec![0, 0, 15, 0], vec![0, 0, 990, 0]));
+    // The field may stand before the samples, and counts for those of its series that have none of their own.
+    let first = msg().varint(6, 5).packed(1, &[1, 4]).message(2, sample(1.0, 10));
+    assert_eq!(starts([plain(), own().varint(6, 7), plain()]), (vec![0, 7, 15, 0], vec![0, 7, 990, 0]));
+    assert_eq!(starts([plain(), first, plain()]), (vec![0, 5, 0], vec![]));
+    let negative = own().varint(6, -1_i64 as u64);
+    assert_eq!(starts([negative, plain(), plain()]), (vec![-1, 15, 0, 0], vec![-1, 990, 0, 0]));
+}
+
+#[test]
 fn a_key_names_the_labels_however_the_message_is_cut() {
     let (a, b) = (label("__name__", "up"), label("job", "node"));
     let whole = msg().message(1, a.clone()).message(1, b.clone()).message(2, sample(1.0, 1));
@@ -174,6 +199,11 @@ fn survives(parsed: Result<WriteBatch, WireError>) {
         for index in 0..batch.series.len() {
             let series = &batch.series[index];
             assert!(series.samples.end as usize <= batch.samples.len());
+            let columns = [
+                (&batch.starts.floats, batch.samples.len()),
+                (&batch.starts.histograms, batch.histograms.len()),
+            ];
+            assert!(columns.iter().all(|(starts, len)| starts.is_empty() || starts.len() == *len));
             let _ = batch.labels.pairs(index, &mut |_, _| {});
         }
     }

@@ -68,7 +68,7 @@ fn parse_series(
                     scratch.extend_from_slice(&message[before..after]);
                 }
             }
-            2 => batch.samples.push(entries::sample(value.bytes(2)?)?),
+            2 => batch.samples.push(entries::sample(value.bytes(2)?, |_, _| Ok(()))?),
             3 => batch.exemplars.push(entries::exemplar(value.bytes(3)?, |field, value, labels| {
                 if field == 1 {
                     let (name, value) = parse_label(value.bytes(1)?)?;
@@ -76,7 +76,7 @@ fn parse_series(
                 }
                 Ok(())
             })?),
-            4 => batch.histograms.push(entries::histogram(value.bytes(4)?)?),
+            4 => batch.histograms.push(entries::histogram(value.bytes(4)?, |_, _| Ok(()))?),
             _ => {}
         }
     }

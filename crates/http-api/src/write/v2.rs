@@ -2,15 +2,15 @@
 //!
 //! <https://prometheus.io/docs/specs/prw/remote_write_spec_2_0/>
 //!
-//! Start (created) timestamps are accepted and not kept: Prometheus itself uses them only
-//! behind a feature flag.
+//! Start timestamps come with each sample. Senders of earlier drafts have a created timestamp for all samples of
+//! a series in a field that is reserved since; it counts where a sample has none of its own.
 
 use super::{
     entries,
-    wire::{Reader, WireError},
+    wire::{Reader, Value, WireError},
 };
 use bytes::Bytes;
-use model::{Metadata, MetricType};
+use model::{Metadata, MetricType, Timestamp};
 use service_api::{BatchSeries, Error, LabelSource, MetadataEntry, Result, SeriesKey, WriteBatch};
 use std::ops::Range;
 use xxhash_rust::xxh3::{xxh3_128, xxh3_128_with_seed};
@@ -55,13 +55,24 @@ fn parse_series(
 ) -> Result<BatchSeries, WireError> {
     let start = entries::mark(batch);
     scratch.refs.clear();
-    let mut metadata = None;
+    let (mut metadata, mut created) = (None, 0);
     let mut reader = Reader::new(message);
     while let Some((field, value)) = reader.field()? {
         match field {
             1 => read_refs(value, &mut scratch.refs)?,
-            2 => batch.samples.push(entries::sample(value.bytes(2)?)?),
-            3 => batch.histograms.push(entries::histogram(value.bytes(3)?)?),
+            2 => {
+                let mut start = 0;
+                let sample =
+                    entries::sample(value.bytes(2)?, |field, value| read_start(3, field, value, &mut start))?;
+                entries::push_sample(batch, sample, start);
+            }
+            3 => {
+                let mut start = 0;
+                let message = value.bytes(3)?;
+                let histogram =
+                    entries::histogram(message, |field, value| read_start(17, field, value, &mut start))?;
+                entries::push_histogram(batch, histogram, start);
+            }
             4 => {
                 let mut refs = Vec::new();
                 let mut exemplar = entries::exemplar(value.bytes(4)?, |field, value, _| match field {
@@ -72,8 +83,12 @@ fn parse_series(
                 batch.exemplars.push(exemplar);
             }
             5 => metadata = Some(parse_metadata(value.bytes(5)?, body, symbols)?),
+            6 => created = value.varint(6)? as i64,
             _ => {}
         }
+    }
+    if created != 0 {
+        entries::default_start(batch, start, created);
     }
     if !scratch.refs.len().is_multiple_of(2) {
         return Err(WireError::Symbol);
@@ -89,7 +104,16 @@ fn parse_series(
     Ok(entries::series(SeriesKey(xxh3_128_with_seed(&scratch.hashes, KEY_SEED)), start, batch))
 }
 
-fn read_refs(value: super::wire::Value<'_>, refs: &mut Vec<u32>) -> Result<(), WireError> {
+/// Reads a start, if this is the field that holds it.
+#[inline]
+fn read_start(holds: u32, field: u32, value: Value<'_>, start: &mut Timestamp) -> Result<(), WireError> {
+    if field == holds {
+        *start = value.varint(field)? as i64;
+    }
+    Ok(())
+}
+
+fn read_refs(value: Value<'_>, refs: &mut Vec<u32>) -> Result<(), WireError> {
     let mut fits = true;
     value.varints(1, |v| {
         fits &= v <= u64::from(u32::MAX);

@@ -58,7 +58,7 @@ impl Flush for Series {
         for (labels, _, data) in job {
             buffer.clear();
             data.read(TimeRange::ALL, &mut buffer)?;
-            writer.add(labels, &buffer.timestamps, &buffer.values, &buffer.histograms)?;
+            writer.add(labels, &buffer)?;
         }
         writer.finish(id, source, created)
     }

@@ -5,7 +5,7 @@ use super::{
     series::{Applied, Series},
     slab::Walk,
 };
-use model::{HistogramSample, TimeRange, Timestamp};
+use model::{HistogramSample, Sample, TimeRange, Timestamp};
 use service_api::{PushOutcome, RejectReason, Rejection};
 use smallvec::SmallVec;
 
@@ -41,9 +41,10 @@ impl Counts {
     }
 }
 
+/// With its start.
 enum Entry {
-    Float(Timestamp, f64),
-    Histogram(Box<HistogramSample>),
+    Float(Sample, Timestamp),
+    Histogram(Box<HistogramSample>, Timestamp),
 }
 
 /// Writes entries while it holds the pages. There is one at a time for a head.
@@ -94,15 +95,15 @@ impl MetricHead {
         for (series, entry) in entries {
             let series = self.resurrect(series);
             let timestamp = match &entry {
-                Entry::Float(t, _) => *t,
-                Entry::Histogram(sample) => sample.timestamp,
+                Entry::Float(sample, _) => sample.timestamp,
+                Entry::Histogram(sample, _) => sample.timestamp,
             };
             let window = self.window(timestamp);
             let applied = self.slab.with(series, |slot| match &entry {
-                Entry::Float(t, value) => slot.append(*t, *value, &window),
-                Entry::Histogram(sample) => slot.append_histogram(sample, self.block_ms),
+                Entry::Float(sample, start) => slot.append(sample.timestamp, sample.value, *start, &window),
+                Entry::Histogram(sample, start) => slot.append_histogram(sample, *start, self.block_ms),
             });
-            let histogram = matches!(entry, Entry::Histogram(_));
+            let histogram = matches!(entry, Entry::Histogram(..));
             counts.count(series, timestamp, applied.unwrap_or(Applied::Condemned), histogram);
         }
     }
@@ -128,25 +129,28 @@ impl<S: Slot> Head<S> {
 }
 
 impl<'a> Applier<'a> {
+    /// `start` is 0 where it is not known.
     #[inline]
-    pub fn sample(&mut self, series: u32, timestamp: Timestamp, value: f64) {
+    pub fn sample(&mut self, series: u32, timestamp: Timestamp, value: f64, start: Timestamp) {
         self.enter_window(timestamp);
         let window = self.window;
         let Some(slot) = self.slots.slot(series) else { return };
-        match slot.append(timestamp, value, &window) {
+        match slot.append(timestamp, value, start, &window) {
             Applied::Stored => self.counts.samples += 1,
-            Applied::Condemned => self.put_off.push((series, Entry::Float(timestamp, value))),
+            Applied::Condemned => {
+                self.put_off.push((series, Entry::Float(Sample { timestamp, value }, start)));
+            }
             applied => self.counts.count(series, timestamp, applied, false),
         }
     }
 
-    pub fn histogram(&mut self, series: u32, sample: &HistogramSample) {
+    pub fn histogram(&mut self, series: u32, sample: &HistogramSample, start: Timestamp) {
         self.enter_window(sample.timestamp);
         let block_ms = self.head.block_ms;
         let Some(slot) = self.slots.slot(series) else { return };
-        match slot.append_histogram(sample, block_ms) {
+        match slot.append_histogram(sample, start, block_ms) {
             Applied::Condemned => {
-                self.put_off.push((series, Entry::Histogram(Box::new(sample.clone()))));
+                self.put_off.push((series, Entry::Histogram(Box::new(sample.clone()), start)));
             }
             applied => self.counts.count(series, sample.timestamp, applied, true),
         }

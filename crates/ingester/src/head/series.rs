@@ -2,6 +2,7 @@
 
 mod floats;
 mod histograms;
+mod late;
 mod read;
 #[cfg(test)]
 mod tests;
@@ -12,6 +13,7 @@ use model::{HistogramSample, Signal, TimeRange, Timestamp};
 
 pub use floats::Floats;
 pub use histograms::{Histograms, SealedHistograms};
+use late::Late;
 pub use read::HeadSeries;
 
 /// Samples after which a chunk is sealed.
@@ -75,26 +77,33 @@ impl Slot for Series {
 }
 
 impl Series {
-    /// Appends a float of the window that starts at `window`.
+    /// Appends a float of the window that starts at `window`. Of one that is there already the start stays what
+    /// it was, as its value does.
     #[inline]
-    pub fn append(&mut self, timestamp: Timestamp, value: f64, window: &TimeRange) -> Applied {
+    pub fn append(
+        &mut self,
+        timestamp: Timestamp,
+        value: f64,
+        start: Timestamp,
+        window: &TimeRange,
+    ) -> Applied {
         if self.state != State::Live && !self.wake() {
             return Applied::Condemned;
         }
         if self.histograms.as_ref().is_some_and(|h| h.at(timestamp).is_some()) {
             return Applied::Conflict;
         }
-        self.floats.append(timestamp, value, window)
+        self.floats.append(timestamp, value, start, window)
     }
 
-    pub fn append_histogram(&mut self, sample: &HistogramSample, block_ms: i64) -> Applied {
+    pub fn append_histogram(&mut self, sample: &HistogramSample, start: Timestamp, block_ms: i64) -> Applied {
         if self.state != State::Live && !self.wake() {
             return Applied::Condemned;
         }
         if self.floats.at(sample.timestamp).is_some() {
             return Applied::Conflict;
         }
-        self.histograms.get_or_insert_default().append(sample, block_ms)
+        self.histograms.get_or_insert_default().append(sample, start, block_ms)
     }
 
     /// Seals what is held of a window and returns it; it stays until it is dropped.

@@ -16,7 +16,7 @@ fn name(head: &MetricHead, text: &str, key: u128) -> Resolved {
 }
 
 fn append(head: &MetricHead, resolved: &Resolved, t: i64) -> u64 {
-    head.apply(|applier| applier.sample(resolved.series[0].1, t, 1.0)).samples
+    head.apply(|applier| applier.sample(resolved.series[0].1, t, 1.0, 0)).samples
 }
 
 fn found(head: &MetricHead) -> Vec<String> {

@@ -47,6 +47,34 @@ fn the_format_in_the_log_stays() {
 }
 
 #[test]
+fn starts_lie_behind_everything_else_if_any_is_known() {
+    let samples =
+        Samples { series: vec![7, 8, 9], timestamps: vec![1000; 3], values: vec![0; 3], bases: vec![0; 3] };
+    let plain = payload(&[], &samples);
+    let with = |floats: &[Timestamp], histograms: &[Timestamp]| {
+        let mut out = plain.clone();
+        put_starts(&mut out, &StartTimestamps { floats: floats.to_vec(), histograms: histograms.to_vec() });
+        out
+    };
+    assert_eq!(with(&[], &[]), plain);
+    assert_eq!(with(&[0, 0, 0], &[0]), plain);
+    assert_eq!(with(&[500, 500, 0], &[]), [&plain[..], b"\x01\xa0\x1f\x00\x9c\x1f"].concat());
+    assert_eq!(with(&[0; 3], &[8; 4]), [&plain[..], b"\x02\x40\x01\x01"].concat());
+    let read = |bytes: &[u8]| {
+        let mut payload = Payload::read(bytes).unwrap();
+        payload.samples(|_| None, &mut Samples::default()).unwrap();
+        assert!(payload.histograms().unwrap().is_empty() && payload.exemplars().unwrap().is_empty());
+        assert!(payload.metadata().unwrap().is_empty());
+        payload.starts(3, 2)
+    };
+    assert_eq!(read(&plain).unwrap(), StartTimestamps::default());
+    let both = StartTimestamps { floats: vec![500, 0, i64::MAX], histograms: vec![0, 7] };
+    assert_eq!(read(&with(&both.floats, &both.histograms)).unwrap(), both);
+    let bytes = with(&both.floats, &both.histograms);
+    assert!((plain.len() + 1..bytes.len()).all(|cut| read(&bytes[..cut]).is_err()));
+}
+
+#[test]
 fn labels_histograms_exemplars_and_metadata_come_back() {
     let histogram = |buckets| Histogram {
         counter_reset_hint: CounterResetHint::Gauge,
@@ -136,6 +164,7 @@ proptest! {
             let _ = payload.histograms();
             let _ = payload.exemplars();
             let _ = payload.metadata();
+            let _ = payload.starts(3, 3);
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::{
         model,
     },
 };
-use ::model::HistogramSample;
+use ::model::{HistogramSample, Timestamp};
 use bytes::Bytes;
 use chunk::{MAX_HISTOGRAM_ITEMS, encode_histograms, histogram_items};
 use prost::Message;
@@ -37,6 +37,8 @@ pub fn encode_append(batch: &WriteBatch, which: &Wanted) -> Result<Bytes> {
     runs.iter().for_each(|run| put(run.len(), run.iter().map(|s| s.timestamp.to_le_bytes()), &mut out));
     column(4, 8 * samples, &mut out);
     runs.iter().for_each(|run| put(run.len(), run.iter().map(|s| s.value.to_le_bytes()), &mut out));
+    put_starts(12, &batch.starts.floats, series.iter().map(|s| &s.samples), &mut out)?;
+    put_starts(13, &batch.starts.histograms, series.iter().map(|s| &s.histograms), &mut out)?;
     let mut rest = AppendRequest { sample_counts, ..AppendRequest::default() };
     if series.iter().any(|s| !s.histograms.is_empty()) {
         rest.histogram_counts = counts(|s| &s.histograms);
@@ -59,6 +61,24 @@ pub fn encode_append(batch: &WriteBatch, which: &Wanted) -> Result<Bytes> {
     }
     rest.encode(&mut out).map_err(|e| Error::internal(e.to_string()))?;
     Ok(out.into())
+}
+
+/// Appends a column of the starts of several series, if any is known.
+fn put_starts<'b>(
+    tag: u32,
+    starts: &[Timestamp],
+    ranges: impl Iterator<Item = &'b Range<u32>>,
+    out: &mut Vec<u8>,
+) -> Result<()> {
+    if starts.is_empty() {
+        return Ok(());
+    }
+    let runs = runs_of(starts, ranges)?;
+    if runs.iter().any(|run| run.iter().any(|start| *start != 0)) {
+        column(tag, 8 * runs.iter().map(|run| run.len()).sum::<usize>(), out);
+        runs.iter().for_each(|run| put(run.len(), run.iter().map(|start| start.to_le_bytes()), out));
+    }
+    Ok(())
 }
 
 pub(super) fn slice<'a, T>(all: &'a [T], range: &Range<u32>) -> Result<&'a [T]> {

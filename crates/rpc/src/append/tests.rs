@@ -10,6 +10,7 @@ use service_api::{
     AppendOutcome, BatchSeries, BatchStream, Code, LogBatch, LogEntry, MetadataEntry, PushOutcome, Refused,
     RejectReason, Rejection, SeriesKey, TextSpan, WriteBatch,
 };
+use std::ops::Range;
 
 fn histogram(timestamp: i64, buckets: usize) -> HistogramSample {
     let histogram = Histogram {
@@ -31,6 +32,7 @@ fn batch(series: &[(usize, usize, usize)]) -> WriteBatch {
         series: vec![],
         samples: vec![],
         histograms: vec![],
+        starts: Default::default(),
         exemplars: vec![],
         metadata: vec![MetadataEntry {
             metric: "up".into(),
@@ -97,7 +99,7 @@ fn check(batch: &WriteBatch, which: &Wanted) {
     let (sent, got) = send(batch, which);
     let wanted = pick(&batch.series, which).unwrap();
     assert_eq!(sent.series.len(), wanted.len());
-    let part = |range: &std::ops::Range<u32>| range.start as usize..range.end as usize;
+    let part = |range: &Range<u32>| range.start as usize..range.end as usize;
     for (sent_series, series) in sent.series.iter().zip(wanted) {
         assert_eq!(sent_series.key, series.key);
         assert_eq!(sent.samples[part(&sent_series.samples)], batch.samples[part(&series.samples)]);
@@ -106,6 +108,13 @@ fn check(batch: &WriteBatch, which: &Wanted) {
             batch.histograms[part(&series.histograms)]
         );
         assert_eq!(sent.exemplars[part(&sent_series.exemplars)], batch.exemplars[part(&series.exemplars)]);
+        let same = |sent: &[i64], sent_range: &Range<u32>, all: &[i64], range: &Range<u32>| {
+            let (sent, all) = (sent.get(part(sent_range)), all.get(part(range)));
+            sent.unwrap_or(&vec![0; range.len()]) == all.unwrap_or(&vec![0; range.len()])
+        };
+        let (got, had) = (&sent.starts, &batch.starts);
+        assert!(same(&got.floats, &sent_series.samples, &had.floats, &series.samples));
+        assert!(same(&got.histograms, &sent_series.histograms, &had.histograms, &series.histograms));
     }
     match which {
         Wanted::Named(named) => {
@@ -133,6 +142,29 @@ fn what_is_wanted_of_a_batch_arrives() {
     let one_each = self::batch(&[(1, 0, 0), (1, 0, 0)]);
     check(&one_each, &Wanted::All);
     assert!(encode_append(&batch, &Wanted::Keys([6].into())).is_err());
+}
+
+#[test]
+fn starts_go_with_their_entries_if_there_are_any() {
+    let mut batch = batch(&[(1, 0, 0), (0, 3, 1), (3, 0, 0), (2, 1, 2)]);
+    let plain = encode_append(&batch, &Wanted::All).unwrap();
+    batch.starts.floats = vec![0; 6];
+    assert_eq!(encode_append(&batch, &Wanted::All).unwrap(), plain);
+    batch.starts.floats[3] = 1_999;
+    batch.starts.histograms = vec![0, 998, 997, -5];
+    for keys in [&[0][..], &[0, 2], &[1], &[1, 2, 3]] {
+        check(&batch, &Wanted::Keys(keys.into()));
+    }
+    check(&batch, &Wanted::All);
+    // Of those that are sent none is known.
+    assert!(send(&batch, &Wanted::Keys([0].into())).0.starts.floats.is_empty());
+    let bytes = encode_append(&self::batch(&[(1, 0, 0)]), &Wanted::All).unwrap();
+    let mut started = self::batch(&[(1, 0, 0)]);
+    started.starts.floats = vec![258];
+    let hex: String =
+        encode_append(&started, &Wanted::All).unwrap()[..].iter().map(|b| format!("{b:02x}")).collect();
+    let before: String = bytes[..18 + 10 + 10].iter().map(|b| format!("{b:02x}")).collect();
+    assert!(hex.starts_with(&format!("{before}62080201000000000000")), "{hex}");
 }
 
 #[test]
@@ -203,7 +235,10 @@ fn an_outcome_names_series_as_the_caller_does() {
 fn what_does_not_add_up_is_refused() {
     let good =
         AppendRequest::decode(encode_append(&batch(&[(2, 1, 1), (1, 0, 0)]), &Wanted::All).unwrap()).unwrap();
-    let spoil: [fn(&mut AppendRequest); 11] = [
+    let spoil: [fn(&mut AppendRequest); 14] = [
+        |r| r.sample_starts = vec![0; 16].into(),
+        |r| r.sample_starts = vec![0; 25].into(),
+        |r| r.histogram_starts = vec![0; 16].into(),
         |r| r.keys = r.keys.slice(1..),
         |r| r.keys = r.keys.slice(16..),
         |r| r.timestamps = r.timestamps.slice(8..),
@@ -280,7 +315,10 @@ proptest! {
         let labels = Labels::from_pairs([("job", "x")]);
         let which = if named { Wanted::Named(vec![(0, labels.clone()), (1, labels)]) } else { Wanted::All };
         let streams: [&[Line<'_>]; 2] = [&[("größe", &[("k", "v")]), ("b", &[])], &[("c", &[])]];
-        let metrics = encode_append(&batch(&[(2, 3, 1), (1, 0, 0)]), &which).unwrap();
+        let mut of_metrics = batch(&[(2, 3, 1), (1, 0, 0)]);
+        of_metrics.starts.floats = vec![0, 1, 2];
+        of_metrics.starts.histograms = vec![1, 1, 0];
+        let metrics = encode_append(&of_metrics, &which).unwrap();
         let logs = encode_append_logs(&log_batch(&streams), &which).unwrap();
         for (bytes, of_logs) in [(metrics, false), (logs, true)] {
             let mut bytes = bytes.to_vec();
@@ -298,7 +336,7 @@ proptest! {
     }
 }
 
-fn is_in<T>(all: &[T], range: &std::ops::Range<u32>) -> bool {
+fn is_in<T>(all: &[T], range: &Range<u32>) -> bool {
     all.get(range.start as usize..range.end as usize).is_some()
 }
 
@@ -309,6 +347,8 @@ fn understand(bytes: &[u8]) {
     for series in &batch.series {
         assert!(is_in(&batch.samples, &series.samples));
         assert!(is_in(&batch.histograms, &series.histograms));
+        assert!(batch.starts.floats.is_empty() || is_in(&batch.starts.floats, &series.samples));
+        assert!(batch.starts.histograms.is_empty() || is_in(&batch.starts.histograms, &series.histograms));
         assert!(is_in(&batch.exemplars, &series.exemplars));
     }
 }

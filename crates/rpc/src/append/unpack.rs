@@ -5,10 +5,10 @@ use crate::{
     convert::{self, bad},
     proto::ingester::AppendRequest,
 };
-use ::model::{HistogramSample, Labels, Sample};
+use ::model::{HistogramSample, Labels, Sample, Timestamp};
 use bytes::Bytes;
 use chunk::{MAX_HISTOGRAM_ITEMS, decode_histograms, histogram_items};
-use service_api::{BatchSeries, MetadataEntry, Result, SeriesKey, Wanted, WriteBatch};
+use service_api::{BatchSeries, MetadataEntry, Result, SeriesKey, StartTimestamps, Wanted, WriteBatch};
 use std::ops::Range;
 
 /// Spans, buckets and bounds of all histograms of a request: what bounds the memory they take.
@@ -19,6 +19,10 @@ pub fn decode_append(request: AppendRequest) -> Result<(WriteBatch, Wanted)> {
     let keys = keys(&request.keys)?;
     let samples = samples(&request)?;
     let histograms = histograms(&request)?;
+    let starts = StartTimestamps {
+        floats: starts(&request.sample_starts, samples.len())?,
+        histograms: starts(&request.histogram_starts, histograms.len())?,
+    };
     let exemplars = request.exemplars.iter().map(convert::exemplar_in).collect::<Result<Vec<_>>>()?;
     let series = if request.sample_counts.is_empty() {
         Ranges::new(keys.len(), &vec![1; keys.len()], samples.len())
@@ -42,6 +46,7 @@ pub fn decode_append(request: AppendRequest) -> Result<(WriteBatch, Wanted)> {
         series: series.collect(),
         samples,
         histograms,
+        starts,
         exemplars,
         metadata: metadata.collect(),
         labels: Box::new(NoLabels),
@@ -80,6 +85,15 @@ fn samples(request: &AppendRequest) -> Result<Vec<Sample>> {
         value: f64::from_le_bytes(*value),
     };
     Ok(timestamps.iter().zip(values).map(sample).collect())
+}
+
+/// The starts of `count` entries, or none.
+fn starts(column: &[u8], count: usize) -> Result<Vec<Timestamp>> {
+    let (starts, odd) = column.as_chunks::<8>();
+    if !odd.is_empty() || !(starts.is_empty() || starts.len() == count) {
+        return Err(bad("not as many start timestamps as entries"));
+    }
+    Ok(starts.iter().map(|start| i64::from_le_bytes(*start)).collect())
 }
 
 fn histograms(request: &AppendRequest) -> Result<Vec<HistogramSample>> {

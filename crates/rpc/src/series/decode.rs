@@ -1,7 +1,7 @@
 //! Decodes chunks that may overlap into samples in time order.
 
-use chunk::{Corrupt, decode_histograms, decode_timestamps, decode_values};
-use model::TimeRange;
+use chunk::{Corrupt, decode_histograms, decode_starts, decode_timestamps, decode_values};
+use model::{TimeRange, split_starts};
 use service_api::{EncodedChunk, SampleBuffer};
 
 /// Appends to a buffer the entries of chunks that lie in a range. Of entries with one timestamp
@@ -23,59 +23,77 @@ impl<'a> Decoder<'a> {
     }
 
     pub fn add(&mut self, chunk: EncodedChunk<'_>) -> Result<(), Corrupt> {
-        let (EncodedChunk::Floats { range, .. } | EncodedChunk::Histograms { range, .. }) = chunk;
-        if self.range.is_empty() || !range.overlaps(&self.range) {
+        if self.range.is_empty() || !chunk.range().overlaps(&self.range) {
             return Ok(());
         }
         match chunk {
-            EncodedChunk::Floats { count, timestamps, values, .. } => {
-                self.floats(count as usize, timestamps, values)
+            EncodedChunk::Floats { count, timestamps, values, starts, .. } => {
+                self.floats(count as usize, timestamps, values, starts)
             }
-            EncodedChunk::Histograms { count, data, .. } => self.histograms(count as usize, data),
+            EncodedChunk::Histograms { count, data, starts, .. } => {
+                self.histograms(count as usize, data, starts)
+            }
         }
     }
 
-    fn floats(&mut self, count: usize, times: &[u8], values: &[u8]) -> Result<(), Corrupt> {
+    fn floats(&mut self, count: usize, times: &[u8], values: &[u8], starts: &[u8]) -> Result<(), Corrupt> {
         let (timestamps, start) = (&mut self.out.timestamps, self.out.values.len());
         decode_timestamps(times, count, timestamps)?;
         decode_values(values, count, &mut self.out.values)?;
         if timestamps.len() != self.out.values.len() {
             return Err(Corrupt("not as many timestamps as values"));
         }
+        let known = &mut self.out.starts.floats;
+        decode_starts(starts, count, start, known)?;
         let (from, to) = within(&timestamps[start..], |t| *t, self.range)?;
         for_range(timestamps, start, from, to);
         for_range(&mut self.out.values, start, from, to);
+        if !known.is_empty() {
+            for_range(known, start, from, to);
+        }
         self.floats_in_order &= start == self.floats || follows(timestamps, start, |t| *t);
         Ok(())
     }
 
-    fn histograms(&mut self, count: usize, data: &[u8]) -> Result<(), Corrupt> {
-        let histograms = &mut self.out.histograms;
+    fn histograms(&mut self, count: usize, data: &[u8], starts: &[u8]) -> Result<(), Corrupt> {
+        let (histograms, known) = (&mut self.out.histograms, &mut self.out.starts.histograms);
         let start = histograms.len();
         decode_histograms(data, count, histograms)?;
+        decode_starts(starts, count, start, known)?;
         let (from, to) = within(&histograms[start..], |h| h.timestamp, self.range)?;
         for_range(histograms, start, from, to);
+        if !known.is_empty() {
+            for_range(known, start, from, to);
+        }
         self.histograms_in_order &= start == self.histograms || follows(histograms, start, |h| h.timestamp);
         Ok(())
     }
 
     /// Puts in order what came out of it.
     pub fn finish(self) {
-        let SampleBuffer { timestamps, values, histograms, .. } = self.out;
+        let SampleBuffer { timestamps, values, histograms, starts } = self.out;
         if !self.floats_in_order {
+            let starts_of = split_starts(&mut starts.floats, self.floats);
             let (times, values_of) = (timestamps.drain(self.floats..), values.drain(self.floats..));
-            let mut samples: Vec<_> = times.zip(values_of).collect();
+            let samples = times.zip(values_of).enumerate();
+            let mut samples: Vec<_> = samples.map(|(at, (t, v))| (t, v, starts_of.get(at))).collect();
             // Stable, so that of one time the earlier chunk's comes first.
-            samples.sort_by_key(|(t, _)| *t);
-            samples.dedup_by_key(|(t, _)| *t);
-            timestamps.extend(samples.iter().map(|(t, _)| *t));
-            values.extend(samples.iter().map(|(_, v)| *v));
+            samples.sort_by_key(|(t, ..)| *t);
+            samples.dedup_by_key(|(t, ..)| *t);
+            timestamps.extend(samples.iter().map(|(t, ..)| *t));
+            values.extend(samples.iter().map(|(_, v, _)| *v));
+            starts.floats.extend(samples.iter().filter_map(|(.., start)| *start));
         }
         if !self.histograms_in_order {
-            let mut samples = histograms.split_off(self.histograms);
-            samples.sort_by_key(|s| s.timestamp);
-            samples.dedup_by_key(|s| s.timestamp);
-            histograms.append(&mut samples);
+            let starts_of = split_starts(&mut starts.histograms, self.histograms);
+            let samples = histograms.split_off(self.histograms).into_iter().enumerate();
+            let mut samples: Vec<_> = samples.map(|(at, sample)| (sample, starts_of.get(at))).collect();
+            samples.sort_by_key(|(sample, _)| sample.timestamp);
+            samples.dedup_by_key(|(sample, _)| sample.timestamp);
+            for (sample, start) in samples {
+                histograms.push(sample);
+                starts.histograms.extend(start);
+            }
         }
     }
 }

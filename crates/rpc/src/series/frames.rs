@@ -1,14 +1,14 @@
 //! Cuts selected series into messages.
 
-use super::chunks::put_chunk;
+use super::chunks::ChunkBytes;
 use crate::{
     FRAME_BYTES, convert,
     proto::reader::{Head, SelectResponse, Series as Message},
 };
 use bytes::Bytes;
 use chunk::{
-    MAX_HISTOGRAM_ITEMS, MAX_PAGE_SAMPLES, encode_histograms, encode_timestamps, encode_values,
-    histogram_items,
+    MAX_HISTOGRAM_ITEMS, MAX_PAGE_SAMPLES, encode_histograms, encode_starts, encode_timestamps,
+    encode_values, histogram_items,
 };
 use model::{HistogramSample, TimeRange};
 use service_api::{EncodedChunk, Result, SampleBuffer, Series, SeriesData};
@@ -25,7 +25,7 @@ pub struct SeriesFrames {
 impl SeriesFrames {
     pub fn new(series: Vec<Series>, range: TimeRange, head: Head) -> Self {
         let frame = SelectResponse { head: Some(head), ..SelectResponse::default() };
-        let writer = Writer { full: VecDeque::new(), frame, chunks: Vec::new(), bytes: 0 };
+        let writer = Writer { full: VecDeque::new(), frame, chunks: ChunkBytes::default(), bytes: 0 };
         Self { series: series.into_iter(), range, writer, done: false }
     }
 }
@@ -61,7 +61,7 @@ struct Writer {
     full: VecDeque<SelectResponse>,
     frame: SelectResponse,
     /// Chunks of the last series in `frame`.
-    chunks: Vec<u8>,
+    chunks: ChunkBytes,
     bytes: usize,
 }
 
@@ -77,13 +77,13 @@ impl Writer {
             self.flush();
             self.frame.series.push(Message { continued: true, ..Message::default() });
         }
-        put_chunk(chunk, &mut self.chunks);
+        self.chunks.put(chunk);
     }
 
     fn end(&mut self) {
         self.bytes += self.chunks.len();
         if let Some(series) = self.frame.series.last_mut() {
-            series.chunks = std::mem::take(&mut self.chunks).into();
+            (series.chunks, series.starts) = self.chunks.take();
         }
         if self.bytes >= FRAME_BYTES {
             self.flush();
@@ -105,24 +105,34 @@ fn encode(data: &dyn SeriesData, range: TimeRange, each: &mut dyn FnMut(EncodedC
     }
     let mut samples = SampleBuffer::default();
     data.read(range, &mut samples)?;
-    let (mut times, mut values) = (Vec::new(), Vec::new());
+    let (mut times, mut values, mut starts) = (Vec::new(), Vec::new(), Vec::new());
     let floats = samples.timestamps.chunks(MAX_PAGE_SAMPLES).zip(samples.values.chunks(MAX_PAGE_SAMPLES));
+    let mut known = samples.starts.floats.chunks(MAX_PAGE_SAMPLES);
     for (timestamps, floats) in floats {
         times.clear();
         values.clear();
+        starts.clear();
         encode_timestamps(timestamps, &mut times);
         encode_values(floats, &mut values);
+        encode_starts(known.next().unwrap_or_default(), &mut starts);
         if let [first, .., last] | [first @ last] = timestamps {
             let (range, count) = (TimeRange::new(*first, *last), timestamps.len() as u32);
-            each(EncodedChunk::Floats { range, count, timestamps: &times, values: &values });
+            let (timestamps, values, starts) = (&times, &values, &starts);
+            each(EncodedChunk::Floats { range, count, timestamps, values, starts });
         }
     }
+    let mut known = &samples.starts.histograms[..];
     for histograms in histogram_runs(&samples.histograms) {
         times.clear();
+        starts.clear();
         encode_histograms(histograms, &mut times);
+        let (of_run, others) = known.split_at(histograms.len().min(known.len()));
+        encode_starts(of_run, &mut starts);
+        known = others;
         if let [first, .., last] | [first @ last] = histograms {
             let range = TimeRange::new(first.timestamp, last.timestamp);
-            each(EncodedChunk::Histograms { range, count: histograms.len() as u32, data: &times });
+            let (count, data) = (histograms.len() as u32, &times);
+            each(EncodedChunk::Histograms { range, count, data, starts: &starts });
         }
     }
     Ok(())

@@ -5,7 +5,7 @@ use crate::series::remote::corrupt;
 use model::TimeRange;
 use service_api::{EncodedChunk, MergedData, Result, SampleBuffer, Series, SeriesData, SeriesSet};
 use std::{collections::HashSet, sync::Arc};
-use xxhash_rust::xxh3::{xxh3_64, xxh3_128_with_seed};
+use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed, xxh3_128_with_seed};
 
 /// One sorted set of the answers of several ingesters, which are mostly the same. As
 /// `service_api::merge_series_sets`, but equal chunks count once. Pure CPU work.
@@ -38,11 +38,15 @@ pub fn merge_replicas(sets: Vec<SeriesSet>) -> SeriesSet {
 type Fingerprint = (TimeRange, u32, u128);
 
 fn fingerprint(chunk: EncodedChunk<'_>) -> Fingerprint {
+    // Chunks that differ in nothing but their starts are two.
+    let seed = |starts: &[u8]| if starts.is_empty() { 0 } else { xxh3_64(starts) };
     match chunk {
-        EncodedChunk::Floats { range, count, timestamps, values } => {
-            (range, count, xxh3_128_with_seed(values, xxh3_64(timestamps)))
+        EncodedChunk::Floats { range, count, timestamps, values, starts } => {
+            (range, count, xxh3_128_with_seed(values, xxh3_64_with_seed(timestamps, seed(starts))))
         }
-        EncodedChunk::Histograms { range, count, data } => (range, count, xxh3_128_with_seed(data, 0)),
+        EncodedChunk::Histograms { range, count, data, starts } => {
+            (range, count, xxh3_128_with_seed(data, seed(starts)))
+        }
     }
 }
 
@@ -110,9 +114,7 @@ impl SeriesData for ReplicatedSeries {
 
     fn encoded(&self, range: TimeRange, each: &mut dyn FnMut(EncodedChunk<'_>)) -> Result<bool> {
         self.each(&mut |chunk| {
-            let (EncodedChunk::Floats { range: own, .. } | EncodedChunk::Histograms { range: own, .. }) =
-                chunk;
-            if own.overlaps(&range) {
+            if chunk.range().overlaps(&range) {
                 each(chunk);
             }
         })?;

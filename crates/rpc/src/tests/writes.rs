@@ -33,6 +33,7 @@ fn batch(series: u32) -> Arc<WriteBatch> {
         series: (0..series).map(one).collect(),
         samples: (0..series).map(|n| Sample { timestamp: i64::from(n), value: 1.0 }).collect(),
         histograms: vec![],
+        starts: Default::default(),
         exemplars: vec![],
         metadata: vec![],
         labels: Box::new(Unnamed),

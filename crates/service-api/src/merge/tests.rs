@@ -2,6 +2,8 @@
 
 use super::*;
 use model::{Buckets, CounterResetHint, Histogram, HistogramSample, Labels, Timestamp};
+use proptest::prelude::*;
+use std::collections::BTreeMap;
 
 /// Samples whose value says which source they come from.
 struct Plain(Vec<Timestamp>, f64);
@@ -93,4 +95,71 @@ fn histograms_are_merged_as_samples_are() {
     MergedData::new(sources).read(TimeRange::ALL, &mut out).unwrap();
     let found: Vec<_> = out.histograms.iter().map(|h| (h.timestamp, h.histogram.sum)).collect();
     assert_eq!(found, [(5, 3.0), (10, 1.0), (20, 1.0), (25, 3.0), (30, 2.0), (40, 3.0)]);
+}
+
+/// Entries with their starts, of floats and of histograms; a source that knows none has no columns of them.
+#[derive(Clone, Debug)]
+struct Started {
+    floats: BTreeMap<Timestamp, Timestamp>,
+    histograms: BTreeMap<Timestamp, Timestamp>,
+}
+
+impl SeriesData for Started {
+    fn read(&self, range: TimeRange, out: &mut SampleBuffer) -> Result<()> {
+        for (t, start) in self.floats.range(range.start..=range.end) {
+            model::push_start(&mut out.starts.floats, out.timestamps.len(), *start);
+            out.timestamps.push(*t);
+            out.values.push(0.0);
+        }
+        for (t, start) in self.histograms.range(range.start..=range.end) {
+            model::push_start(&mut out.starts.histograms, out.histograms.len(), *start);
+            Histograms(vec![*t], 0.0).read(range, out)?;
+        }
+        Ok(())
+    }
+}
+
+fn started() -> impl Strategy<Value = Started> {
+    let entries = |known: bool| {
+        let start = if known { prop_oneof![Just(0), 1i64..4].boxed() } else { Just(0).boxed() };
+        prop::collection::btree_map(0i64..40, start, 0..15)
+    };
+    let one = any::<(bool, bool)>().prop_flat_map(move |(a, b)| (entries(a), entries(b)));
+    one.prop_map(|(floats, histograms)| Started { floats, histograms })
+}
+
+fn one_each(starts: Vec<Timestamp>, entries: usize) -> Vec<Timestamp> {
+    if starts.is_empty() { vec![0; entries] } else { starts }
+}
+
+proptest! {
+    #[test]
+    fn each_entry_keeps_the_start_that_came_with_it(
+        sources in prop::collection::vec(started(), 0..5), range in (0i64..40, 0i64..40), known in any::<bool>(),
+    ) {
+        let range = TimeRange::new(range.0, range.0 + range.1);
+        let merged = |of: fn(&Started) -> &BTreeMap<Timestamp, Timestamp>| {
+            let mut all = BTreeMap::new();
+            for source in &sources {
+                for (t, start) in of(source).range(range.start..=range.end) {
+                    all.entry(*t).or_insert(*start);
+                }
+            }
+            all
+        };
+        let (floats, histograms) = (merged(|s| &s.floats), merged(|s| &s.histograms));
+        let data = MergedData::new(sources.iter().map(|s| Arc::new(s.clone()) as Arc<dyn SeriesData>).collect());
+        // Behind what is there already.
+        let mut out = SampleBuffer { timestamps: vec![-1], values: vec![9.0], ..SampleBuffer::default() };
+        out.starts.floats.extend(known.then_some(-2));
+        data.read(range, &mut out).unwrap();
+        prop_assert_eq!(&out.timestamps[1..], &floats.keys().copied().collect::<Vec<_>>()[..]);
+        let times: Vec<_> = out.histograms.iter().map(|h| h.timestamp).collect();
+        prop_assert_eq!(times, histograms.keys().copied().collect::<Vec<_>>());
+        let first = if known { -2 } else { 0 };
+        let expected: Vec<_> = [first].into_iter().chain(floats.values().copied()).collect();
+        prop_assert_eq!(one_each(out.starts.floats, out.timestamps.len()), expected);
+        let expected: Vec<_> = histograms.values().copied().collect();
+        prop_assert_eq!(one_each(out.starts.histograms, out.histograms.len()), expected);
+    }
 }

@@ -25,6 +25,7 @@ struct Dense {
 
 #[derive(Default)]
 struct Point {
+    start: u64,
     time: u64,
     count: u64,
     sum: f64,
@@ -35,10 +36,11 @@ struct Point {
     flags: u64,
 }
 
-/// Reads a data point: its time in nanoseconds, and the histogram or the reason why it cannot be one.
-pub fn read(message: &[u8]) -> Result<(u64, Result<Histogram, String>), WireError> {
+/// Reads a data point: when it started and its time in nanoseconds, and the histogram or the reason why it
+/// cannot be one.
+pub fn read(message: &[u8]) -> Result<(u64, u64, Result<Histogram, String>), WireError> {
     let point = read_point(message)?;
-    Ok((point.time, histogram(&point)))
+    Ok((point.start, point.time, histogram(&point)))
 }
 
 fn histogram(point: &Point) -> Result<Histogram, String> {
@@ -103,6 +105,7 @@ fn read_point(message: &[u8]) -> Result<Point, WireError> {
     let mut reader = Reader::new(message);
     while let Some((field, v)) = reader.field()? {
         match field {
+            2 => point.start = v.fixed64(2)?,
             3 => point.time = v.fixed64(3)?,
             4 => point.count = v.fixed64(4)?,
             5 => point.sum = v.double(5)?,

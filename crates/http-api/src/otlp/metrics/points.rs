@@ -41,6 +41,8 @@ pub struct Points<'a> {
     pub labels: PointLabels,
     pub scratch: Vec<u8>,
     exemplars: Vec<Exemplar>,
+    /// When the point's counting began; 0 if that is not known. As in Prometheus, of gauges, too.
+    start: Timestamp,
     /// The oldest and the newest time of the resource's points.
     times: Option<(Timestamp, Timestamp)>,
 }
@@ -53,6 +55,7 @@ impl<'a> Points<'a> {
             labels: PointLabels::default(),
             scratch: Vec::new(),
             exemplars: Vec::new(),
+            start: 0,
             times: None,
         }
     }
@@ -107,7 +110,10 @@ impl<'a> Points<'a> {
         Ok(left_out)
     }
 
+    /// Begins a point.
     fn point(&mut self, message: &'a [u8], attributes: u32) -> Result<Point, WireError> {
+        self.start = 0;
+        self.exemplars.clear();
         Point::read(message, range_in(self.body, message), attributes, &mut self.scratch)
     }
 
@@ -126,7 +132,7 @@ impl<'a> Points<'a> {
         bound: f64,
     ) -> Result<(), WireError> {
         let start = entries::mark(&self.batch);
-        self.batch.samples.push(sample);
+        entries::push_sample(&mut self.batch, sample, self.start);
         let count = self.exemplars.iter().take_while(|e| e.value <= bound || bound == f64::INFINITY).count();
         self.batch.exemplars.extend(self.exemplars.drain(..count));
         let key = self.labels.add_series(name, point, extra);
@@ -138,10 +144,10 @@ impl<'a> Points<'a> {
     fn number(&mut self, message: &'a [u8], name: u32) -> Result<(), WireError> {
         let point = self.point(message, 7)?;
         let (mut timestamp, mut value, mut flags) = (0, 0.0, 0);
-        self.exemplars.clear();
         let mut reader = Reader::new(message);
         while let Some((field, v)) = reader.field()? {
             match field {
+                2 => self.start = millis(v, 2)?,
                 3 => timestamp = millis(v, 3)?,
                 4 => value = v.double(4)?,
                 5 => self.exemplar(v.bytes(5)?)?,
@@ -160,10 +166,10 @@ impl<'a> Points<'a> {
         let point = self.point(message, 9)?;
         let (mut timestamp, mut count, mut sum, mut flags) = (0, 0, None, 0);
         let (mut counts, mut bounds) = (Vec::new(), Vec::new());
-        self.exemplars.clear();
         let mut reader = Reader::new(message);
         while let Some((field, v)) = reader.field()? {
             match field {
+                2 => self.start = millis(v, 2)?,
                 3 => timestamp = millis(v, 3)?,
                 4 => count = v.fixed64(4)?,
                 5 => sum = Some(v.double(5)?),
@@ -197,10 +203,10 @@ impl<'a> Points<'a> {
         let point = self.point(message, 7)?;
         let (mut timestamp, mut count, mut sum, mut flags) = (0, 0, 0.0, 0);
         let mut quantiles = Vec::new();
-        self.exemplars.clear();
         let mut reader = Reader::new(message);
         while let Some((field, v)) = reader.field()? {
             match field {
+                2 => self.start = millis(v, 2)?,
                 3 => timestamp = millis(v, 3)?,
                 4 => count = v.fixed64(4)?,
                 5 => sum = v.double(5)?,
@@ -225,17 +231,17 @@ impl<'a> Points<'a> {
     /// A point that cannot be a native histogram gives the reason.
     fn exponential(&mut self, message: &'a [u8], name: u32) -> Result<Option<String>, WireError> {
         let point = self.point(message, 1)?;
-        self.exemplars.clear();
         for_each(message, 11, |exemplar| self.exemplar(exemplar))?;
-        let (time, histogram) = exponential::read(message)?;
+        let (start, time, histogram) = exponential::read(message)?;
         let timestamp = (time / 1_000_000) as i64;
+        self.start = (start / 1_000_000) as i64;
         self.saw(timestamp);
         let histogram = match histogram {
             Ok(histogram) => histogram,
             Err(reason) => return Ok(Some(reason)),
         };
         let start = entries::mark(&self.batch);
-        self.batch.histograms.push(HistogramSample { timestamp, histogram });
+        entries::push_histogram(&mut self.batch, HistogramSample { timestamp, histogram }, self.start);
         self.batch.exemplars.append(&mut self.exemplars);
         let key = self.labels.add_series(name, &point, Extra::None);
         let series = entries::series(key, start, &self.batch);

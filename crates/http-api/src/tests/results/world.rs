@@ -179,6 +179,7 @@ impl World {
             series: vec![keyed("m", 0..4), keyed("c_total", 4..8)],
             samples: gauge.chain(counter).collect(),
             histograms: vec![],
+            starts: Default::default(),
             exemplars: vec![],
             metadata: vec![],
             labels: Box::new(NoLabels),

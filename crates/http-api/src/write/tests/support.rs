@@ -193,6 +193,14 @@ pub fn show_logs(batch: &LogBatch) -> String {
     out
 }
 
+/// When counting began, if it is known.
+fn show_start(starts: &[i64], at: usize) -> String {
+    match starts.get(at) {
+        None | Some(0) => String::new(),
+        Some(start) => format!(" since {start}"),
+    }
+}
+
 /// Metadata, then a line for each series.
 pub fn show_metrics(batch: &WriteBatch) -> String {
     let mut out = String::new();
@@ -202,17 +210,14 @@ pub fn show_metrics(batch: &WriteBatch) -> String {
     }
     for (index, series) in batch.series.iter().enumerate() {
         write!(out, "{}", show_labels(&*batch.labels, index)).unwrap();
-        for s in &batch.samples[series.samples.start as usize..series.samples.end as usize] {
-            write!(
-                out,
-                " {}@{}",
-                if model::is_stale(s.value) { "stale".into() } else { s.value.to_string() },
-                s.timestamp
-            )
-            .unwrap();
+        for at in series.samples.start as usize..series.samples.end as usize {
+            let s = &batch.samples[at];
+            let value = if model::is_stale(s.value) { "stale".into() } else { s.value.to_string() };
+            write!(out, " {value}@{}{}", s.timestamp, show_start(&batch.starts.floats, at)).unwrap();
         }
-        for h in &batch.histograms[series.histograms.start as usize..series.histograms.end as usize] {
-            let (h, t) = (&h.histogram, h.timestamp);
+        for at in series.histograms.start as usize..series.histograms.end as usize {
+            let (h, start) = (&batch.histograms[at], show_start(&batch.starts.histograms, at));
+            let (h, t) = (&h.histogram, format!("{}{start}", h.timestamp));
             let spans: Vec<_> = h.positive_spans.iter().map(|s| (s.offset, s.length)).collect();
             write!(out, " schema {} sum {} {spans:?} {:?}@{t}", h.schema, h.sum, h.buckets).unwrap();
         }

@@ -1,8 +1,8 @@
 //! Float samples of one series: the open chunk, sealed ones, and what came late.
 
-use super::{Applied, CHUNK_SAMPLES};
-use chunk::{OpenChunk, SealedChunk};
-use model::{Sample, TimeRange, Timestamp};
+use super::{Applied, CHUNK_SAMPLES, Late};
+use chunk::{OpenChunk, SealedChunk, StartRuns};
+use model::{TimeRange, Timestamp};
 
 /// No chunk lies in two windows, so that a block can take chunks as they are.
 #[derive(Default)]
@@ -10,25 +10,30 @@ pub struct Floats {
     pub(super) open: OpenChunk,
     /// In time order, before the open chunk.
     pub(super) sealed: Vec<SealedChunk>,
-    pub(super) late: Option<Box<Late>>,
+    rest: Option<Box<Rest>>,
 }
 
-/// Samples that were not newer than the newest when they came.
+/// What most series have none of.
 #[derive(Default)]
-pub struct Late {
-    /// In time order.
-    pub(super) buffer: Vec<Sample>,
-    /// In the order in which they were sealed; they may overlap.
-    pub(super) sealed: Vec<SealedChunk>,
+struct Rest {
+    /// Of the open chunk.
+    starts: StartRuns,
+    late: Option<Box<Late>>,
 }
 
 impl Floats {
-    /// Appends a sample that lies in `window`.
+    /// Appends a sample that lies in `window`; `start` is 0 if nobody knows when its counting began.
     #[inline]
-    pub fn append(&mut self, timestamp: Timestamp, value: f64, window: &TimeRange) -> Applied {
+    pub fn append(
+        &mut self,
+        timestamp: Timestamp,
+        value: f64,
+        start: Timestamp,
+        window: &TimeRange,
+    ) -> Applied {
         // Late samples are the newest ones where the others have gone into a block.
-        if self.late.as_ref().is_some_and(|late| late.reaches(timestamp)) {
-            return self.append_late(timestamp, value, window);
+        if self.late().is_some_and(|late| late.reaches(timestamp)) {
+            return self.append_late(timestamp, value, start, window);
         }
         match self.open.last_timestamp() {
             Some(last) if timestamp > last => {
@@ -37,22 +42,35 @@ impl Floats {
                 }
             }
             None if self.sealed.last().is_none_or(|c| timestamp > c.max_time()) => {}
-            _ => return self.append_late(timestamp, value, window),
+            _ => return self.append_late(timestamp, value, start, window),
         }
         // The open chunk is empty, or its last sample is older and it is far from full.
         let _ = self.open.append(timestamp, value);
+        if start != 0 || self.rest.is_some() {
+            self.rest.get_or_insert_default().starts.push(timestamp, start);
+        }
         Applied::Stored
     }
 
+    #[inline]
+    pub(super) fn late(&self) -> Option<&Late> {
+        self.rest.as_ref()?.late.as_deref()
+    }
+
+    /// Those of the open chunk, if any is known.
+    pub(super) fn open_starts(&self) -> Option<&StartRuns> {
+        self.rest.as_ref().map(|rest| &rest.starts).filter(|starts| !starts.is_empty())
+    }
+
     pub fn is_empty(&self) -> bool {
-        self.open.is_empty() && self.sealed.is_empty() && self.late.is_none()
+        self.open.is_empty() && self.sealed.is_empty() && self.late().is_none()
     }
 
     pub fn time_range(&self) -> Option<TimeRange> {
         let sealed = self.sealed.iter().map(SealedChunk::time_range);
         let open = self.open.first_timestamp().zip(self.open.last_timestamp());
         let open = open.map(|(start, end)| TimeRange::new(start, end));
-        let late = self.late.iter().flat_map(|late| {
+        let late = self.late().into_iter().flat_map(|late| {
             let ends = late.buffer.first().zip(late.buffer.last());
             let buffer = ends.map(|(a, b)| TimeRange::new(a.timestamp, b.timestamp));
             late.sealed.iter().map(SealedChunk::time_range).chain(buffer)
@@ -70,14 +88,14 @@ impl Floats {
         if self.open.first_timestamp().is_some_and(|first| first <= timestamp) {
             self.open.decode(only, &mut timestamps, &mut values);
         }
-        let late = self.late.as_deref();
+        let late = self.late();
         let sealed = self.sealed.iter().rev().chain(late.into_iter().flat_map(|late| &late.sealed));
         for chunk in sealed.filter(|c| c.time_range().contains(timestamp)) {
             if !values.is_empty() {
                 break;
             }
             // We sealed it ourselves; a corrupt one holds nothing.
-            let _ = chunk.decode(only, &mut timestamps, &mut values);
+            let _ = chunk.decode(only, &mut timestamps, &mut values, &mut Vec::new());
         }
         let buffer = late.map_or(&[][..], |late| &late.buffer);
         let buffered = buffer.binary_search_by_key(&timestamp, |s| s.timestamp);
@@ -85,14 +103,19 @@ impl Floats {
     }
 
     #[cold]
-    fn append_late(&mut self, timestamp: Timestamp, value: f64, window: &TimeRange) -> Applied {
+    fn append_late(
+        &mut self,
+        timestamp: Timestamp,
+        value: f64,
+        start: Timestamp,
+        window: &TimeRange,
+    ) -> Applied {
         if let Some(present) = self.at(timestamp) {
             let same = present.to_bits() == value.to_bits();
             return if same { Applied::Present } else { Applied::Conflict };
         }
-        let late = self.late.get_or_insert_default();
-        let at = late.buffer.partition_point(|s| s.timestamp < timestamp);
-        late.buffer.insert(at, Sample { timestamp, value });
+        let late = self.rest.get_or_insert_default().late.get_or_insert_default();
+        late.insert(timestamp, value, start);
         let inside = late.window(window);
         if inside.len() >= CHUNK_SAMPLES {
             late.seal(inside);
@@ -101,7 +124,9 @@ impl Floats {
     }
 
     fn seal(&mut self) {
-        self.sealed.extend(self.open.seal());
+        let starts =
+            self.rest.as_mut().map_or_else(StartRuns::default, |rest| std::mem::take(&mut rest.starts));
+        self.sealed.extend(self.open.seal(&starts));
         self.open = OpenChunk::new();
     }
 
@@ -113,7 +138,7 @@ impl Floats {
             chunks.iter().filter(|c| window.contains(c.min_time())).cloned().collect()
         };
         let mut of_late = Vec::new();
-        if let Some(late) = &mut self.late {
+        if let Some(late) = self.rest.as_mut().and_then(|rest| rest.late.as_mut()) {
             let inside = late.window(window);
             late.seal(inside);
             of_late = of_window(&late.sealed);
@@ -125,31 +150,12 @@ impl Floats {
     pub fn drop_chunks(&mut self, chunks: &[SealedChunk], late_chunks: &[SealedChunk]) {
         self.sealed.retain(|c| !chunks.contains(c));
         self.sealed.shrink_to_fit();
-        if let Some(late) = &mut self.late {
-            late.sealed.retain(|c| !late_chunks.contains(c));
-            if late.sealed.is_empty() && late.buffer.is_empty() {
-                self.late = None;
+        if let Some(rest) = &mut self.rest {
+            if let Some(late) = &mut rest.late {
+                late.sealed.retain(|c| !late_chunks.contains(c));
             }
+            rest.late.take_if(|late| late.is_empty());
         }
-    }
-}
-
-impl Late {
-    /// Whether there is anything at this time or after it.
-    fn reaches(&self, timestamp: Timestamp) -> bool {
-        self.buffer.last().is_some_and(|s| s.timestamp >= timestamp)
-            || self.sealed.iter().any(|c| c.max_time() >= timestamp)
-    }
-
-    /// Where the buffered samples of a window lie.
-    fn window(&self, window: &TimeRange) -> std::ops::Range<usize> {
-        let start = self.buffer.partition_point(|s| s.timestamp < window.start);
-        start..self.buffer.partition_point(|s| s.timestamp <= window.end)
-    }
-
-    fn seal(&mut self, range: std::ops::Range<usize>) {
-        let (timestamps, values): (Vec<_>, Vec<_>) =
-            self.buffer.drain(range).map(|s| (s.timestamp, s.value)).unzip();
-        self.sealed.extend(SealedChunk::encode(&timestamps, &values));
+        self.rest.take_if(|rest| rest.starts.is_empty() && rest.late.is_none());
     }
 }
