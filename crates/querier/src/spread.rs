@@ -50,7 +50,8 @@ impl Spread {
 
     /// What to cut the query into; nothing if that is no use.
     async fn pieces(&self, ctx: &ReadContext, stretch: &Stretch, owners: &Owners<'_>) -> Result<Vec<Piece>> {
-        let every = self.config.split_interval.saturating_mul(1000).saturating_mul(stretch.units_a_milli() as u64);
+        let every =
+            self.config.split_interval.saturating_mul(1000).saturating_mul(stretch.units_a_milli() as u64);
         let pieces = cut(stretch.steps, every);
         if pieces.len() < 2 || pieces.iter().any(|steps| steps.count > MAX_STEPS) {
             return Ok(Vec::new());

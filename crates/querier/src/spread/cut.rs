@@ -54,7 +54,9 @@ pub fn assign(
         // Both ends of the ranges ascend.
         let first = ranges.partition_point(|range| range.end < block.min_time);
         let of_block = read.iter_mut().zip(&ranges).skip(first);
-        of_block.take_while(|(_, range)| range.start <= block.max_time).for_each(|(read, _)| read.push(block));
+        of_block
+            .take_while(|(_, range)| range.start <= block.max_time)
+            .for_each(|(read, _)| read.push(block));
     }
     let mut assigned: Vec<Piece> = Vec::new();
     for (steps, read) in pieces.into_iter().zip(read) {

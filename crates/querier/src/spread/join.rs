@@ -4,7 +4,7 @@ use crate::merge;
 use model::Labels;
 use service_api::{MemoryBudget, Result};
 use std::{collections::HashMap, sync::Arc};
-use vectors::{Row, Rows, Steps, Table, absent, row_bytes};
+use vectors::{Row, Steps, Table, absent, row_bytes};
 
 /// Of pieces that have all the steps between them.
 pub fn join(budget: &Arc<MemoryBudget>, steps: Steps, pieces: Vec<(Steps, Table)>) -> Result<Table> {

@@ -2,9 +2,9 @@
 
 use super::*;
 use crate::{Federation, test_support::*};
-use block_store::Ulid;
+use block_store::{BlockMeta, Ulid};
 use hash_ring::RingView;
-use model::{Labels, Signal};
+use model::{Labels, Signal, TimeRange};
 use parking_lot::Mutex;
 use promql::engine::{Query, QueryResult};
 use service_api::{Code, Error, Heard};
@@ -117,7 +117,8 @@ impl World {
 
     /// Spread and evaluated at once it is the same.
     async fn check(&self, stretch: &Stretch) {
-        let spread = self.ask(stretch).await.unwrap().unwrap_or_else(|| panic!("not spread: {}", stretch.query));
+        let spread =
+            self.ask(stretch).await.unwrap().unwrap_or_else(|| panic!("not spread: {}", stretch.query));
         let whole = self.engines().evaluate(&ctx(), stretch).await.unwrap().unwrap();
         assert!(!whole.rows.rows.is_empty(), "{} is nothing", stretch.query);
         assert_eq!(sorted(spread.rows), sorted(whole.rows), "{}", stretch.query);
@@ -239,7 +240,8 @@ async fn a_piece_that_is_no_table_leaves_all_to_who_asks() {
     let world = World::new(4);
     let unfit = Arc::new(Unfit(AtomicBool::new(false)));
     let other = Arc::clone(&unfit);
-    let spread = Spread { connect: Arc::new(move |_| Arc::clone(&other) as Arc<dyn Evaluate>), ..world.spread() };
+    let spread =
+        Spread { connect: Arc::new(move |_| Arc::clone(&other) as Arc<dyn Evaluate>), ..world.spread() };
     let ctx = ReadContext { heard: Some(Arc::default()), ..ctx() };
     assert!(spread.evaluate(&ctx, &metrics("load")).await.unwrap().is_none());
     assert!(unfit.0.load(Ordering::Relaxed));

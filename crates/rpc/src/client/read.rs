@@ -5,8 +5,9 @@ use crate::{
     convert,
     pool::Method,
     proto::reader::{
-        ChangesResponse, EvaluateResponse, ExemplarsResponse, Head, LabelsRequest, MetadataRequest, MetadataResponse,
-        NamesResponse, SelectRequest as SelectMessage, SelectResponse, SelectStreamsResponse, SeriesResponse,
+        ChangesResponse, EvaluateResponse, ExemplarsResponse, Head, LabelsRequest, MetadataRequest,
+        MetadataResponse, NamesResponse, SelectRequest as SelectMessage, SelectResponse,
+        SelectStreamsResponse, SeriesResponse,
     },
     series::ReceivedSeries,
 };

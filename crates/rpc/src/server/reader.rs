@@ -12,9 +12,10 @@ use crate::{
     proto::{
         model as words,
         reader::{
-            Blocks, ChangesRequest, ChangesResponse, EvaluateRequest, EvaluateResponse, ExemplarSeries, ExemplarsResponse, Head, LabelsRequest,
-            MetadataRequest, MetadataResponse, MetricMetadata, NamesResponse, SelectRequest, SelectResponse,
-            SelectStreamsRequest, SelectStreamsResponse, SeriesResponse, reader_server::Reader,
+            Blocks, ChangesRequest, ChangesResponse, EvaluateRequest, EvaluateResponse, ExemplarSeries,
+            ExemplarsResponse, Head, LabelsRequest, MetadataRequest, MetadataResponse, MetricMetadata,
+            NamesResponse, SelectRequest, SelectResponse, SelectStreamsRequest, SelectStreamsResponse,
+            SeriesResponse, reader_server::Reader,
         },
     },
     series::SeriesFrames,
@@ -275,7 +276,8 @@ impl Reader for ReaderService {
             query.ctx.heard = request.hears.then(Arc::default);
             let stretch = convert::stretch_in(request)?;
             let evaluator = self.deps.evaluator.as_ref();
-            let evaluator = evaluator.ok_or_else(|| Error::unavailable("this process evaluates no queries"))?;
+            let evaluator =
+                evaluator.ok_or_else(|| Error::unavailable("this process evaluates no queries"))?;
             let table = query.within(evaluator.evaluate(&query.ctx, &stretch)).await?;
             let messages = evaluate::messages(&query.ctx, query.ctx.listed.get(stretch.signal), table);
             Ok(query.stream(Arc::clone(&self.metrics), "Evaluate", messages))
