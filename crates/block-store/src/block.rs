@@ -19,14 +19,17 @@ mod select;
 mod series;
 mod starts;
 mod symbols;
+mod table;
 mod times;
 mod writer;
 
 pub(crate) use caches::BlockCaches;
 pub(crate) use index::BlockIndex;
 pub use logs::LogBlockWriter;
+pub(crate) use logs::{LogIndexWriter, LogsFooter, MAGIC as LOGS_MAGIC, PageEntry, StreamPages};
 pub(crate) use questions::Counted;
-pub(crate) use reader::{BlockReader, blocking};
+pub(crate) use reader::{BlockReader, TAIL_BYTES, blocking};
+pub(crate) use table::LabelTable;
 pub use writer::{BlockObject, BlockWriter};
 
 /// The first bytes of a block of metrics and the last; the last of these is the version.

@@ -229,4 +229,4 @@ fn in_order(found: Vec<Counted<BTreeSet<String>>>) -> Vec<String> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -2,8 +2,10 @@
 
 mod config;
 mod metrics;
+mod upload;
 
 pub use config::{BucketConfig, S3Config};
+pub(crate) use upload::PART_BYTES;
 
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream::BoxStream};
@@ -84,6 +86,12 @@ impl Bucket {
         let bytes = self.metrics.result("get", found.bytes().await)?;
         self.metrics.read.inc_by(bytes.len() as u64);
         Ok(bytes)
+    }
+
+    /// How many bytes an object has.
+    pub(crate) async fn size(&self, name: &str) -> Result<u64> {
+        self.metrics.request("head");
+        self.metrics.result("head", self.store.head(&self.path(name)).await).map(|meta| meta.size)
     }
 
     /// A part of an object. It is an error if the object does not reach that far.

@@ -1,8 +1,8 @@
 //! Blocks and manifests in object storage: the long-term half of the store.
 //!
 //! [`BlockWriter`] and [`LogBlockWriter`] make a block, [`Bucket`] keeps it, [`Manifests`] says that
-//! it exists, and [`BlocksReader`] answers from all blocks that a tenant's newest manifests list.
-//! `docs/block-format.md` describes every byte.
+//! it exists, [`merge_logs`] makes one of many, and [`BlocksReader`] answers from all blocks that a
+//! tenant's newest manifests list. `docs/block-format.md` describes every byte.
 
 mod attempts;
 mod block;
@@ -11,6 +11,7 @@ mod bucket;
 mod disk;
 mod error;
 mod manifest;
+mod merge;
 mod page;
 mod retention;
 
@@ -18,6 +19,7 @@ pub use block::{BlockObject, BlockWriter, LogBlockWriter};
 pub use blocks::{BlockCacheConfig, BlocksReader};
 pub use bucket::{Bucket, BucketConfig, ObjectInfo, S3Config};
 pub use manifest::{BlockMeta, Manifest, Manifests};
+pub use merge::{MergeConfig, MergeError, MergeFigures, Merged, NewBlock, merge_logs};
 pub use page::{EncodedPage, LOG_PAGE_BYTES};
 pub use retention::{Collected, apply_retention, collect_garbage};
 pub use ulid::Ulid;

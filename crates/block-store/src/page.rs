@@ -12,6 +12,9 @@ pub const LOG_PAGE_BYTES: usize = 256 << 10;
 /// Measured on logs of a dozen programs: higher levels cost more and gain nothing before 9.
 const ZSTD_LEVEL: i32 = 1;
 
+/// What a pair of metadata counts beside its text.
+const PAIR_BYTES: usize = 8;
+
 /// Lines of one stream, encoded, with what is known of them unread. Cloning it counts a reference.
 #[derive(Clone, Debug)]
 pub struct EncodedPage {
@@ -24,14 +27,17 @@ pub struct EncodedPage {
 impl EncodedPage {
     /// Whether a page of these lines is to be ended, and another one begun.
     pub fn is_full(lines: &Lines) -> bool {
-        let metadata = lines.metadata.text.len() + 8 * lines.metadata.pairs.len();
-        lines.text.len() + metadata >= LOG_PAGE_BYTES || lines.len() >= MAX_PAGE_LINES
+        is_full(lines, LOG_PAGE_BYTES)
     }
 
     /// Encodes lines that are normalized, as many as fit into one page.
     pub fn encode(lines: &Lines) -> Result<Self> {
+        Self::encode_at(lines, ZSTD_LEVEL)
+    }
+
+    pub(crate) fn encode_at(lines: &Lines, zstd_level: i32) -> Result<Self> {
         let mut bytes = Vec::with_capacity(lines.text.len() / 4);
-        encode_lines(lines, ZSTD_LEVEL, &mut bytes).map_err(|e| Error::internal(e.to_string()))?;
+        encode_lines(lines, zstd_level, &mut bytes).map_err(|e| Error::internal(e.to_string()))?;
         bytes.shrink_to_fit();
         Self::new(bytes.into()).map_err(|e| Error::internal(e.to_string()))
     }
@@ -43,10 +49,7 @@ impl EncodedPage {
         }
         let (mut pages, mut page) = (Vec::new(), Lines::default());
         for at in 0..lines.len() {
-            let metadata: usize = lines.metadata(at).map(|(name, value)| name.len() + value.len()).sum();
-            // A line that would fill a page gets one of its own, lest the two be more than a page holds.
-            let large = lines.span(at).len() + metadata >= LOG_PAGE_BYTES;
-            if !page.is_empty() && (large || Self::is_full(&page)) {
+            if ends_before(&page, lines, at, LOG_PAGE_BYTES) {
                 pages.push(Self::encode(&page)?);
                 page.clear();
             }
@@ -108,6 +111,20 @@ impl EncodedPage {
         page.rest(out)?;
         Ok(true)
     }
+}
+
+/// Whether lines take as many bytes, with their metadata, as fill a page, or are as many as it holds.
+fn is_full(lines: &Lines, page_bytes: usize) -> bool {
+    let metadata = lines.metadata.text.len() + PAIR_BYTES * lines.metadata.pairs.len();
+    lines.text.len() + metadata >= page_bytes || lines.len() >= MAX_PAGE_LINES
+}
+
+/// Whether `page` is to be ended before line `at` of `lines` is added.
+pub(crate) fn ends_before(page: &Lines, lines: &Lines, at: usize, page_bytes: usize) -> bool {
+    let pair = |(name, value): (&str, &str)| PAIR_BYTES + name.len() + value.len();
+    // A line that would fill a page gets one of its own, lest the two be more than a page holds.
+    let large = || lines.span(at).len() + lines.metadata(at).map(pair).sum::<usize>() >= page_bytes;
+    !page.is_empty() && (is_full(page, page_bytes) || large())
 }
 
 impl LineSource for EncodedPage {

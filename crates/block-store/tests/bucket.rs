@@ -122,6 +122,32 @@ fn objects_are_written_read_listed_and_removed() {
 }
 
 #[test]
+fn a_large_object_goes_up_in_parts_and_is_there_whole_or_not_at_all() {
+    const PART: usize = 8 << 20;
+    let parts = |len: usize| {
+        let bytes: Bytes = (0..len).map(|at| (at >> 12) as u8).collect::<Vec<_>>().into();
+        let cut = bytes.clone();
+        let part = move |from: usize| Ok(cut.slice(from..(from + PART).min(len)));
+        (bytes, (0..len).step_by(PART).map(part).collect::<Vec<service_api::Result<Bytes>>>())
+    };
+    on_both(|bucket| async move {
+        for (number, len) in [0, 5, PART, PART + 1, 6 * PART + 77].into_iter().enumerate() {
+            let (name, (bytes, parts)) = (format!("parts/{number}"), parts(len));
+            bucket.put_parts(&name, futures::stream::iter(parts)).await.unwrap();
+            assert!(bucket.get(&name).await.unwrap() == bytes, "of {len} bytes others came back");
+        }
+        for fails_at in [0, 1, 2, 6] {
+            let (_, mut parts) = parts(6 * PART + 77);
+            parts[fails_at] = Err(service_api::Error::unavailable("on purpose"));
+            let failed = bucket.put_parts("parts/failed", futures::stream::iter(parts)).await.unwrap_err();
+            assert_eq!(failed.message, "on purpose");
+            assert_eq!(bucket.get("parts/failed").await.unwrap_err().code, Code::NotFound);
+        }
+        assert_eq!(bucket.list("parts").await.unwrap().len(), 5);
+    });
+}
+
+#[test]
 fn of_many_who_create_an_object_one_wins() {
     on_both(|bucket| async move {
         let attempts = (0..8).map(|n| {

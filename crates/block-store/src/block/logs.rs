@@ -3,14 +3,18 @@
 mod footer;
 mod index;
 mod store;
+mod table;
 mod writer;
 
-pub(super) use footer::LogsFooter;
+pub(crate) use footer::LogsFooter;
 pub(super) use index::LogsIndex;
+pub(crate) use index::PageEntry;
+pub(crate) use table::StreamPages;
 pub use writer::LogBlockWriter;
+pub(crate) use writer::LogIndexWriter;
 
 /// The first bytes of a block of logs and the last; the last of these is the version.
-const MAGIC: &[u8; 8] = b"YGLOGBK\x01";
+pub(crate) const MAGIC: &[u8; 8] = b"YGLOGBK\x01";
 
 #[cfg(test)]
 mod tests;

@@ -14,7 +14,7 @@ use service_api::{Error, ReadContext, Result, Series};
 use std::sync::Arc;
 
 /// What is read first of a block: small blocks have their whole index in it.
-const TAIL_BYTES: u64 = 64 << 10;
+pub(crate) const TAIL_BYTES: u64 = 64 << 10;
 
 /// One block in the bucket. Cloning it counts references.
 #[derive(Clone)]

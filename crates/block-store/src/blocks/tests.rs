@@ -1,6 +1,6 @@
 //! Tests of reading blocks from a bucket that misbehaves, through a disk that does, for others and for oneself.
 
-mod faulty;
+pub(crate) mod faulty;
 
 use super::*;
 use crate::{BlockWriter, Bucket, EncodedPage, LogBlockWriter, Ulid};

@@ -29,7 +29,8 @@ pub struct BlockMeta {
     pub bytes: u64,
     /// 0 as flushed; higher the more often it was compacted.
     pub level: u8,
-    /// What it was made of: for a flushed block the ingester and its position in the WAL.
+    /// What it was made of: for a flushed block the ingester and its position in the WAL, for a merged
+    /// one how many blocks, and the first and the last of them.
     pub source: String,
     /// Milliseconds since the Unix epoch.
     pub created: i64,

@@ -19,20 +19,20 @@ use std::ops::Range;
 pub(crate) struct LogsIndex {
     pub(in crate::block) labels: LabelIndex,
     /// Of each stream the number of its first page, and at last the number of pages.
-    first_pages: Vec<u32>,
-    pages: Vec<PageEntry>,
+    pub(super) first_pages: Vec<u32>,
+    pub(super) pages: Vec<PageEntry>,
 }
 
 /// What is known of a page unread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct PageEntry {
+pub(crate) struct PageEntry {
     /// In the object.
-    pub(super) offset: u64,
-    pub(super) len: u32,
-    pub(super) lines: u32,
-    pub(super) text_bytes: u32,
-    pub(super) range: NanoRange,
-    pub(super) checksum: u32,
+    pub(crate) offset: u64,
+    pub(crate) len: u32,
+    pub(crate) lines: u32,
+    pub(crate) text_bytes: u32,
+    pub(crate) range: NanoRange,
+    pub(crate) checksum: u32,
 }
 
 pub(super) fn encode_pages(pages: &[PageEntry]) -> Vec<u8> {
