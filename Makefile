@@ -58,6 +58,7 @@ check: lint
 lint: needs-compiler
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	$(CARGO) clippy --workspace --test cluster --test cost --test deadly --test seeds -- -D warnings
 
 tools:
 	@scripts/tools.sh
