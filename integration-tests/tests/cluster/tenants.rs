@@ -231,6 +231,15 @@ fn messages(now: i64, blocks: &[Vec<u8>]) -> Vec<(&'static str, Vec<Message>)> {
             .varint(4, ms.1);
         listed(signal, 5, message).bytes(6, b"secret")
     };
+    // EvaluateRequest: signal = 1, query = 2, start = 3, interval = 4, steps = 5, lookback = 6.
+    let evaluate = |signal: u64, query: &[u8], start: u64, interval: u64| {
+        let message = Message::default().varint(1, signal).bytes(2, query).varint(3, start);
+        message.varint(4, interval).varint(5, 121).varint(6, 300_000 * (1 - signal))
+    };
+    let evaluates = vec![
+        evaluate(0, b"{secret=~\".+\"}", ms.0, 60_000),
+        evaluate(1, b"count_over_time({secret=~\".+\"}[5m])", ns.0, 60_000_000_000),
+    ];
     // A series by a key that nobody has.
     let append =
         Message::default().bytes(1, &[7; 16]).bytes(3, &now.to_le_bytes()).bytes(4, &1f64.to_le_bytes());
@@ -253,6 +262,7 @@ fn messages(now: i64, blocks: &[Vec<u8>]) -> Vec<(&'static str, Vec<Message>)> {
         ("/yagura.reader.v1.Reader/Exemplars", vec![labels(0)]),
         ("/yagura.reader.v1.Reader/Metadata", vec![Message::default()]),
         ("/yagura.reader.v1.Reader/Changes", vec![Message::default(), Message::default().varint(1, 1)]),
+        ("/yagura.reader.v1.Reader/Evaluate", evaluates),
         ("/grpc.health.v1.Health/Check", vec![Message::default()]),
     ]
 }
