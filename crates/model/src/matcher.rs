@@ -61,6 +61,11 @@ impl Matcher {
         matched == matches!(self.op, MatchOp::Equal | MatchOp::Regex)
     }
 
+    /// Whether a value may be matched, or would take too long; the error is a sentence.
+    pub fn check_value(&self, value: &str) -> Result<(), String> {
+        self.regex.as_ref().map_or(Ok(()), |regex| regex.check_value(value))
+    }
+
     pub fn matches_labels(&self, labels: &Labels) -> bool {
         self.matches(labels.get(&self.name).unwrap_or(""))
     }

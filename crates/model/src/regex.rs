@@ -89,6 +89,16 @@ impl ValueRegex {
         }
     }
 
+    /// Whether a value may be matched: with an automaton it may take too long. The error is a sentence.
+    pub fn check_value(&self, value: &str) -> Result<(), String> {
+        match &self.strategy {
+            Strategy::Compiled(_) if value.starts_with(&self.prefix) => {
+                check_regex_work(self.cost, value.len())
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// All values that match, sorted, if they are few enough to be listed.
     pub fn values(&self) -> Option<&[String]> {
         match &self.strategy {

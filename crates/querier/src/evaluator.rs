@@ -1,6 +1,6 @@
 //! The engines of this process over all that a tenant has.
 
-use crate::Federation;
+use crate::{Federation, merge};
 use async_trait::async_trait;
 use logql::engine::Direction;
 use model::Signal;
@@ -70,7 +70,8 @@ impl Evaluator {
             interval: 0,
         };
         let reader = Arc::clone(&self.reader) as Arc<dyn service_api::LogsReader>;
-        Ok(self.log_engine.query(ctx, reader, query).await?.into_table(steps))
+        let (answer, budget) = (self.log_engine.query(ctx, reader, query).await?, Arc::clone(&ctx.budget));
+        merge::off_thread(move || answer.into_table(&budget, steps)).await?
     }
 }
 

@@ -1,7 +1,7 @@
 //! Matching many values within a query's time.
 
 use crate::{Error, ReadContext, Result};
-use model::{Matcher, check_regex_work};
+use model::Matcher;
 
 /// Matches values, and looks now and then whether its query is to go on.
 pub struct Matching<'a> {
@@ -23,7 +23,7 @@ impl<'a> Matching<'a> {
 
     /// It is an error of the query if this value alone may take too long.
     pub fn matches(&mut self, matcher: &Matcher, value: &str) -> Result<bool> {
-        check_regex_work(matcher.regex_cost(), value.len()).map_err(Error::unprocessable)?;
+        matcher.check_value(value).map_err(Error::unprocessable)?;
         let worst = matcher.regex_cost().saturating_mul(value.len()).saturating_add(A_VALUE);
         self.spent = self.spent.saturating_add(worst);
         if self.spent > SPENT_A_LOOK {

@@ -2,8 +2,9 @@
 
 use super::metrics::millis;
 use model::{Labels, Nanos, Timestamp};
-use service_api::LogPage;
-use vectors::{Row, Rows, Steps, Table, absent, is_absent};
+use service_api::{LogPage, MemoryBudget, Result};
+use std::sync::Arc;
+use vectors::{Row, Rows, Steps, Table, absent, is_absent, row_bytes};
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Answer {
@@ -15,14 +16,17 @@ pub struct Answer {
 impl Answer {
     /// The answer to a range query for numbers as a table; none if it is another, or has series that look the
     /// same. Steps are at least a millisecond apart.
-    pub fn into_table(self, steps: Steps) -> Option<Table> {
-        let Data::Matrix(series) = self.data else { return None };
+    pub fn into_table(self, budget: &Arc<MemoryBudget>, steps: Steps) -> Result<Option<Table>> {
+        let Data::Matrix(series) = self.data else { return Ok(None) };
         if series.windows(2).any(|pair| pair[0].labels == pair[1].labels) {
-            return None;
+            return Ok(None);
         }
-        let rows = series.iter().map(|series| series.row(steps)).collect();
-        let rows = Rows { rows, held: Vec::new() };
-        Some(Table { rows, warnings: self.warnings, infos: Vec::new(), counts: self.stats.counts().into() })
+        // Few points may become a row of many steps.
+        let bytes = series.iter().map(|series| row_bytes(&series.labels, steps.count));
+        let held = vec![budget.reserve(bytes.fold(0, usize::saturating_add))?];
+        let rows = Rows { rows: series.iter().map(|series| series.row(steps)).collect(), held };
+        let (infos, counts) = (Vec::new(), self.stats.counts().into());
+        Ok(Some(Table { rows, warnings: self.warnings, infos, counts }))
     }
 
     /// The answer that a table was, or that several together are.

@@ -92,6 +92,18 @@ mod tests {
     }
 
     #[test]
+    fn only_automata_are_too_slow_for_long_values() {
+        let check = |pattern: &str, bytes: usize| {
+            ValueRegex::new(pattern).unwrap().check_value(&"x".repeat(bytes)).is_ok()
+        };
+        let words = (0..5_000).map(|n| format!("a word among thousands {n}")).collect::<Vec<_>>().join("|");
+        assert!(check(&words, 100_000) && check(".*x.*", 10_000_000));
+        let large = "([ab]?x?){1000}c";
+        assert!(check(large, 100) && !check(large, 10_000));
+        assert!(check(&format!("y{large}"), 10_000), "it does not begin as it must");
+    }
+
+    #[test]
     fn many_small_ones_or_a_few_large_ones_are_enough() {
         let taken = |pattern: &str| {
             let (mut costs, cost) = (RegexCosts::default(), ValueRegex::new(pattern).unwrap().cost());
