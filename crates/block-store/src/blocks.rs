@@ -118,7 +118,8 @@ impl BlocksReader {
     }
 }
 
-fn in_merge_order(blocks: &mut Vec<BlockMeta>) {
+/// Earlier ones first: of entries of which one is to stay that of the first block does.
+pub(crate) fn in_merge_order(blocks: &mut Vec<BlockMeta>) {
     blocks.sort_by_key(|b| (b.min_time, b.id));
     blocks.dedup_by_key(|b| b.id);
 }

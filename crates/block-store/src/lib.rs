@@ -1,7 +1,7 @@
 //! Blocks and manifests in object storage: the long-term half of the store.
 //!
 //! [`BlockWriter`] and [`LogBlockWriter`] make a block, [`Bucket`] keeps it, [`Manifests`] says that
-//! it exists, [`merge_logs`] makes one of many, and [`BlocksReader`] answers from all blocks that a
+//! it exists, [`merge_blocks`] makes few of many, and [`BlocksReader`] answers from all blocks that a
 //! tenant's newest manifests list. `docs/block-format.md` describes every byte.
 
 mod attempts;
@@ -19,7 +19,7 @@ pub use block::{BlockObject, BlockWriter, LogBlockWriter};
 pub use blocks::{BlockCacheConfig, BlocksReader};
 pub use bucket::{Bucket, BucketConfig, ObjectInfo, S3Config};
 pub use manifest::{BlockMeta, Manifest, Manifests};
-pub use merge::{MergeConfig, MergeError, MergeFigures, Merged, NewBlock, merge_logs};
+pub use merge::{Merge, MergeConfig, MergeError, MergeFigures, Merged, merge_blocks};
 pub use page::{EncodedPage, LOG_PAGE_BYTES};
 pub use retention::{Collected, apply_retention, collect_garbage};
 pub use ulid::Ulid;

@@ -1,60 +1,76 @@
-//! Merges of blocks: many become one that holds the same, and what several of them have once.
+//! Merges of blocks: many become few that hold the same, and what several of them have once.
 //!
 //! What there is of a merge in memory does not grow with the blocks, but for their indexes: pages are
 //! read ahead of their use by a bounded amount (`read_ahead.rs`), those that overlap in time are open
-//! together, and new pages go to a file until the block is whole. A caller decides which blocks are
-//! merged, and lists the new one in the place of the old ones.
+//! together, and new pages go to a file until a block is whole. A caller decides which blocks are
+//! merged, and lists the new ones in the place of the old ones.
 
 mod error;
 mod labels;
 mod logs;
 mod memory;
+mod outputs;
 mod pieces;
 mod read_ahead;
 mod scratch;
 mod stored;
+mod work;
 
 pub use error::MergeError;
-pub use logs::merge_logs;
 
-use crate::{BlockMeta, Ulid};
-use std::{collections::BTreeMap, path::PathBuf};
+use crate::{BlockMeta, Bucket, Ulid, blocks::in_merge_order};
+use logs::PageShape;
+use memory::MAX_RUN;
+use model::{Signal, TenantId};
+use outputs::Outputs;
+use std::path::PathBuf;
+use tokio_util::sync::CancellationToken;
 
 /// What a merge may use.
 #[derive(Clone, Debug)]
 pub struct MergeConfig {
-    /// The folder in which the new block lies until it is whole: there must be room for all inputs.
+    /// The folder in which a new block lies until it is whole.
     pub scratch: PathBuf,
     /// Bytes of memory for the indexes, for what is read ahead, and for open pages.
     pub memory: usize,
+    /// A new block ends with the series or stream that makes its pages this large.
+    pub block_bytes: u64,
 }
 
-/// How the new block comes about.
-#[derive(Clone, Copy, Debug)]
-pub struct NewBlock {
-    pub id: Ulid,
-    /// Milliseconds since the Unix epoch.
-    pub created: i64,
+/// What is merged, and with what.
+#[derive(Clone, Copy)]
+pub struct Merge<'a> {
+    pub bucket: &'a Bucket,
+    pub tenant: &'a TenantId,
+    pub signal: Signal,
+    /// Their order says nothing about what comes out.
+    pub inputs: &'a [BlockMeta],
+    pub config: &'a MergeConfig,
+    /// Names each new block just before it goes up into the bucket: a block must be listed within
+    /// `LISTING_LIMIT` of its id's time, and a merge may take longer than that.
+    pub new_id: &'a (dyn Fn() -> Ulid + Send + Sync),
+    pub stop: &'a CancellationToken,
 }
 
-/// A block that has been put into the bucket, and is not listed yet.
+/// Blocks that have been put into the bucket, and are not listed yet.
 #[derive(Clone, Debug)]
 pub struct Merged {
-    pub meta: BlockMeta,
+    /// In label order: no series or stream is in two of them.
+    pub blocks: Vec<BlockMeta>,
     pub figures: MergeFigures,
 }
 
 /// What a merge had to do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct MergeFigures {
-    /// Lines of the inputs; those of pages that were taken over are among them.
-    pub lines: u64,
-    /// Lines that were there before: same stream, time and text.
+    /// Floats and histograms, or lines, of the inputs; those of pages that were taken over are among them.
+    pub samples: u64,
+    /// Those of them that were there before.
     pub repeats: u64,
-    /// Pages of the new block, and those of them that were taken over as they are.
+    /// Pages of the new blocks, and those of them that were taken over as they are.
     pub pages: u64,
     pub pages_taken_over: u64,
-    /// Bytes of indexes in memory, what the new block's may take included.
+    /// Bytes of indexes in memory, what a new block's may take included.
     pub index_bytes: u64,
     /// The most bytes that were read ahead at once, and what they were allowed to be.
     pub read_ahead_peak: u64,
@@ -63,21 +79,47 @@ pub struct MergeFigures {
     pub open_peak: u64,
 }
 
-/// Each block once, oldest first: the order in which they are given says nothing about what comes out.
-fn in_order(inputs: &[BlockMeta]) -> Vec<BlockMeta> {
-    let by_id: BTreeMap<Ulid, &BlockMeta> = inputs.iter().map(|meta| (meta.id, meta)).collect();
-    by_id.into_values().cloned().collect()
+/// Makes few blocks of many of one tenant, and puts them into the bucket. Nothing is listed or removed.
+///
+/// # Errors
+/// A block that is damaged or missing is named. After any error nothing is left of the new blocks, but
+/// that objects may be in the bucket which could not be removed again.
+pub async fn merge_blocks(merge: Merge<'_>) -> Result<Merged, MergeError> {
+    merge_tuned(merge, Tuning::MERGED).await
 }
 
-/// Completes what is known of the new block by what it was made of.
-fn describe(mut meta: BlockMeta, new: NewBlock, inputs: &[BlockMeta]) -> BlockMeta {
-    meta.id = new.id;
-    meta.created = new.created;
-    meta.level = inputs.iter().map(|input| input.level).max().unwrap_or(0).saturating_add(1);
-    if let (Some(first), Some(last)) = (inputs.first(), inputs.last()) {
-        meta.source = format!("merge of {} blocks, {} to {}", inputs.len(), first.id, last.id);
+/// What only tests want otherwise.
+#[derive(Clone, Copy, Debug)]
+struct Tuning {
+    lines: PageShape,
+    /// Bytes that are read of an input at once at most.
+    max_run: u64,
+}
+
+impl Tuning {
+    const MERGED: Self = Self { lines: PageShape::MERGED, max_run: MAX_RUN };
+}
+
+async fn merge_tuned(merge: Merge<'_>, tuning: Tuning) -> Result<Merged, MergeError> {
+    // So that work on other threads ends when this future is dropped.
+    let stop = merge.stop.child_token();
+    let _at_the_end = stop.clone().drop_guard();
+    let mut inputs = merge.inputs.to_vec();
+    in_merge_order(&mut inputs);
+    let merge = Merge { inputs: &inputs, stop: &stop, ..merge };
+    let work = async {
+        let mut outputs = Outputs::new(merge);
+        let figures = match merge.signal {
+            Signal::Logs => logs::merge(merge, tuning, &mut outputs).await?,
+            Signal::Metrics => return Err(service_api::Error::internal("not yet").into()),
+        };
+        Ok(Merged { blocks: outputs.finish()?, figures })
+    };
+    tokio::select! {
+        biased;
+        () = stop.cancelled() => Err(MergeError::Stopped),
+        done = work => done,
     }
-    meta
 }
 
 #[cfg(test)]

@@ -61,6 +61,7 @@ fn meta(id: u64, min_time: i64, max_time: i64) -> BlockMeta {
         level,
         source: "test".to_owned(),
         created,
+        sources: Vec::new(),
     }
 }
 

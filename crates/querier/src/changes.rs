@@ -76,6 +76,7 @@ mod tests {
             level: 0,
             source: String::new(),
             created: 0,
+            sources: Vec::new(),
         }
     }
 

@@ -162,6 +162,8 @@ pub fn blocks_in(blocks: reader::Blocks) -> Result<(Signal, Vec<BlockMeta>)> {
             level: u8::try_from(block.level).map_err(|_| bad("a block's level out of bounds"))?,
             source: block.source,
             created: block.created,
+            // Nobody who reads a block asks what it was made of.
+            sources: Vec::new(),
         })
     };
     Ok((signal_in(blocks.signal)?, blocks.blocks.into_iter().map(block).collect::<Result<_>>()?))

@@ -175,6 +175,7 @@ impl BlockWriter {
             level: 0,
             source: source.to_owned(),
             created,
+            sources: Vec::new(),
         };
         Ok(Some(BlockObject { parts, meta }))
     }

@@ -62,8 +62,17 @@ mod tests {
             level: 0,
             source: "ingester-0@17".to_owned(),
             created: 1_700_000_000_001,
+            sources: Vec::new(),
         };
         Manifest { sequence: 12, blocks: vec![block] }
+    }
+
+    fn merged() -> Manifest {
+        let mut merged = manifest();
+        let block = &mut merged.blocks[0];
+        (block.level, block.source) = (1, "merge of 2 blocks".to_owned());
+        block.sources = vec![Ulid::from_parts(1, 0), Ulid::from_parts(1_700_000_000_000, 6)];
+        merged
     }
 
     #[test]
@@ -73,6 +82,7 @@ mod tests {
         let mut of_lines = manifest();
         of_lines.blocks[0].text_bytes = 7;
         assert_eq!(decode("m", &encode(&of_lines).unwrap()).unwrap(), of_lines);
+        assert_eq!(decode("m", &encode(&merged()).unwrap()).unwrap(), merged());
         for at in 0..data.len() {
             let mut flipped = data.clone();
             flipped[at] ^= 1;
@@ -88,5 +98,10 @@ mod tests {
         let packed = zstd::bulk::compress(json.as_bytes(), 1).unwrap();
         let data = [b"YGMANIF\x01", &crc32c::crc32c(&packed).to_le_bytes()[..], &packed].concat();
         assert_eq!(decode("m", &data).unwrap(), manifest());
+        let block = serde_json::to_string(&merged().blocks[0]).unwrap();
+        assert_eq!(
+            block,
+            r#"{"id":"01HF7YAT000000000000000007","min_time":-5,"max_time":1700000000000,"series":3,"samples":9,"bytes":100,"level":1,"source":"merge of 2 blocks","created":1700000000001,"sources":["00000000010000000000000000","01HF7YAT000000000000000006"]}"#
+        );
     }
 }

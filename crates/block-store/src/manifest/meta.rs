@@ -34,6 +34,9 @@ pub struct BlockMeta {
     pub source: String,
     /// Milliseconds since the Unix epoch.
     pub created: i64,
+    /// The blocks that a merged one was made of, ascending; none of a flushed one.
+    #[serde(default, with = "all_as_text", skip_serializing_if = "Vec::is_empty")]
+    pub sources: Vec<Ulid>,
 }
 
 impl BlockMeta {
@@ -76,5 +79,24 @@ mod as_text {
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Ulid, D::Error> {
         let text = String::deserialize(deserializer)?;
         Ulid::from_string(&text).map_err(D::Error::custom)
+    }
+}
+
+/// ULIDs as a list of such texts.
+mod all_as_text {
+    use super::as_text;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+    use ulid::Ulid;
+
+    #[derive(Deserialize, Serialize)]
+    struct Text(#[serde(with = "as_text")] Ulid);
+
+    pub fn serialize<S: Serializer>(ids: &[Ulid], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(ids.iter().map(|id| Text(*id)))
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Ulid>, D::Error> {
+        let all = Vec::<Text>::deserialize(deserializer)?;
+        Ok(all.into_iter().map(|Text(id)| id).collect())
     }
 }

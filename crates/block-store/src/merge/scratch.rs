@@ -1,7 +1,7 @@
-//! The new block on disk, until it is whole.
+//! A new block on disk, until it is whole.
 
-use super::MergeError;
-use crate::{block::blocking, bucket::PART_BYTES};
+use super::{MergeConfig, MergeError};
+use crate::{BlockMeta, block::blocking, bucket::PART_BYTES};
 use bytes::Bytes;
 use futures::{Stream, stream};
 use service_api::{Error, Result};
@@ -12,6 +12,56 @@ use std::{
     path::{Path, PathBuf},
     sync::Arc,
 };
+
+/// Where new blocks may lie, one at a time.
+#[derive(Clone, Debug)]
+pub struct Room {
+    folder: PathBuf,
+    /// A file's name is there for a moment alone.
+    name: String,
+    needed: u64,
+    /// As of `MergeConfig`.
+    pub block_bytes: u64,
+}
+
+/// So many files of one name are there at once only if something keeps them from being removed.
+const NAMES: usize = 100;
+
+impl Room {
+    /// A new block is no larger than all inputs, nor much more than it must be.
+    pub fn of(config: &MergeConfig, inputs: &[BlockMeta]) -> Self {
+        let block_bytes = config.block_bytes;
+        let all = inputs.iter().fold(0u64, |sum, meta| sum.saturating_add(meta.bytes));
+        let name = inputs.first().map(|meta| meta.id.to_string()).unwrap_or_default();
+        let needed = all.min(block_bytes.saturating_mul(2));
+        Self { folder: config.scratch.clone(), name, needed, block_bytes }
+    }
+
+    /// Whether the folder has room for a block.
+    pub fn check(&self) -> Result<(), MergeError> {
+        let (folder, needed) = (self.folder.clone(), self.needed);
+        let free = free_bytes(&folder).map_err(|e| failed(&folder, e))?;
+        if free < needed { Err(MergeError::NoRoom { folder, needed, free }) } else { Ok(()) }
+    }
+
+    /// Makes a file, if there is room for a block.
+    pub fn create(&self) -> Result<Scratch, MergeError> {
+        self.check()?;
+        let failed = |e| failed(&self.folder, e);
+        for number in 0..NAMES {
+            let path = self.folder.join(format!("{}-{number}.merge", self.name));
+            let file = match File::options().read(true).write(true).create_new(true).open(&path) {
+                // Of another merge of that block, or left behind by a process that was killed.
+                Err(e) if e.kind() == io::ErrorKind::AlreadyExists => continue,
+                file => file.map_err(failed)?,
+            };
+            fs::remove_file(&path).map_err(failed)?;
+            let file = BufWriter::with_capacity(BUFFER, file);
+            return Ok(Scratch { folder: self.folder.clone(), file, len: 0 });
+        }
+        Err(failed(io::ErrorKind::AlreadyExists.into()).into())
+    }
+}
 
 /// A file without a name: whatever ends the merge, be it a power loss, its room comes back.
 #[derive(Debug)]
@@ -25,19 +75,6 @@ pub struct Scratch {
 const BUFFER: usize = 256 << 10;
 
 impl Scratch {
-    /// Makes the file, if the folder has room for `needed` bytes. `name` is there for a moment alone.
-    pub fn create(folder: &Path, name: &str, needed: u64) -> Result<Self, MergeError> {
-        let failed = |e| failed(folder, e);
-        let free = free_bytes(folder).map_err(failed)?;
-        if free < needed {
-            return Err(MergeError::NoRoom { folder: folder.to_owned(), needed, free });
-        }
-        let path = folder.join(name);
-        let file = File::options().read(true).write(true).create_new(true).open(&path).map_err(failed)?;
-        fs::remove_file(&path).map_err(failed)?;
-        Ok(Self { folder: folder.to_owned(), file: BufWriter::with_capacity(BUFFER, file), len: 0 })
-    }
-
     pub fn write(&mut self, bytes: &[u8]) -> Result<()> {
         self.len += bytes.len() as u64;
         self.file.write_all(bytes).map_err(|e| failed(&self.folder, e))

@@ -1,84 +1,73 @@
-//! Merges of blocks of logs against a model, and of blocks that are damaged, gone, slow or too large.
+//! Merges of blocks against models, and of blocks that are damaged, gone, slow or too large.
 
-mod damage;
-mod endings;
-mod figures;
-mod properties;
+mod logs;
 
-use super::{
-    logs::{PageShape, Tuning, merge_into},
-    *,
-};
-use crate::{BlockCacheConfig, BlocksReader, Bucket, EncodedPage, LogBlockWriter, Manifests};
-use ::model::{Labels, Lines, Matcher, NanoRange, Signal, TenantId};
+use super::*;
+use crate::{BlockCacheConfig, BlocksReader, Manifests, blocks::tests::faulty::FaultyStore};
+use ::model::{Labels, Matcher};
 use bytes::Bytes;
+use object_store::memory::InMemory;
 use runtime::ManualClock;
-use service_api::{LogsReader, Needles, ReadContext, StreamsRequest, fetch_pages};
-use std::{sync::Arc, time::Duration};
+use service_api::ReadContext;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::SeqCst},
+    },
+    time::Duration,
+};
 use tempfile::TempDir;
-use tokio_util::sync::CancellationToken;
-
-/// A stream, and the lines of each of its pages.
-type Given = (Labels, Vec<Lines>);
 
 fn tenant() -> TenantId {
     TenantId::anonymous()
 }
 
+/// Of a time that depends on the number alone.
 fn id(number: u64) -> Ulid {
     Ulid::from_parts(1_700_000_000_000 + number, number.into())
-}
-
-fn lines(all: &[(i64, &str)]) -> Lines {
-    let mut lines = Lines::default();
-    all.iter().for_each(|(time, text)| lines.push(*time, text.as_bytes(), []));
-    lines
-}
-
-/// Puts a block into a bucket; pages are normalized.
-async fn put(bucket: &Bucket, number: u64, level: u8, streams: &[Given]) -> BlockMeta {
-    let mut writer = LogBlockWriter::new();
-    for (labels, pages) in streams {
-        let pages = pages.iter().map(|lines| EncodedPage::encode(lines).unwrap()).collect();
-        writer.add(labels, pages).unwrap();
-    }
-    let mut block = writer.finish(id(number), "ingester-0/1:2", 5).unwrap().unwrap();
-    block.meta.level = level;
-    bucket.put(&block.meta.object(&tenant(), Signal::Logs), block.parts).await.unwrap();
-    block.meta
-}
-
-async fn object(bucket: &Bucket, meta: &BlockMeta) -> Bytes {
-    bucket.get(&meta.object(&tenant(), Signal::Logs)).await.unwrap()
 }
 
 /// A bucket, and a folder for merges.
 struct Setup {
     bucket: Bucket,
+    signal: Signal,
     config: MergeConfig,
     folder: TempDir,
     tuning: Tuning,
     stop: CancellationToken,
 }
 
-impl Default for Setup {
-    fn default() -> Self {
-        Self::with(Bucket::new(Arc::new(object_store::memory::InMemory::new()), "some"))
-    }
+/// A merge of which one block came.
+#[derive(Debug)]
+struct One {
+    meta: BlockMeta,
+    figures: MergeFigures,
 }
 
 impl Setup {
-    fn with(bucket: Bucket) -> Self {
-        let folder = TempDir::new().unwrap();
-        let config = MergeConfig { scratch: folder.path().to_owned(), memory: 64 << 20 };
-        Self { bucket, config, folder, tuning: Tuning::MERGED, stop: CancellationToken::new() }
+    fn new(signal: Signal) -> Self {
+        Self::with(signal, Bucket::new(Arc::new(InMemory::new()), "some"))
     }
 
-    async fn merge(&self, inputs: &[BlockMeta], number: u64) -> Result<Merged, MergeError> {
-        let new = NewBlock { id: id(number), created: 9 };
-        let (tenant, config) = (tenant(), &self.config);
-        let merging = merge_into(&self.bucket, &tenant, inputs, new, config, &self.stop, self.tuning);
-        let merged = Box::pin(merging).await;
+    fn faulty(signal: Signal) -> (Self, Arc<FaultyStore>) {
+        let store = Arc::new(FaultyStore::default());
+        (Self::with(signal, Bucket::new(store.clone(), "")), store)
+    }
+
+    fn with(signal: Signal, bucket: Bucket) -> Self {
+        let folder = TempDir::new().unwrap();
+        let scratch = folder.path().to_owned();
+        let config = MergeConfig { scratch, memory: 64 << 20, block_bytes: u64::MAX };
+        Self { bucket, signal, config, folder, tuning: Tuning::MERGED, stop: CancellationToken::new() }
+    }
+
+    /// The new blocks' ids are of `number` and those that follow it.
+    async fn merge_all(&self, inputs: &[BlockMeta], number: u64) -> Result<Merged, MergeError> {
+        let next = AtomicU64::new(number);
+        let new_id = || id(next.fetch_add(1, SeqCst));
+        let (bucket, tenant, signal, config) = (&self.bucket, &tenant(), self.signal, &self.config);
+        let merge = Merge { bucket, tenant, signal, inputs, config, new_id: &new_id, stop: &self.stop };
+        let merged = Box::pin(merge_tuned(merge, self.tuning)).await;
         assert_eq!(std::fs::read_dir(self.folder.path()).unwrap().count(), 0, "something is left");
         if let Ok(Merged { figures, .. }) = &merged {
             assert!(figures.read_ahead_peak <= figures.read_ahead_limit, "{figures:?}");
@@ -88,25 +77,43 @@ impl Setup {
         merged
     }
 
-    /// The pages of a block, as queries find them.
-    async fn read(&self, meta: &BlockMeta, matchers: &[Matcher]) -> Vec<Given> {
+    async fn merge(&self, inputs: &[BlockMeta], number: u64) -> Result<One, MergeError> {
+        let mut merged = self.merge_all(inputs, number).await?;
+        assert_eq!(merged.blocks.len(), 1);
+        Ok(One { meta: merged.blocks.remove(0), figures: merged.figures })
+    }
+
+    async fn object(&self, meta: &BlockMeta) -> Bytes {
+        self.bucket.get(&meta.object(&tenant(), self.signal)).await.unwrap()
+    }
+
+    async fn objects(&self, metas: &[BlockMeta]) -> Vec<Bytes> {
+        let mut all = Vec::new();
+        for meta in metas {
+            all.push(self.object(meta).await);
+        }
+        all
+    }
+
+    async fn put_bytes(&self, meta: &BlockMeta, bytes: impl Into<Bytes>) {
+        self.bucket.put(&meta.object(&tenant(), self.signal), vec![bytes.into()]).await.unwrap();
+    }
+
+    /// Whether there is a block of this number, once nobody is removing any.
+    async fn is_there(&self, number: u64) -> bool {
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        let folder = format!("{}/{}/blocks", tenant(), self.signal);
+        self.bucket.list(&folder).await.unwrap().iter().any(|object| object.name == id(number).to_string())
+    }
+
+    /// What queries read of a block.
+    fn reader(&self, meta: &BlockMeta) -> (Arc<dyn service_api::Source>, ReadContext) {
         let clock = Arc::new(ManualClock::at(0));
         let manifests = Manifests::new(self.bucket.clone(), clock, Duration::from_secs(1));
         let reader = BlocksReader::new(Arc::new(manifests), &BlockCacheConfig::default());
-        let reader = reader.only(vec![meta.clone()]);
-        let ctx = ReadContext::new(tenant(), 1 << 30);
-        let request = StreamsRequest { matchers: matchers.to_vec(), range: NanoRange::ALL };
-        let mut all = Vec::new();
-        for stream in LogsReader::select(&*reader, &ctx, &request).await.unwrap().streams {
-            let sources = fetch_pages(&ctx, &stream.pages.iter().collect::<Vec<_>>()).await.unwrap();
-            let read = |source: Arc<dyn service_api::LineSource>| {
-                let mut lines = Lines::default();
-                assert!(source.read(&Needles::default(), &mut lines).unwrap());
-                lines
-            };
-            all.push((stream.labels, sources.into_iter().map(read).collect()));
-        }
-        all
+        (reader.only(vec![meta.clone()]), ReadContext::new(tenant(), 1 << 30))
     }
 }
 

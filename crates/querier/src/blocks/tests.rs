@@ -35,6 +35,7 @@ fn block(number: u64) -> BlockMeta {
         level: 0,
         source: "ingester/1".to_owned(),
         created: 0,
+        sources: Vec::new(),
     }
 }
 

@@ -56,6 +56,7 @@ fn blocks() -> Vec<BlockMeta> {
         level: 0,
         source: "ingester/1".to_owned(),
         created: 0,
+        sources: Vec::new(),
     };
     (0..HOURS).map(block).collect()
 }

@@ -139,6 +139,7 @@ impl LogIndexWriter {
             level: 0,
             source: String::new(),
             created: 0,
+            sources: Vec::new(),
         };
         tail.push(footer.into());
         Ok(Some((tail, meta)))

@@ -1,9 +1,13 @@
-//! The new block: pages go to disk as they are full, and what is known of them stays here.
+//! The new blocks: pages go to disk as they are full, and what is known of them stays here.
 
 use crate::{
-    BlockMeta, EncodedPage,
+    EncodedPage,
     block::{LOGS_MAGIC, LogIndexWriter},
-    merge::{MergeError, MergeFigures, scratch::Scratch},
+    merge::{
+        MergeError, MergeFigures,
+        outputs::WholeBlock,
+        scratch::{Room, Scratch},
+    },
     page::ends_before,
 };
 use model::{Labels, Lines};
@@ -30,23 +34,43 @@ impl PageShape {
 }
 
 pub struct Output {
-    scratch: Scratch,
-    index: LogIndexWriter,
+    room: Room,
+    /// The block that is being written, if any.
+    block: Option<(Scratch, LogIndexWriter)>,
     shape: PageShape,
     /// Lines of the page that is being filled.
     lines: Lines,
+    /// Lines of all blocks so far count as samples.
     figures: MergeFigures,
 }
 
 impl Output {
-    pub fn new(mut scratch: Scratch, shape: PageShape) -> Result<Self> {
-        scratch.write(LOGS_MAGIC)?;
-        let (index, lines, figures) = Default::default();
-        Ok(Self { scratch, index, shape, lines, figures })
+    pub fn new(room: Room, shape: PageShape) -> Self {
+        let (block, lines, figures) = Default::default();
+        Self { room, block, shape, lines, figures }
     }
 
-    pub fn begin_stream(&mut self, labels: &Labels) -> Result<()> {
-        self.index.begin_stream(labels)
+    pub fn figures(&self) -> MergeFigures {
+        self.figures
+    }
+
+    pub fn is_open(&self) -> bool {
+        self.block.is_some()
+    }
+
+    /// Whether the block has as much as it should have.
+    pub fn is_full(&self) -> bool {
+        self.block.as_ref().is_some_and(|(scratch, _)| scratch.len() >= self.room.block_bytes)
+    }
+
+    pub fn begin_stream(&mut self, labels: &Labels) -> Result<(), MergeError> {
+        if self.block.is_none() {
+            let mut scratch = self.room.create()?;
+            scratch.write(LOGS_MAGIC)?;
+            self.block = Some((scratch, LogIndexWriter::default()));
+        }
+        let (_, index) = open(&mut self.block)?;
+        Ok(index.begin_stream(labels)?)
     }
 
     /// Adds line `at` of `lines`.
@@ -77,18 +101,22 @@ impl Output {
 
     fn write(&mut self, page: &EncodedPage) -> Result<()> {
         self.figures.pages += 1;
-        self.index.add_page(page)?;
-        self.scratch.write(page.bytes())
+        let (scratch, index) = open(&mut self.block)?;
+        index.add_page(page)?;
+        scratch.write(page.bytes())
     }
 
-    /// The whole block, and what is known of it.
-    pub fn finish(mut self) -> Result<(Scratch, BlockMeta, MergeFigures), MergeError> {
-        let nothing = || Error::internal("a merge of nothing");
-        let (tail, meta) = self.index.finish()?.ok_or_else(nothing)?;
-        tail.iter().try_for_each(|part| self.scratch.write(part))?;
-        if self.scratch.len() != meta.bytes {
-            return Err(Error::internal("a merged block has another length than it should").into());
-        }
-        Ok((self.scratch, meta, self.figures))
+    /// The whole block, behind the last stream of which another one may begin.
+    pub fn end_block(&mut self) -> Result<WholeBlock, MergeError> {
+        let nothing = || Error::internal("a new block of nothing");
+        let (mut scratch, index) = self.block.take().ok_or_else(nothing)?;
+        let (tail, meta) = index.finish()?.ok_or_else(nothing)?;
+        tail.iter().try_for_each(|part| scratch.write(part))?;
+        self.figures.samples += meta.samples;
+        WholeBlock::new(scratch, meta)
     }
+}
+
+fn open(block: &mut Option<(Scratch, LogIndexWriter)>) -> Result<&mut (Scratch, LogIndexWriter)> {
+    block.as_mut().ok_or_else(|| Error::internal("a page of no block"))
 }

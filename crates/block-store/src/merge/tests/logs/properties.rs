@@ -62,9 +62,9 @@ fn blocks() -> impl Strategy<Value = (Vec<Vec<Given>>, usize, u64)> {
     )
 }
 
-fn model(blocks: &[Vec<Given>]) -> Model {
+fn model<'g>(given: impl Iterator<Item = &'g Given>) -> Model {
     let mut all = Model::new();
-    for (labels, pages) in blocks.iter().flatten() {
+    for (labels, pages) in given {
         let mut pages: Vec<_> = pages.iter().collect();
         pages.sort_by_key(|page| (page.timestamps[0], page.timestamps[page.len() - 1]));
         for page in pages {
@@ -106,15 +106,17 @@ fn flat(model: Model) -> Vec<(Labels, i64, Vec<u8>, Pairs)> {
 }
 
 async fn check(blocks: Vec<Vec<Given>>, page_bytes: usize, max_run: u64) {
-    let tuning = Tuning { pages: PageShape { bytes: page_bytes, zstd_level: 1 }, max_run };
-    let setup = Setup { tuning, ..Setup::default() };
+    let tuning = Tuning { lines: PageShape { bytes: page_bytes, zstd_level: 1 }, max_run };
+    let mut setup = Setup { tuning, ..Setup::new(Signal::Logs) };
     let mut inputs = Vec::new();
     for (number, block) in blocks.iter().enumerate() {
         inputs.push(put(&setup.bucket, number as u64, 0, block).await);
     }
     let merged = setup.merge(&inputs, 100).await.unwrap();
-    let found = setup.read(&merged.meta, &[]).await;
-    let wanted = flat(model(&blocks));
+    let found = read(&setup, &merged.meta, &[]).await;
+    let mut order: Vec<_> = (0..blocks.len()).collect();
+    order.sort_by_key(|number| (inputs[*number].min_time, inputs[*number].id));
+    let wanted = flat(model(order.iter().flat_map(|number| &blocks[*number])));
     assert_eq!(stored(&found), wanted);
     for (_, pages) in &found {
         for pair in pages.windows(2) {
@@ -129,28 +131,39 @@ async fn check(blocks: Vec<Vec<Given>>, page_bytes: usize, max_run: u64) {
     assert_eq!(count(&merged.meta), (found.len(), wanted.len(), text));
     assert_eq!(merged.meta.min_time, inputs.iter().map(|meta| meta.min_time).min().unwrap());
     assert_eq!(merged.meta.max_time, inputs.iter().map(|meta| meta.max_time).max().unwrap());
-    assert_eq!((merged.meta.level, merged.meta.created, merged.meta.id), (1, 9, id(100)));
-    assert_eq!(merged.figures.lines, inputs.iter().map(|meta| meta.samples).sum::<u64>());
+    assert_eq!((merged.meta.level, merged.meta.created, merged.meta.id), (1, 1_700_000_000_100, id(100)));
+    assert_eq!(merged.meta.sources, (0..inputs.len() as u64).map(id).collect::<Vec<_>>());
+    assert_eq!(merged.figures.samples, inputs.iter().map(|meta| meta.samples).sum::<u64>());
 
     // It is found by labels.
     let api = Matcher::equal("app", "api");
-    let of_api = setup.read(&merged.meta, std::slice::from_ref(&api)).await;
+    let of_api = read(&setup, &merged.meta, std::slice::from_ref(&api)).await;
     assert_eq!(
         of_api,
         found.iter().filter(|(labels, _)| api.matches_labels(labels)).cloned().collect::<Vec<_>>()
     );
 
     // The order of the inputs is no matter, nor is one that is named twice.
-    let bytes = object(&setup.bucket, &merged.meta).await;
+    let bytes = setup.object(&merged.meta).await;
     let mut other_way: Vec<_> = inputs.iter().rev().cloned().collect();
     other_way.push(inputs[0].clone());
     let again = setup.merge(&other_way, 101).await.unwrap();
-    assert_eq!(object(&setup.bucket, &again.meta).await, bytes);
+    assert_eq!(setup.object(&again.meta).await, bytes);
 
     // A merge of what was merged changes nothing.
     let alone = setup.merge(std::slice::from_ref(&merged.meta), 102).await.unwrap();
-    assert_eq!(object(&setup.bucket, &alone.meta).await, bytes);
+    assert_eq!(setup.object(&alone.meta).await, bytes);
     assert_eq!((alone.meta.level, alone.figures.repeats), (2, 0));
+
+    // Small blocks have the same, one behind the other.
+    setup.config.block_bytes = 1;
+    let small = setup.merge_all(&inputs, 200).await.unwrap();
+    assert_eq!((small.blocks.len(), small.figures.samples), (found.len(), merged.figures.samples));
+    for (number, (block, stream)) in small.blocks.iter().zip(&found).enumerate() {
+        assert_eq!((block.id, block.series), (id(200 + number as u64), 1));
+        assert_eq!(&read(&setup, block, &[]).await, std::slice::from_ref(stream));
+    }
+    setup.config.block_bytes = u64::MAX;
 
     // In steps the same lines come out; of metadata and of one time it depends on who was first.
     let (left, right) = inputs.split_at(inputs.len() / 2);
@@ -166,7 +179,7 @@ async fn check(blocks: Vec<Vec<Given>>, page_bytes: usize, max_run: u64) {
             assert_eq!(set.len(), lines, "a line is there twice");
             set
         };
-        assert_eq!(set(stored(&setup.read(&steps.meta, &[]).await)), set(wanted));
+        assert_eq!(set(stored(&read(&setup, &steps.meta, &[]).await)), set(wanted));
     }
 }
 
@@ -181,8 +194,8 @@ proptest! {
 
 #[tokio::test]
 async fn full_pages_that_stand_alone_are_taken_over_as_they_are() {
-    let mut setup = Setup::default();
-    setup.tuning.pages.bytes = 2_000;
+    let mut setup = Setup::new(Signal::Logs);
+    setup.tuning.lines.bytes = 2_000;
     let labels = labels_of(0);
     let page = |start: i64, count: i64| {
         let mut lines = Lines::default();
@@ -197,7 +210,7 @@ async fn full_pages_that_stand_alone_are_taken_over_as_they_are() {
     // The first and the last of `old`: the second has company, the third is small, and no merge has made
     // the fresh ones.
     assert_eq!((merged.figures.pages_taken_over, merged.figures.repeats), (2, 1));
-    let starts: Vec<_> = setup.read(&merged.meta, &[]).await[0]
+    let starts: Vec<_> = read(&setup, &merged.meta, &[]).await[0]
         .1
         .iter()
         .map(|page| (page.timestamps[0], page.len()))
@@ -213,7 +226,7 @@ async fn full_pages_that_stand_alone_are_taken_over_as_they_are() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn many_blocks_are_read_ahead_within_the_budget() {
-    let mut setup = Setup::default();
+    let mut setup = Setup::new(Signal::Logs);
     let mut random = Random(1);
     let mut inputs = Vec::new();
     // Text that does not compress, so that pages are large; one is larger than what may be read ahead.
@@ -239,5 +252,5 @@ async fn many_blocks_are_read_ahead_within_the_budget() {
     // The same comes out with one thread and all memory.
     setup.config.memory = 1 << 30;
     let again = setup.merge(&inputs, 101).await.unwrap();
-    assert_eq!(object(&setup.bucket, &again.meta).await, object(&setup.bucket, &merged.meta).await);
+    assert_eq!(setup.object(&again.meta).await, setup.object(&merged.meta).await);
 }

@@ -1,7 +1,7 @@
 //! Inputs that are damaged: the error names the block, or the right answer comes out.
 
 use super::*;
-use crate::blocks::tests::faulty::{Fault, FaultyStore};
+use crate::blocks::tests::faulty::Fault;
 
 async fn replicas(bucket: &Bucket) -> Vec<BlockMeta> {
     let mut inputs = Vec::new();
@@ -24,32 +24,28 @@ async fn replicas(bucket: &Bucket) -> Vec<BlockMeta> {
     inputs
 }
 
-async fn put_bytes(bucket: &Bucket, meta: &BlockMeta, bytes: impl Into<Bytes>) {
-    bucket.put(&meta.object(&tenant(), Signal::Logs), vec![bytes.into()]).await.unwrap();
-}
-
 #[tokio::test]
 async fn a_flipped_bit_is_found_or_is_no_matter() {
-    let setup = Setup::default();
+    let setup = Setup::new(Signal::Logs);
     let inputs = replicas(&setup.bucket).await;
     let merged = setup.merge(&inputs, 100).await.unwrap();
-    let right = object(&setup.bucket, &merged.meta).await;
+    let right = setup.object(&merged.meta).await;
     let (mut random, mut named) = (Random(7), 0);
     for round in 0..300 {
         let hit = &inputs[random.below(3) as usize];
-        let sound = object(&setup.bucket, hit).await;
+        let sound = setup.object(hit).await;
         let mut damaged = sound.to_vec();
         // Most of it is pages: the index and the footer get their share.
         let from = if round % 2 == 0 { 0 } else { damaged.len() as u64 / 2 };
         let at = (from + random.below(damaged.len() as u64 - from)) as usize;
         damaged[at] ^= 1 << random.below(8);
-        put_bytes(&setup.bucket, hit, damaged).await;
+        setup.put_bytes(hit, damaged).await;
         match setup.merge(&inputs, 101).await {
-            Ok(merged) => assert_eq!(object(&setup.bucket, &merged.meta).await, right, "byte {at}"),
+            Ok(merged) => assert_eq!(setup.object(&merged.meta).await, right, "byte {at}"),
             Err(MergeError::Damaged { block, .. }) if block == hit.id => named += 1,
             Err(other) => panic!("byte {at} of {}: {other}", hit.id),
         }
-        put_bytes(&setup.bucket, hit, sound).await;
+        setup.put_bytes(hit, sound).await;
     }
     // Nothing reads the first bytes of an object.
     assert!(named > 280, "{named}");
@@ -57,11 +53,11 @@ async fn a_flipped_bit_is_found_or_is_no_matter() {
 
 #[tokio::test]
 async fn what_is_cut_short_or_gone_is_named() {
-    let setup = Setup::default();
+    let setup = Setup::new(Signal::Logs);
     let inputs = replicas(&setup.bucket).await;
-    let sound = object(&setup.bucket, &inputs[1]).await;
+    let sound = setup.object(&inputs[1]).await;
     for len in [0, 1, 100, sound.len() / 2, sound.len() - 1] {
-        put_bytes(&setup.bucket, &inputs[1], sound.slice(..len)).await;
+        setup.put_bytes(&inputs[1], sound.slice(..len)).await;
         let error = setup.merge(&inputs, 100).await.unwrap_err();
         assert!(
             matches!(error, MergeError::Damaged { block, .. } if block == inputs[1].id),
@@ -78,8 +74,7 @@ async fn what_is_cut_short_or_gone_is_named() {
 #[tokio::test(start_paused = true)]
 async fn what_was_damaged_on_the_way_is_read_again() {
     for fault in Fault::ALL {
-        let store = Arc::new(FaultyStore::default());
-        let setup = Setup::with(Bucket::new(store.clone(), ""));
+        let (setup, store) = Setup::faulty(Signal::Logs);
         let inputs = replicas(&setup.bucket).await;
         let mut operations = 0;
         store.set(move || {
