@@ -63,10 +63,13 @@ impl Cluster {
         let (members, balancers) = Default::default();
         let http = layout.token.as_deref().map_or_else(Http::default, Http::with_token);
         let mut cluster = Self { http, s3, etcd, network, members, balancers, layout, folder, _turn: turn };
-        let Layout { ingesters, distributors, queriers, .. } = cluster.layout;
-        for (role, count) in
-            [(Role::Ingester, ingesters), (Role::Distributor, distributors), (Role::Querier, queriers)]
-        {
+        let Layout { ingesters, distributors, queriers, compactors, .. } = cluster.layout;
+        for (role, count) in [
+            (Role::Ingester, ingesters),
+            (Role::Distributor, distributors),
+            (Role::Querier, queriers),
+            (Role::Compactor, compactors),
+        ] {
             for _ in 0..count {
                 cluster.prepare(role).await;
             }
@@ -76,7 +79,9 @@ impl Cluster {
         let zones = cluster.layout.zones.len();
         let mut names = cluster.of(Role::Ingester);
         let first = Vec::from_iter(names.drain(..zones.min(ingesters)));
-        names.extend(cluster.of(Role::Distributor).into_iter().chain(cluster.of(Role::Querier)));
+        names.extend(
+            [Role::Distributor, Role::Querier, Role::Compactor].map(|role| cluster.of(role)).concat(),
+        );
         cluster.run(&first).await;
         cluster.run(&names).await;
         cluster.settled().await;

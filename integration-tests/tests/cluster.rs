@@ -5,6 +5,7 @@
 mod cluster {
     mod auth;
     mod bucket;
+    mod compaction;
     mod compare;
     mod endpoints;
     mod etcd;

@@ -1,7 +1,7 @@
 //! Answers from all blocks that a tenant's manifest lists, or from some.
 
 use crate::{
-    BlockMeta, Manifests,
+    BlockMeta, Manifest, Manifests,
     attempts::{attempts, within},
     block::{BlockCaches, BlockReader, Counted, blocking},
     disk::{DiskCache, DiskMetrics, RealIo},
@@ -75,33 +75,20 @@ impl BlocksReader {
         Arc::new(Self { manifests, caches, only: Some(blocks) })
     }
 
-    /// The blocks that may have something of a range, in the order in which their answers are merged: by time.
-    /// Their list is no older than the newest that the query has heard of.
+    /// The blocks that may have something of a range. Their list is no older than the newest that the query has
+    /// heard of.
     pub async fn in_range(
         &self,
         ctx: &ReadContext,
         signal: Signal,
         range: TimeRange,
-    ) -> Result<Vec<BlockMeta>> {
+    ) -> Result<BlocksInRange> {
         if range.is_empty() {
-            return Ok(Vec::new());
+            return Ok(BlocksInRange::default());
         }
         let at_least = || self.manifests.at_least(&ctx.tenant, signal, ctx.listed.get(signal));
         let manifest = within(ctx, attempts(0, |_| {}, at_least)).await?;
-        let overlaps = |b: &&BlockMeta| b.time_range().overlaps(&range);
-        let mut blocks: Vec<_> = manifest.blocks.iter().filter(overlaps).cloned().collect();
-        in_merge_order(&mut blocks);
-        Ok(blocks)
-    }
-
-    async fn blocks(&self, ctx: &ReadContext, signal: Signal, range: TimeRange) -> Result<Vec<BlockReader>> {
-        let blocks = match &self.only {
-            Some(only) => only.clone(),
-            None => self.in_range(ctx, signal, range).await?,
-        };
-        let bucket = self.manifests.bucket();
-        let reader = |meta: &BlockMeta| BlockReader::new(bucket, &self.caches, &ctx.tenant, signal, meta);
-        Ok(blocks.iter().map(reader).collect())
+        Ok(BlocksInRange::of(&manifest, range))
     }
 
     /// Asks every block in the range, some at a time; answers in the blocks' order.
@@ -111,11 +98,44 @@ impl BlocksReader {
         signal: Signal,
         range: TimeRange,
         ask: impl Fn(BlockReader) -> F + Send,
-    ) -> Result<Vec<T>> {
-        let blocks = self.blocks(ctx, signal, range).await?;
-        let asked: Vec<F> = blocks.into_iter().map(ask).collect();
-        within(ctx, stream::iter(asked).buffered(CONCURRENT_BLOCKS).try_collect()).await
+    ) -> Result<Warned<Vec<T>>> {
+        let BlocksInRange { blocks, warnings } = match &self.only {
+            Some(only) => BlocksInRange { blocks: only.clone(), warnings: Vec::new() },
+            None => self.in_range(ctx, signal, range).await?,
+        };
+        let bucket = self.manifests.bucket();
+        let reader = |meta: &BlockMeta| BlockReader::new(bucket, &self.caches, &ctx.tenant, signal, meta);
+        let asked: Vec<F> = blocks.iter().map(reader).map(ask).collect();
+        let value = within(ctx, stream::iter(asked).buffered(CONCURRENT_BLOCKS).try_collect()).await?;
+        Ok(Warned { value, warnings })
     }
+}
+
+/// What a list of blocks has for a range of time.
+#[derive(Clone, Debug, Default)]
+pub struct BlocksInRange {
+    /// Those to be read, in the order in which their answers are merged: by time.
+    pub blocks: Vec<BlockMeta>,
+    /// One for each that is set aside, for whoever asked.
+    pub warnings: Vec<String>,
+}
+
+impl BlocksInRange {
+    fn of(manifest: &Manifest, range: TimeRange) -> Self {
+        let overlaps = |b: &&BlockMeta| b.time_range().overlaps(&range);
+        let mut blocks: Vec<_> = manifest.blocks.iter().filter(overlaps).cloned().collect();
+        in_merge_order(&mut blocks);
+        let (blocks, damaged): (Vec<_>, Vec<_>) = blocks.into_iter().partition(|b| b.damaged.is_none());
+        Self { blocks, warnings: damaged.iter().map(left_out).collect() }
+    }
+}
+
+fn left_out(block: &BlockMeta) -> String {
+    let BlockMeta { id, min_time, max_time, .. } = block;
+    format!(
+        "block {id} is damaged and was left out: data of the times from {min_time} to {max_time} (Unix, ms) may be \
+         missing"
+    )
 }
 
 /// Earlier ones first: of entries of which one is to stay that of the first block does.
@@ -148,11 +168,11 @@ impl LabelsReader for BlocksReader {
                 block.series(ctx, &query.matcher_sets).await
             })
             .await?;
-        let (found, _counted) = apart(found);
-        let mut all: Vec<Labels> = found.into_iter().flatten().collect();
+        let (value, _counted) = apart(found.value);
+        let mut all: Vec<Labels> = value.into_iter().flatten().collect();
         all.sort();
         all.dedup();
-        Ok(all.into())
+        Ok(Warned { value: all, warnings: found.warnings })
     }
 
     async fn label_names(&self, ctx: &ReadContext, query: &LabelQuery) -> Result<Warned<Vec<String>>> {
@@ -161,7 +181,7 @@ impl LabelsReader for BlocksReader {
                 block.label_names(ctx, &query.matcher_sets).await
             })
             .await?;
-        Ok(in_order(found).into())
+        Ok(in_order(found))
     }
 
     async fn label_values(
@@ -175,20 +195,21 @@ impl LabelsReader for BlocksReader {
                 block.label_values(ctx, name, &query.matcher_sets).await
             })
             .await?;
-        Ok(in_order(found).into())
+        Ok(in_order(found))
     }
 }
 
 #[async_trait]
 impl MetricsReader for BlocksReader {
     async fn select(&self, ctx: &ReadContext, request: &SelectRequest) -> Result<SeriesSet> {
-        let selected = self
+        let Warned { value: selected, warnings } = self
             .ask(ctx, Signal::Metrics, request.range, |block| async move {
                 block.select(ctx, &request.matchers, request.range).await
             })
             .await?;
         let sets = selected.into_iter().map(|series| SeriesSet { series, warnings: Vec::new() }).collect();
-        blocking(move || merge_series_sets(sets)).await
+        let merged = blocking(move || merge_series_sets(sets)).await?;
+        Ok(SeriesSet { warnings, ..merged })
     }
 
     /// Blocks hold none: exemplars are kept by ingesters only.
@@ -208,13 +229,14 @@ impl LogsReader for BlocksReader {
         if request.range.is_empty() {
             return Ok(StreamSet::default());
         }
-        let selected = self
+        let Warned { value: selected, warnings } = self
             .ask(ctx, Signal::Logs, request.range.millis(), |block| async move {
                 block.select_streams(ctx, &request.matchers, request.range).await
             })
             .await?;
         let sets = selected.into_iter().map(|streams| StreamSet { streams, warnings: Vec::new() }).collect();
-        blocking(move || merge_stream_sets(sets)).await
+        let merged = blocking(move || merge_stream_sets(sets)).await?;
+        Ok(StreamSet { warnings, ..merged })
     }
 }
 
@@ -223,10 +245,10 @@ fn apart<T>(counted: Vec<Counted<T>>) -> (Vec<T>, Vec<Reservation>) {
     counted.into_iter().map(|Counted { found, reservation }| (found, reservation)).unzip()
 }
 
-fn in_order(found: Vec<Counted<BTreeSet<String>>>) -> Vec<String> {
-    let (found, _counted) = apart(found);
-    let all: BTreeSet<String> = found.into_iter().flatten().collect();
-    all.into_iter().collect()
+fn in_order(found: Warned<Vec<Counted<BTreeSet<String>>>>) -> Warned<Vec<String>> {
+    let (value, _counted) = apart(found.value);
+    let all: BTreeSet<String> = value.into_iter().flatten().collect();
+    Warned { value: all.into_iter().collect(), warnings: found.warnings }
 }
 
 #[cfg(test)]

@@ -16,9 +16,9 @@ mod page;
 mod retention;
 
 pub use block::{BlockObject, BlockWriter, LogBlockWriter};
-pub use blocks::{BlockCacheConfig, BlocksReader};
+pub use blocks::{BlockCacheConfig, BlocksInRange, BlocksReader};
 pub use bucket::{Bucket, BucketConfig, ObjectInfo, S3Config};
-pub use manifest::{BlockMeta, Manifest, Manifests};
+pub use manifest::{BlockMeta, Manifest, Manifests, SourceBlock};
 pub use merge::{Merge, MergeConfig, MergeError, MergeFigures, Merged, merge_blocks};
 pub use page::{EncodedPage, LOG_PAGE_BYTES};
 pub use retention::{Collected, apply_retention, collect_garbage};

@@ -4,9 +4,9 @@ mod encoding;
 mod meta;
 
 pub(crate) use meta::folder as blocks_folder;
-pub use meta::{BlockMeta, Manifest};
+pub use meta::{BlockMeta, Manifest, SourceBlock};
 
-use crate::Bucket;
+use crate::{Bucket, Ulid};
 use model::{Signal, TenantId};
 use parking_lot::Mutex;
 use runtime::Clock;
@@ -137,26 +137,59 @@ impl Manifests {
         signal: Signal,
         block: &BlockMeta,
     ) -> Result<Arc<Manifest>> {
-        let mut added = false;
-        let add = |current: &Manifest| {
-            let listed = current.blocks.iter().any(|b| b.id == block.id);
-            added |= !listed;
-            (!listed).then(|| current.blocks.iter().chain([block]).cloned().collect())
+        let listed = self.replace(tenant, signal, &[], std::slice::from_ref(block)).await?;
+        listed.ok_or_else(|| Error::internal("a block that replaces none cannot come too late"))
+    }
+
+    /// Lists blocks that are in the bucket in the place of others, in one step. None if not all of those
+    /// are listed any more: somebody else was faster, and nothing is changed. Done again, it changes nothing.
+    ///
+    /// # Errors
+    /// As of `add_block`. Then the list has what was to be replaced.
+    pub async fn replace(
+        &self,
+        tenant: &TenantId,
+        signal: Signal,
+        old: &[BlockMeta],
+        new: &[BlockMeta],
+    ) -> Result<Option<Arc<Manifest>>> {
+        new.iter().try_for_each(|block| self.in_time(block))?;
+        let (mut changed, mut fenced) = (false, false);
+        let swap = |current: &Manifest| {
+            let done = !new.is_empty() && new.iter().all(|block| current.lists(block.id));
+            fenced = !done && !old.iter().all(|block| current.lists(block.id));
+            let swapped = (!done && !fenced).then(|| current.swap(old, new));
+            changed |= swapped.is_some();
+            swapped
         };
-        self.in_time(block)?;
-        let listed = self.update(tenant, signal, add).await;
-        match self.in_time(block) {
+        let listed = self.update(tenant, signal, swap).await;
+        match new.iter().try_for_each(|block| self.in_time(block)) {
             // The process stood still: a collector may have looked at the list before we wrote it.
-            Err(late) if added => {
-                let remove = |current: &Manifest| {
-                    let kept: Vec<_> = current.blocks.iter().filter(|b| b.id != block.id).cloned().collect();
-                    (kept.len() < current.blocks.len()).then_some(kept)
+            Err(late) if changed => {
+                let back = |current: &Manifest| {
+                    let any = new.iter().any(|block| current.lists(block.id));
+                    any.then(|| current.swap(new, old))
                 };
-                self.update(tenant, signal, remove).await?;
+                self.update(tenant, signal, back).await?;
                 Err(late)
             }
-            _ => listed,
+            _ => listed.map(|listed| (!fenced).then_some(listed)),
         }
+    }
+
+    /// Notes of a listed block that it cannot be read, and why: queries and merges go on without it. False if it
+    /// is not listed, or that has been noted.
+    pub async fn set_aside(&self, tenant: &TenantId, signal: Signal, block: Ulid, why: &str) -> Result<bool> {
+        let mut noted = false;
+        let note = |current: &Manifest| {
+            let mut blocks = current.blocks.clone();
+            let found = blocks.iter_mut().find(|meta| meta.id == block && meta.damaged.is_none());
+            noted = found.is_some();
+            found?.damaged = Some(why.to_owned());
+            Some(blocks)
+        };
+        self.update(tenant, signal, note).await?;
+        Ok(noted)
     }
 
     fn in_time(&self, block: &BlockMeta) -> Result<()> {

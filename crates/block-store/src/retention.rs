@@ -5,7 +5,8 @@ use model::{Signal, TenantId};
 use service_api::{Code, Result};
 use std::{collections::HashSet, time::Duration};
 
-/// Versions of a manifest that are kept, whatever their age.
+/// Versions of a manifest that are kept, whatever their age, so that a writer that slept finds its number taken.
+/// They do not keep what they list.
 const KEPT_MANIFESTS: usize = 16;
 
 /// What a garbage collection removed.
@@ -37,7 +38,7 @@ pub async fn apply_retention(
 }
 
 /// Removes what is older than `grace` and no longer used: versions of the manifest but for
-/// the newest few, and blocks that no remaining version lists. `grace` must be longer than
+/// the newest few, and blocks that no version lists that was the newest since. `grace` must be longer than
 /// any query; if it is shorter than twice the time in which a block must be listed, that is
 /// taken. Several processes may do this at once, and beside any that write.
 pub async fn collect_garbage(
@@ -54,8 +55,8 @@ pub async fn collect_garbage(
     // Blocks first: one that is here but not yet in the versions read below is too young to go.
     let blocks_folder = manifest::blocks_folder(tenant, signal);
     let blocks = bucket.list(&blocks_folder).await?;
-    let (kept, old_versions) = versions(manifests, tenant, signal, oldest).await?;
-    let listed = listed_blocks(manifests, tenant, signal, &kept).await?;
+    let Versions { recent, old } = versions(manifests, tenant, signal, oldest).await?;
+    let listed = listed_blocks(manifests, tenant, signal, &recent).await?;
     let mut collected = Collected::default();
     for block in blocks {
         let Ok(id) = Ulid::from_string(&block.name) else { continue };
@@ -64,40 +65,44 @@ pub async fn collect_garbage(
             collected.blocks += 1;
         }
     }
-    for sequence in old_versions {
+    for sequence in old {
         bucket.delete(&manifest::path(tenant, signal, sequence)).await?;
         collected.manifests += 1;
     }
     Ok(collected)
 }
 
-/// The versions to keep and those to remove. Those that were the newest at any time since `oldest`
-/// are kept even if they are many: a query may still read what they list.
-async fn versions(
-    manifests: &Manifests,
-    tenant: &TenantId,
-    signal: Signal,
-    oldest: i64,
-) -> Result<(Vec<u64>, Vec<u64>)> {
+#[derive(Default)]
+struct Versions {
+    /// Those that were the newest at any time since `oldest`: a query may still read what they list.
+    recent: Vec<u64>,
+    /// Those to remove.
+    old: Vec<u64>,
+}
+
+async fn versions(manifests: &Manifests, tenant: &TenantId, signal: Signal, oldest: i64) -> Result<Versions> {
     let objects = manifests.bucket().list(&manifest::folder(tenant, signal)).await?;
     let newest = objects.len().saturating_sub(KEPT_MANIFESTS);
-    let (mut kept, mut old) = (Vec::new(), Vec::new());
+    let mut versions = Versions::default();
     for (at, object) in objects.iter().enumerate() {
         let Ok(sequence) = object.name.parse() else { continue };
-        let keep = at >= newest || objects.get(at + 1).is_none_or(|next| next.modified >= oldest);
-        if keep { &mut kept } else { &mut old }.push(sequence);
+        if objects.get(at + 1).is_none_or(|next| next.modified >= oldest) {
+            versions.recent.push(sequence);
+        } else if at < newest {
+            versions.old.push(sequence);
+        }
     }
-    Ok((kept, old))
+    Ok(versions)
 }
 
 async fn listed_blocks(
     manifests: &Manifests,
     tenant: &TenantId,
     signal: Signal,
-    kept: &[u64],
+    versions: &[u64],
 ) -> Result<HashSet<Ulid>> {
     let mut listed = HashSet::new();
-    for sequence in kept {
+    for sequence in versions {
         match manifests.read(tenant, signal, *sequence).await {
             Ok(manifest) => listed.extend(manifest.blocks.iter().map(|b| b.id)),
             // Another collector was faster: it has not been the newest for long.

@@ -6,14 +6,21 @@
 mod s3;
 
 use block_store::{
-    BlockCacheConfig, BlockMeta, BlockWriter, BlocksReader, Bucket, BucketConfig, Manifests, S3Config, Ulid,
-    apply_retention, collect_garbage,
+    BlockCacheConfig, BlockMeta, BlockWriter, BlocksReader, Bucket, BucketConfig, Manifest, Manifests,
+    S3Config, Ulid, apply_retention, collect_garbage,
 };
 use bytes::Bytes;
 use model::{Labels, Matcher, Signal, TenantId, TimeRange};
-use runtime::{ManualClock, Secret};
-use service_api::{Code, MetricsReader, ReadContext, SampleBuffer, SelectRequest};
-use std::{future::Future, sync::Arc, time::Duration};
+use runtime::{Clock, ManualClock, Secret};
+use service_api::{Code, LabelQuery, LabelsReader, MetricsReader, ReadContext, SampleBuffer, SelectRequest};
+use std::{
+    future::Future,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 use tempfile::TempDir;
 
 /// Runs a check against both kinds of bucket.
@@ -62,6 +69,7 @@ fn meta(id: u64, min_time: i64, max_time: i64) -> BlockMeta {
         source: "test".to_owned(),
         created,
         sources: Vec::new(),
+        damaged: None,
     }
 }
 
@@ -227,11 +235,13 @@ fn a_query_reads_no_list_that_is_older_than_what_it_has_heard_of() {
         let reader = BlocksReader::new(ours.clone(), &BlockCacheConfig::default());
         let ctx = ReadContext::new(tenant(), 1 << 30);
         let range = TimeRange::new(0, 20);
-        assert!(reader.in_range(&ctx, Signal::Metrics, range).await.unwrap().is_empty());
+        assert!(reader.in_range(&ctx, Signal::Metrics, range).await.unwrap().blocks.is_empty());
         ctx.listed.raise(Signal::Metrics, 1);
-        assert_eq!(reader.in_range(&ctx, Signal::Metrics, range).await.unwrap(), [block]);
+        assert_eq!(reader.in_range(&ctx, Signal::Metrics, range).await.unwrap().blocks, [block]);
         assert_eq!(ours.known_sequence(&tenant(), Signal::Metrics), 2);
-        assert!(reader.in_range(&ctx, Signal::Metrics, TimeRange::new(70, 80)).await.unwrap().is_empty());
+        assert!(
+            reader.in_range(&ctx, Signal::Metrics, TimeRange::new(70, 80)).await.unwrap().blocks.is_empty()
+        );
 
         ctx.listed.raise(Signal::Metrics, 3);
         let error = ours.at_least(&tenant(), Signal::Metrics, 3).await.unwrap_err();
@@ -294,6 +304,111 @@ fn a_missing_or_broken_block_is_an_error_and_never_a_hole() {
             error.code == Code::Unavailable && error.message.contains(&block.id.to_string()),
             "{error:?}"
         );
+    });
+}
+
+#[test]
+fn blocks_take_the_place_of_others_in_one_step_or_not_at_all() {
+    on_both(|bucket| async move {
+        let clock = Arc::new(ManualClock::at(100));
+        let (ours, theirs) = (manifests(&bucket, &clock), manifests(&bucket, &clock));
+        let (a, b, c) = (meta(1, 0, 9), meta(2, 0, 9), meta(3, 10, 19));
+        for block in [&a, &b, &c] {
+            ours.add_block(&tenant(), Signal::Logs, block).await.unwrap();
+        }
+        let ids = |manifest: &Manifest| {
+            let mut ids: Vec<u64> = manifest.blocks.iter().map(|block| block.id.timestamp_ms()).collect();
+            ids.sort_unstable();
+            ids
+        };
+        let replace = async |manifests: &Manifests, old: &[BlockMeta], new: &[BlockMeta]| {
+            manifests.replace(&tenant(), Signal::Logs, old, new).await
+        };
+        let old = [a.clone(), b.clone()];
+        let (merged, other) = ([meta(4, 0, 5), meta(5, 6, 9)], [meta(6, 0, 9)]);
+        let listed = replace(&ours, &old, &merged).await.unwrap().unwrap();
+        assert_eq!((listed.sequence, ids(&listed)), (4, vec![3, 4, 5]));
+        // Whoever merged the same, too, comes too late; whoever does not know that it has been done, does nothing.
+        assert!(replace(&theirs, &old, &other).await.unwrap().is_none());
+        assert!(replace(&theirs, &[a.clone(), c.clone()], &other).await.unwrap().is_none());
+        assert_eq!(replace(&theirs, &old, &merged).await.unwrap().unwrap().sequence, 4);
+        assert_eq!(ids(&theirs.refresh(&tenant(), Signal::Logs).await.unwrap()), [3, 4, 5]);
+
+        // One that was made too long ago may be taken for garbage.
+        clock.advance(Duration::from_secs(31 * 60));
+        let late = replace(&ours, &merged, &[meta(7, 0, 9)]).await.unwrap_err();
+        assert_eq!(late.code, Code::Unavailable);
+        assert_eq!(ids(&ours.refresh(&tenant(), Signal::Logs).await.unwrap()), [3, 4, 5]);
+    });
+}
+
+/// The clock goes on while the list is written: the process stood still, and what it lists may be gone.
+#[test]
+fn a_list_that_is_written_too_late_is_taken_back() {
+    struct Slow(ManualClock, AtomicU64);
+
+    impl Clock for Slow {
+        fn now_ms(&self) -> i64 {
+            // The first question is whether the block is young enough.
+            let late = self.1.fetch_add(1, Ordering::SeqCst) > 0;
+            self.0.now_ms() + if late { 31 * 60_000 } else { 0 }
+        }
+
+        fn monotonic(&self) -> Duration {
+            self.0.monotonic()
+        }
+    }
+
+    on_both(|bucket| async move {
+        let clock = Arc::new(ManualClock::at(0));
+        let sound = manifests(&bucket, &clock);
+        let (a, b) = (meta(1, 0, 9), meta(2, 0, 9));
+        for block in [&a, &b] {
+            sound.add_block(&tenant(), Signal::Metrics, block).await.unwrap();
+        }
+        let slow = Arc::new(Slow(ManualClock::at(0), AtomicU64::new(0)));
+        let slow = Manifests::new(bucket, slow, Duration::ZERO);
+        let old = [a.clone(), b.clone()];
+        let late = slow.replace(&tenant(), Signal::Metrics, &old, &[meta(3, 0, 9)]).await.unwrap_err();
+        assert_eq!(late.code, Code::Unavailable);
+        let listed = sound.refresh(&tenant(), Signal::Metrics).await.unwrap();
+        assert_eq!((listed.sequence, listed.blocks.as_slice()), (4, old.as_slice()));
+    });
+}
+
+#[test]
+fn what_is_set_aside_is_not_read_and_queries_say_so() {
+    on_both(|bucket| async move {
+        let clock = Arc::new(ManualClock::at(0));
+        let manifests = manifests(&bucket, &clock);
+        let reader = BlocksReader::new(manifests.clone(), &BlockCacheConfig::default());
+        let sound = put_block(&bucket, 1, &["up"], &[10, 20]).await;
+        let broken = put_block(&bucket, 2, &["up"], &[30]).await;
+        for block in [&sound, &broken] {
+            manifests.add_block(&tenant(), Signal::Metrics, block).await.unwrap();
+        }
+        bucket.delete(&broken.object(&tenant(), Signal::Metrics)).await.unwrap();
+        assert!(select(&reader, "up").await.is_err());
+        let set_aside =
+            async |block: &BlockMeta| manifests.set_aside(&tenant(), Signal::Metrics, block.id, "gone").await;
+        assert!(set_aside(&broken).await.unwrap());
+        assert!(!set_aside(&broken).await.unwrap(), "that was noted before");
+        assert!(!set_aside(&meta(9, 0, 9)).await.unwrap(), "that is not listed");
+        assert_eq!(select(&reader, "up").await.unwrap(), [(labels("up", 1), vec![10, 20])]);
+        let ctx = ReadContext::new(tenant(), 1 << 30);
+        let warnings = async |from: i64| {
+            let range = TimeRange::new(from, 1_000);
+            let request = SelectRequest { matchers: vec![], range };
+            let of_select = reader.select(&ctx, &request).await.unwrap().warnings;
+            let query = LabelQuery { signal: Signal::Metrics, range, matcher_sets: vec![] };
+            assert_eq!(reader.label_names(&ctx, &query).await.unwrap().warnings, of_select);
+            assert_eq!(reader.label_values(&ctx, "job", &query).await.unwrap().warnings, of_select);
+            assert_eq!(reader.series(&ctx, &query).await.unwrap().warnings, of_select);
+            of_select
+        };
+        let told = warnings(0).await;
+        assert!(told.len() == 1 && told[0].contains(&broken.id.to_string()), "{told:?}");
+        assert!(warnings(31).await.is_empty(), "it has nothing of these times");
     });
 }
 

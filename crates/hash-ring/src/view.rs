@@ -78,6 +78,16 @@ impl RingView {
         self.layout.everybody.replicas(token)
     }
 
+    /// Who of a token's replica set is to do what only one need do: the first that is healthy, or is us, and
+    /// has not been given up. None if nobody is.
+    pub fn owner(&self, token: u64, us: Option<u16>, given_up: impl Fn(u16) -> bool) -> Option<u16> {
+        let is_able = |member: &u16| {
+            let healthy = || self.members[usize::from(*member)].is_healthy() && !given_up(*member);
+            Some(*member) == us || healthy()
+        };
+        self.replicas(token).iter().copied().find(is_able)
+    }
+
     /// The tenant's part of the ring: `size` members (rounded up to the replication factor and
     /// to as many from each zone), always the same ones; everybody if `size` is 0.
     pub fn shard(&self, tenant: &TenantId, size: usize) -> Arc<Shard> {

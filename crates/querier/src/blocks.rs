@@ -4,7 +4,7 @@ mod owners;
 
 use crate::{QuerierConfig, QuerierMetrics, ViewSource, merge, rescue};
 use async_trait::async_trait;
-use block_store::{BlockMeta, BlocksReader};
+use block_store::{BlockMeta, BlocksInRange, BlocksReader};
 use futures::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use hash_ring::Member;
 use model::{Labels, Signal, TenantId, TimeRange};
@@ -30,7 +30,7 @@ pub struct BlockClients {
 pub type LocalRead = Arc<dyn Fn(Vec<BlockMeta>) -> Arc<dyn Source> + Send + Sync>;
 pub type RemoteRead = Arc<dyn Fn(&Member, Signal, Vec<BlockMeta>) -> Arc<dyn Source> + Send + Sync>;
 pub type ListBlocks =
-    Arc<dyn Fn(ReadContext, Signal, TimeRange) -> BoxFuture<'static, Result<Vec<BlockMeta>>> + Send + Sync>;
+    Arc<dyn Fn(ReadContext, Signal, TimeRange) -> BoxFuture<'static, Result<BlocksInRange>> + Send + Sync>;
 
 impl BlockClients {
     pub fn new(
@@ -95,12 +95,12 @@ impl DistributedBlocks {
         signal: Signal,
         range: TimeRange,
         question: impl Fn(Arc<dyn Source>) -> F + Send + Sync,
-    ) -> Result<Vec<Answer<T>>>
+    ) -> Result<Warned<Vec<Answer<T>>>>
     where
         F: Future<Output = Result<T>> + Send,
         T: Send,
     {
-        let blocks = (self.clients.list)(ctx.clone(), signal, range).await?;
+        let BlocksInRange { blocks, warnings } = (self.clients.list)(ctx.clone(), signal, range).await?;
         let bytes: u64 = blocks.iter().map(|block| block.bytes).sum();
         let view = (self.ring)();
         let mut owners = Owners::new(&view, &self.instance);
@@ -148,7 +148,7 @@ impl DistributedBlocks {
             }
         }
         answers.sort_by_key(|(first, _)| *first);
-        Ok(answers.into_iter().map(|(_, answer)| answer).collect())
+        Ok(Warned { value: answers.into_iter().map(|(_, answer)| answer).collect(), warnings })
     }
 }
 
@@ -156,16 +156,23 @@ fn found<T>(answers: Vec<Answer<T>>) -> Vec<T> {
     answers.into_iter().map(|answer| answer.found).collect()
 }
 
+/// Lists as one, with what is to be said of all of them.
+fn union<T: Ord>(Warned { value, warnings }: Warned<Vec<Answer<Warned<Vec<T>>>>>) -> Warned<Vec<T>> {
+    let mut all = merge::union(found(value));
+    merge::add_warnings(&mut all.warnings, warnings);
+    all
+}
+
 #[async_trait]
 impl LabelsReader for DistributedBlocks {
     async fn series(&self, ctx: &ReadContext, query: &LabelQuery) -> Result<Warned<Vec<Labels>>> {
         let ask = |source: Arc<dyn Source>| async move { source.series(ctx, query).await };
-        Ok(merge::union(found(self.ask(ctx, query.signal, query.range, ask).await?)))
+        Ok(union(self.ask(ctx, query.signal, query.range, ask).await?))
     }
 
     async fn label_names(&self, ctx: &ReadContext, query: &LabelQuery) -> Result<Warned<Vec<String>>> {
         let ask = |source: Arc<dyn Source>| async move { source.label_names(ctx, query).await };
-        Ok(merge::union(found(self.ask(ctx, query.signal, query.range, ask).await?)))
+        Ok(union(self.ask(ctx, query.signal, query.range, ask).await?))
     }
 
     async fn label_values(
@@ -175,7 +182,7 @@ impl LabelsReader for DistributedBlocks {
         query: &LabelQuery,
     ) -> Result<Warned<Vec<String>>> {
         let ask = |source: Arc<dyn Source>| async move { source.label_values(ctx, name, query).await };
-        Ok(merge::union(found(self.ask(ctx, query.signal, query.range, ask).await?)))
+        Ok(union(self.ask(ctx, query.signal, query.range, ask).await?))
     }
 }
 
@@ -184,7 +191,10 @@ impl MetricsReader for DistributedBlocks {
     async fn select(&self, ctx: &ReadContext, request: &SelectRequest) -> Result<SeriesSet> {
         let ask =
             |source: Arc<dyn Source>| async move { MetricsReader::select(&*source, ctx, request).await };
-        merge::series_sets(found(self.ask(ctx, Signal::Metrics, request.range, ask).await?)).await
+        let Warned { value, warnings } = self.ask(ctx, Signal::Metrics, request.range, ask).await?;
+        let mut merged = merge::series_sets(found(value)).await?;
+        merge::add_warnings(&mut merged.warnings, warnings);
+        Ok(merged)
     }
 
     /// Blocks hold none: exemplars are kept by ingesters only.
@@ -206,16 +216,18 @@ impl LogsReader for DistributedBlocks {
             return Ok(StreamSet::default());
         }
         let ask = |source: Arc<dyn Source>| async move { LogsReader::select(&*source, ctx, request).await };
+        let Warned { value, warnings } = self.ask(ctx, Signal::Logs, request.range.millis(), ask).await?;
         let mut sets = Vec::new();
-        for Answer { mut found, fallback } in self.ask(ctx, Signal::Logs, request.range.millis(), ask).await?
-        {
+        for Answer { mut found, fallback } in value {
             if let Some(fallback) = fallback {
                 let fallback = fallback as Arc<dyn LogsReader>;
                 rescue::guard(ctx, &mut found, request, &fallback, &self.metrics)?;
             }
             sets.push(found);
         }
-        merge::stream_sets(sets).await
+        let mut merged = merge::stream_sets(sets).await?;
+        merge::add_warnings(&mut merged.warnings, warnings);
+        Ok(merged)
     }
 }
 

@@ -2,9 +2,10 @@
 
 use crate::ListBlocks;
 use async_trait::async_trait;
-use model::{Signal, TimeRange};
+use block_store::BlockMeta;
+use model::{Signal, TimeRange, Timestamp};
 use service_api::{Change, Changes, DataVersion, ListedBlock, ReadContext, Result};
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 /// Asks the heads before the list of blocks, as every read does: a head forgets a change when a listed
 /// block has it, and says which list that is. So a change is told by the one or by the other.
@@ -30,20 +31,42 @@ impl Changes for DataChanges {
     ) -> Result<Change> {
         let Change { earliest, mut version, counted } =
             self.recent.changes(ctx, signal, range, since).await?;
-        let listed = (self.list)(ctx.clone(), signal, range).await?;
-        let block =
-            |block: &block_store::BlockMeta| ListedBlock { id: block.id.0, range: block.time_range() };
+        let listed = (self.list)(ctx.clone(), signal, range).await?.blocks;
+        let block = |block: &BlockMeta| ListedBlock { id: block.id.0, range: block.time_range() };
         version.blocks = listed.iter().map(block).collect();
-        // Blocks never change: one that has come, or gone, is a change from its start on.
-        let other = version.earliest_other_block(since, range);
+        let other = earliest_other_block(&listed, &since.blocks, range);
         Ok(Change { earliest: earliest.into_iter().chain(other).min(), version, counted })
     }
+}
+
+/// Blocks never change: one that has come, or gone, is a change from its start on. A merge of blocks that were
+/// there before, in the place of those, is none.
+fn earliest_other_block(listed: &[BlockMeta], before: &[ListedBlock], range: TimeRange) -> Option<Timestamp> {
+    let known: HashSet<u128> = before.iter().map(|block| block.id).collect();
+    let mut there: HashSet<u128> = listed.iter().map(|block| block.id.0).collect();
+    let mut earliest = None;
+    let mut changed =
+        |at: Timestamp| earliest = Some(earliest.map_or(at, |earliest: Timestamp| earliest.min(at)));
+    for block in
+        listed.iter().filter(|block| block.time_range().overlaps(&range) && !known.contains(&block.id.0))
+    {
+        // Of what lies outside of the range nobody asked, and nobody knows.
+        let sources = || block.sources.iter().filter(|source| source.time_range().overlaps(&range));
+        if sources().next().is_some() && sources().all(|source| known.contains(&source.id.0)) {
+            there.extend(sources().map(|source| source.id.0));
+        } else {
+            changed(block.min_time);
+        }
+    }
+    let gone = before.iter().filter(|block| block.range.overlaps(&range) && !there.contains(&block.id));
+    gone.for_each(|block| changed(block.range.start));
+    earliest
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use block_store::{BlockMeta, Ulid};
+    use block_store::{BlocksInRange, SourceBlock};
     use futures::FutureExt;
     use model::TenantId;
     use parking_lot::Mutex;
@@ -65,19 +88,51 @@ mod tests {
     }
 
     fn block(id: u64, min_time: i64) -> BlockMeta {
-        BlockMeta {
-            id: Ulid::from_parts(id, 0),
-            min_time,
-            max_time: min_time + 9,
-            series: 1,
-            samples: 1,
-            text_bytes: 0,
-            bytes: 1,
-            level: 0,
-            source: String::new(),
-            created: 0,
-            sources: Vec::new(),
+        crate::test_support::block(id, min_time, min_time + 9)
+    }
+
+    /// What a merge makes of blocks.
+    fn merged(id: u64, of: &[BlockMeta]) -> BlockMeta {
+        let min_time = of.iter().map(|block| block.min_time).min().unwrap();
+        let max_time = of.iter().map(|block| block.max_time).max().unwrap();
+        let sources = of.iter().map(SourceBlock::of).collect();
+        BlockMeta { max_time, sources, ..block(id, min_time) }
+    }
+
+    #[test]
+    fn blocks_that_came_or_went_count_from_their_start_and_others_do_not() {
+        let (a, b, c) = (block(1, 0), block(2, 10), block(3, 20));
+        let range = TimeRange::new(5, 30);
+        let listed = |blocks: &[&BlockMeta]| -> Vec<ListedBlock> {
+            let of = |block: &&BlockMeta| ListedBlock { id: block.id.0, range: block.time_range() };
+            blocks.iter().map(of).collect()
+        };
+        let before = listed(&[&a, &b]);
+        let with_c = merged(9, &[a.clone(), b.clone(), c.clone()]);
+        for (now, expected) in [
+            (vec![a.clone(), b.clone()], None),
+            (vec![a.clone(), b.clone(), c.clone()], Some(20)),
+            (vec![b.clone()], Some(0)),
+            (vec![a.clone(), block(4, 12)], Some(10)),
+            // Merged, and nothing else.
+            (vec![merged(9, &[a.clone(), b.clone()])], None),
+            (vec![merged(9, &[a.clone(), b.clone()]), c.clone()], Some(20)),
+            (vec![a.clone(), merged(9, std::slice::from_ref(&b))], None),
+            // Merged with one that was not there before.
+            (vec![with_c.clone()], Some(0)),
+            // Merged, and merged again: what lies between has not been seen.
+            (vec![merged(10, &[merged(9, &[a.clone(), b.clone()])])], Some(0)),
+        ] {
+            assert_eq!(earliest_other_block(&now, &before, range), expected, "{now:?}");
         }
+        // Of what is outside of the range nobody asked.
+        assert_eq!(earliest_other_block(&[b.clone()], &before, TimeRange::new(10, 30)), None);
+        assert_eq!(earliest_other_block(&[with_c], &before, TimeRange::new(5, 19)), None);
+        // A list that is older than what was seen.
+        assert_eq!(
+            earliest_other_block(&[a.clone(), b.clone()], &listed(&[&merged(9, &[a, b])]), range),
+            Some(0)
+        );
     }
 
     #[tokio::test]
@@ -90,7 +145,7 @@ mod tests {
                 assert_eq!(ctx.listed.get(Signal::Metrics), 7, "the heads are asked first");
                 let mut found = blocks.lock().clone();
                 found.retain(|block| block.time_range().overlaps(&range));
-                async move { Ok(found) }.boxed()
+                async move { Ok(BlocksInRange { blocks: found, warnings: Vec::new() }) }.boxed()
             })
         };
         let changes = DataChanges::new(Arc::clone(&heads) as Arc<dyn Changes>, list);

@@ -57,7 +57,7 @@ impl Spread {
             return Ok(Vec::new());
         }
         let Some(reach) = self.here.reach(stretch) else { return Ok(Vec::new()) };
-        let blocks = (self.list)(ctx.clone(), stretch.signal, stretch.range(reach)).await?;
+        let blocks = (self.list)(ctx.clone(), stretch.signal, stretch.range(reach)).await?.blocks;
         if blocks.iter().map(|block| block.bytes).sum::<u64>() <= self.config.small_query_bytes {
             return Ok(Vec::new());
         }

@@ -2,6 +2,7 @@
 
 use crate::{Connect, ViewSource};
 use async_trait::async_trait;
+use block_store::{BlockMeta, Ulid};
 use hash_ring::{Member, RingView};
 use model::{Labels, Lines, Matcher, NanoRange, Nanos, Signal, TenantId, TimeRange, Timestamp};
 use parking_lot::Mutex;
@@ -15,6 +16,24 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
 };
+
+/// A listed block of these times.
+pub fn block(id: u64, min_time: Timestamp, max_time: Timestamp) -> BlockMeta {
+    BlockMeta {
+        id: Ulid::from_parts(id, 7),
+        min_time,
+        max_time,
+        series: 1,
+        samples: 1,
+        text_bytes: 0,
+        bytes: 1 << 20,
+        level: 0,
+        source: "ingester/1".to_owned(),
+        created: 0,
+        sources: Vec::new(),
+        damaged: None,
+    }
+}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {

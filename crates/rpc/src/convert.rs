@@ -164,6 +164,7 @@ pub fn blocks_in(blocks: reader::Blocks) -> Result<(Signal, Vec<BlockMeta>)> {
             created: block.created,
             // Nobody who reads a block asks what it was made of.
             sources: Vec::new(),
+            damaged: None,
         })
     };
     Ok((signal_in(blocks.signal)?, blocks.blocks.into_iter().map(block).collect::<Result<_>>()?))

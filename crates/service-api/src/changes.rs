@@ -93,40 +93,4 @@ impl DataVersion {
         let life = |version: &Self| version.heads.get(id).map(|head| head.life);
         life(self).is_some() && life(self) == life(other)
     }
-
-    /// The start of the earliest block in the range that only one of two states has.
-    pub fn earliest_other_block(&self, other: &Self, range: TimeRange) -> Option<Timestamp> {
-        let only = |a: &Self, b: &Self| {
-            let other = |block: &&ListedBlock| block.range.overlaps(&range) && !b.blocks.contains(block);
-            a.blocks.iter().filter(other).map(|block| block.range.start).min()
-        };
-        [only(self, other), only(other, self)].into_iter().flatten().min()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn blocks_that_came_or_went_count_from_their_start_and_others_do_not() {
-        let blocks = |blocks: &[(u128, i64, i64)]| DataVersion {
-            blocks: blocks
-                .iter()
-                .map(|(id, start, end)| ListedBlock { id: *id, range: TimeRange::new(*start, *end) })
-                .collect(),
-            ..DataVersion::default()
-        };
-        let (before, range) = (blocks(&[(1, 0, 9), (2, 10, 19)]), TimeRange::new(5, 30));
-        for (now, expected) in [
-            (blocks(&[(1, 0, 9), (2, 10, 19)]), None),
-            (blocks(&[(1, 0, 9), (2, 10, 19), (3, 20, 29)]), Some(20)),
-            (blocks(&[(2, 10, 19)]), Some(0)),
-            (blocks(&[(1, 0, 9), (4, 12, 19)]), Some(10)),
-        ] {
-            assert_eq!(before.earliest_other_block(&now, range), expected);
-        }
-        // Of what is before the range nobody asked.
-        assert_eq!(before.earliest_other_block(&blocks(&[(2, 10, 19)]), TimeRange::new(10, 30)), None);
-    }
 }

@@ -44,6 +44,8 @@ impl Kind {
             replication: 3,
             distributors: 2,
             queriers: 2,
+            // What is planted lies elsewhere.
+            compactors: if bug.is_none() { 2 } else { 0 },
             bug,
         };
         let zones = Shape { ingesters: 6, zones: 3, ..small };

@@ -1,5 +1,6 @@
 //! The processes of a simulated cluster: the wiring of `yagura`, with every seam simulated.
 
+mod compactor;
 mod distributor;
 mod ingester;
 mod querier;
@@ -12,8 +13,10 @@ use crate::{
     world::{Host, Phase, Role, World},
 };
 use async_trait::async_trait;
-use block_store::{Bucket, Manifests};
+use block_store::{Bucket, Manifests, Ulid};
 use hash_ring::{Prober, Ring, RingConfig, RingMetrics};
+use ingester::{NewId, fs::sim::Random};
+use parking_lot::Mutex;
 use prometheus_client::registry::Registry;
 use rpc::{Pool, PoolConfig};
 use runtime::Clock;
@@ -27,6 +30,7 @@ use tokio_util::sync::CancellationToken;
 
 pub const INGESTERS: &str = "ingester";
 pub const QUERIERS: &str = "querier";
+pub const COMPACTORS: &str = "compactor";
 /// How old a reader's list of blocks may be.
 pub const MANIFEST_POLL: Duration = Duration::from_secs(4);
 
@@ -36,6 +40,7 @@ pub async fn run(world: Arc<World>, host: Arc<Host>) -> turmoil::Result {
         Role::Ingester => ingester::live(&world, &host).await,
         Role::Distributor => distributor::live(&world, &host).await,
         Role::Querier => querier::live(&world, &host).await,
+        Role::Compactor => compactor::live(&world, &host).await,
     };
     world.history.note(&host.name, format_args!("ended: {ended:?}"));
     host.ended.store(true, Ordering::SeqCst);
@@ -107,6 +112,16 @@ impl Prober for Health {
     async fn alive(&self, address: &str) -> bool {
         self.0.alive(address).await
     }
+}
+
+/// Ids of blocks: of this life alone, and the same for the same seed.
+fn ids(life: &Life) -> NewId {
+    let (clock, random) = (Arc::clone(&life.clock), Mutex::new(Random(life.seed)));
+    Arc::new(move || {
+        let mut random = random.lock();
+        let number = u128::from(random.draw()) << 64 | u128::from(random.draw());
+        Ulid::from_parts(clock.now_ms() as u64, number)
+    })
 }
 
 fn ring_config(world: &World, host: &Host) -> RingConfig {

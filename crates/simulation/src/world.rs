@@ -29,6 +29,7 @@ pub struct Shape {
     pub replication: usize,
     pub distributors: usize,
     pub queriers: usize,
+    pub compactors: usize,
     pub bug: Option<Bug>,
 }
 
@@ -37,6 +38,7 @@ pub enum Role {
     Ingester,
     Distributor,
     Querier,
+    Compactor,
 }
 
 /// What an operator tells a process.
@@ -108,6 +110,7 @@ impl World {
             (Role::Ingester, "ingester", shape.ingesters),
             (Role::Distributor, "distributor", shape.distributors),
             (Role::Querier, "querier", shape.queriers),
+            (Role::Compactor, "compactor", shape.compactors),
         ];
         let mut hosts = Vec::new();
         for (role, name, count) in roles {

@@ -7,13 +7,14 @@ mod membership;
 mod roles;
 
 use crate::{
-    config::Config, data_dir::DataDir, limits::TenantLimits, reread::Reread, retention::Retention,
-    server::Server, starting::Starting, target::Role, tokens,
+    config::Config, data_dir::DataDir, limits::TenantLimits, reread::Reread, server::Server,
+    starting::Starting, target::Role, tokens,
 };
 use anyhow::Context;
 use axum::Router;
 use block_store::Manifests;
 use cluster::Cluster;
+use compactor::Compactor;
 use distributor::Distributor;
 use grpc::GrpcServer;
 use http_api::{Action, ApiConfig, BuildInfo, Deps, HttpMetrics, Serves};
@@ -47,7 +48,7 @@ pub struct App {
     memberships: Memberships,
     ingester: Option<Arc<Ingester>>,
     distributor: Arc<Distributor>,
-    retention: Option<Retention>,
+    compactor: Option<Compactor>,
     http: (Server, Router),
     /// None if we are alone.
     grpc: Option<GrpcServer>,
@@ -93,10 +94,10 @@ impl App {
         }
         let distributor = roles::distributor(config, &shared, &cluster, ingester.clone(), &mut registry);
         let reads = roles::reads(config, data.path(), &shared, &cluster, ingester.clone(), &mut registry);
-        let retention = targets.has(Role::Compactor).then(|| {
-            let (manifests, limits) = (Arc::clone(&shared.manifests), Arc::clone(&shared.limits));
-            Retention::new(manifests, limits, Arc::clone(&shared.clock), &mut registry)
-        });
+        let compactor = match targets.has(Role::Compactor) {
+            true => Some(roles::compactor(config, data.path(), &shared, &cluster, &mut registry)?),
+            false => None,
+        };
         let (memberships, stop) =
             (Memberships::new(&cluster, targets, ingester.as_deref()), CancellationToken::new());
         let readiness = if config.is_clustered() { memberships.readiness() } else { Arc::new(|| Ok(())) };
@@ -131,13 +132,13 @@ impl App {
         });
         starting.end().await?;
         let http = (http, router);
-        Ok(Self { data, reread, cluster, memberships, ingester, distributor, retention, http, grpc, stop })
+        Ok(Self { data, reread, cluster, memberships, ingester, distributor, compactor, http, grpc, stop })
     }
 
     /// Runs everything. What takes requests comes last, so that it is drained first; our places in the rings
     /// are taken before that and given up after it.
     pub fn spawn(self) -> Running {
-        let Self { data, reread, cluster, memberships, ingester, distributor, retention, http, grpc, stop } =
+        let Self { data, reread, cluster, memberships, ingester, distributor, compactor, http, grpc, stop } =
             self;
         let mut services = Supervisor::new();
         let files = Arc::clone(&reread);
@@ -146,8 +147,8 @@ impl App {
             let (ring, name) = (ring.clone(), ring_service(role));
             services.spawn(name, |drain| async move { ring.run(drain).await });
         }
-        if let Some(retention) = retention {
-            services.spawn("retention", |drain| retention.run(drain));
+        if let Some(compactor) = compactor {
+            services.spawn("compactor", |drain| compactor.run(drain));
         }
         services.spawn("ingester", |drain| async move {
             match ingester {

@@ -16,6 +16,7 @@ use crate::{
 };
 use anyhow::Context;
 use block_store::{BlockCacheConfig, BucketConfig, S3Config};
+use compactor::CompactorConfig;
 use distributor::DistributorConfig;
 use hash_ring::{RingConfig, RingStore};
 use http_api::{AuthConfig, Multitenancy, ReadConfig, WriteConfig};
@@ -45,6 +46,7 @@ pub struct Config {
     pub ring: RingConfig,
     pub distributor: DistributorConfig,
     pub querier: QuerierConfig,
+    pub compactor: CompactorConfig,
     pub bucket: BucketConfig,
     pub s3: S3Config,
     pub limits: LimitsConfig,
@@ -119,6 +121,7 @@ impl Default for Config {
             ring: RingConfig::default(),
             distributor: DistributorConfig::default(),
             querier: QuerierConfig::default(),
+            compactor: CompactorConfig::default(),
             // Empty for the folder in `data_dir`, wherever that is.
             bucket: BucketConfig { url: String::new() },
             s3: S3Config::default(),
@@ -205,6 +208,15 @@ impl QueryConfig {
 impl Config {
     pub fn ingester(&self) -> IngesterConfig {
         IngesterConfig { wal: self.wal.clone(), ..self.ingester.clone() }
+    }
+
+    /// The compactor's settings with the default filled in.
+    pub fn compactor(&self, data_dir: &Path) -> CompactorConfig {
+        let mut compactor = self.compactor.clone();
+        if compactor.scratch_dir.as_os_str().is_empty() {
+            compactor.scratch_dir = data_dir.join("compactor");
+        }
+        compactor
     }
 
     /// The bucket with the default filled in; `data_dir` as it is on this machine.
@@ -322,6 +334,7 @@ impl Config {
         found.extend(self.cluster_problems());
         found.extend(self.wal.validate().err().map(|message| named(&message, "wal.")));
         found.extend(self.ingester.validate().err().map(|message| named(&message, "ingester.")));
+        found.extend(self.compactor.validate().err().map(|message| named(&message, "compactor.")));
         found
     }
 }

@@ -6,7 +6,6 @@ mod config;
 mod data_dir;
 mod limits;
 mod reread;
-mod retention;
 mod server;
 mod starting;
 mod target;

@@ -27,6 +27,7 @@ const FLOORS: &[(&str, u32)] = &[
     ("distributor", 5),
     ("ingester", 5),
     ("querier", 5),
+    ("compactor", 5),
     ("http-api", 5),
     ("yagura", 6),
     ("integration-tests", 7),

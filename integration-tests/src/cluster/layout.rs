@@ -2,12 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-/// Three ingesters, two distributors, two queriers, unless it is said otherwise.
+/// Three ingesters, two distributors, two queriers and no compactor, unless it is said otherwise.
 #[derive(Clone, Debug)]
 pub struct Layout {
     pub(super) distributors: usize,
     pub(super) ingesters: usize,
     pub(super) queriers: usize,
+    pub(super) compactors: usize,
     pub(super) zones: Vec<String>,
     pub(super) set: Vec<String>,
     pub(super) namespaces: bool,
@@ -21,6 +22,7 @@ impl Default for Layout {
             distributors: 2,
             ingesters: 3,
             queriers: 2,
+            compactors: 0,
             zones: Vec::new(),
             set: Vec::new(),
             namespaces: false,
@@ -41,6 +43,10 @@ impl Layout {
 
     pub fn queriers(self, queriers: usize) -> Self {
         Self { queriers, ..self }
+    }
+
+    pub fn compactors(self, compactors: usize) -> Self {
+        Self { compactors, ..self }
     }
 
     /// Members of each role are shared out to these zones in turn.

@@ -176,6 +176,7 @@ impl BlockWriter {
             source: source.to_owned(),
             created,
             sources: Vec::new(),
+            damaged: None,
         };
         Ok(Some(BlockObject { parts, meta }))
     }

@@ -205,7 +205,7 @@ async fn one_fault_while_the_list_of_blocks_is_read_goes_unnoticed() {
                 (operation - 1 == at).then_some(fault)
             });
             let found = reader.in_range(&context(), Signal::Logs, TimeRange::ALL).await;
-            assert_eq!(found.unwrap(), world.blocks[2..], "{fault:?} {at}");
+            assert_eq!(found.unwrap().blocks, world.blocks[2..], "{fault:?} {at}");
         }
     }
 }
@@ -374,7 +374,7 @@ async fn some_blocks_answer_as_all_do_when_all_are_named() {
     let world = World::new().await;
     let (reader, _) = world.reader(false);
     let ctx = context();
-    let named = reader.in_range(&ctx, Signal::Metrics, TimeRange::ALL).await.unwrap();
+    let named = reader.in_range(&ctx, Signal::Metrics, TimeRange::ALL).await.unwrap().blocks;
     assert_eq!(named, world.blocks[..2]);
     let all = select(&reader, &ctx, numbered(".*")).await.unwrap();
     let mut backwards: Vec<_> = named.iter().rev().chain(&named).cloned().collect();

@@ -48,6 +48,7 @@ pub(super) fn decode(name: &str, data: &[u8]) -> Result<Manifest> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::SourceBlock;
     use ulid::Ulid;
 
     fn manifest() -> Manifest {
@@ -63,6 +64,7 @@ mod tests {
             source: "ingester-0@17".to_owned(),
             created: 1_700_000_000_001,
             sources: Vec::new(),
+            damaged: None,
         };
         Manifest { sequence: 12, blocks: vec![block] }
     }
@@ -71,7 +73,10 @@ mod tests {
         let mut merged = manifest();
         let block = &mut merged.blocks[0];
         (block.level, block.source) = (1, "merge of 2 blocks".to_owned());
-        block.sources = vec![Ulid::from_parts(1, 0), Ulid::from_parts(1_700_000_000_000, 6)];
+        let source = |id, min_time| SourceBlock { id, min_time, max_time: 7 };
+        block.sources =
+            vec![source(Ulid::from_parts(1, 0), -5), source(Ulid::from_parts(1_700_000_000_000, 6), 6)];
+        block.damaged = Some("torn".to_owned());
         merged
     }
 
@@ -101,7 +106,7 @@ mod tests {
         let block = serde_json::to_string(&merged().blocks[0]).unwrap();
         assert_eq!(
             block,
-            r#"{"id":"01HF7YAT000000000000000007","min_time":-5,"max_time":1700000000000,"series":3,"samples":9,"bytes":100,"level":1,"source":"merge of 2 blocks","created":1700000000001,"sources":["00000000010000000000000000","01HF7YAT000000000000000006"]}"#
+            r#"{"id":"01HF7YAT000000000000000007","min_time":-5,"max_time":1700000000000,"series":3,"samples":9,"bytes":100,"level":1,"source":"merge of 2 blocks","created":1700000000001,"sources":[{"id":"00000000010000000000000000","min_time":-5,"max_time":7},{"id":"01HF7YAT000000000000000006","min_time":6,"max_time":7}],"damaged":"torn"}"#
         );
     }
 }

@@ -4,12 +4,36 @@ use model::{Signal, TenantId, TimeRange, Timestamp};
 use serde::{Deserialize, Serialize};
 use ulid::Ulid;
 
+/// For how long it is told what a block was made of, in milliseconds: results of queries that are kept are no
+/// older, and lists stay short.
+const SOURCES_KEPT: i64 = 24 * 3_600_000;
+
 /// One version of the list of a tenant's blocks of one signal.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Manifest {
     /// 1 for the first version; 0 where there is none yet.
     pub sequence: u64,
     pub blocks: Vec<BlockMeta>,
+}
+
+impl Manifest {
+    pub fn lists(&self, id: Ulid) -> bool {
+        self.blocks.iter().any(|block| block.id == id)
+    }
+
+    /// The list with new blocks in the place of old ones.
+    pub(super) fn swap(&self, old: &[BlockMeta], new: &[BlockMeta]) -> Vec<BlockMeta> {
+        let is_old = |block: &&BlockMeta| !old.iter().any(|old| old.id == block.id);
+        let added = new.iter().filter(|block| !self.lists(block.id));
+        let mut swapped: Vec<BlockMeta> = self.blocks.iter().filter(is_old).chain(added).cloned().collect();
+        let now = new.iter().map(|block| block.created).max().unwrap_or(0);
+        for block in &mut swapped {
+            if block.created.saturating_add(SOURCES_KEPT) < now {
+                block.sources = Vec::new();
+            }
+        }
+        swapped
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,9 +58,33 @@ pub struct BlockMeta {
     pub source: String,
     /// Milliseconds since the Unix epoch.
     pub created: i64,
-    /// The blocks that a merged one was made of, ascending; none of a flushed one.
-    #[serde(default, with = "all_as_text", skip_serializing_if = "Vec::is_empty")]
-    pub sources: Vec<Ulid>,
+    /// The blocks that a merge made this one of, ascending, if it holds all that they held. They are forgotten
+    /// after a day.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sources: Vec<SourceBlock>,
+    /// Why it is set aside, if it is: what reads blocks goes on without it, and queries say so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub damaged: Option<String>,
+}
+
+/// A block that another one was made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourceBlock {
+    #[serde(with = "as_text")]
+    pub id: Ulid,
+    pub min_time: Timestamp,
+    pub max_time: Timestamp,
+}
+
+impl SourceBlock {
+    pub fn of(block: &BlockMeta) -> Self {
+        let BlockMeta { id, min_time, max_time, .. } = *block;
+        Self { id, min_time, max_time }
+    }
+
+    pub fn time_range(&self) -> TimeRange {
+        TimeRange::new(self.min_time, self.max_time)
+    }
 }
 
 impl BlockMeta {
@@ -79,24 +127,5 @@ mod as_text {
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Ulid, D::Error> {
         let text = String::deserialize(deserializer)?;
         Ulid::from_string(&text).map_err(D::Error::custom)
-    }
-}
-
-/// ULIDs as a list of such texts.
-mod all_as_text {
-    use super::as_text;
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
-    use ulid::Ulid;
-
-    #[derive(Deserialize, Serialize)]
-    struct Text(#[serde(with = "as_text")] Ulid);
-
-    pub fn serialize<S: Serializer>(ids: &[Ulid], serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(ids.iter().map(|id| Text(*id)))
-    }
-
-    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Ulid>, D::Error> {
-        let all = Vec::<Text>::deserialize(deserializer)?;
-        Ok(all.into_iter().map(|Text(id)| id).collect())
     }
 }

@@ -1,7 +1,7 @@
 //! The new blocks: each goes up into the bucket once it is whole, and all go again if one of them fails.
 
 use super::{Merge, MergeError, scratch::Scratch};
-use crate::{BlockMeta, Bucket, Ulid};
+use crate::{BlockMeta, Bucket, SourceBlock};
 use service_api::Error;
 use tokio::runtime::Handle;
 
@@ -16,7 +16,7 @@ pub struct Outputs<'a> {
     level: u8,
     /// As of every new block.
     source: String,
-    sources: Vec<Ulid>,
+    sources: Vec<SourceBlock>,
     put: Unfinished,
 }
 
@@ -31,11 +31,13 @@ impl WholeBlock {
 
 impl<'a> Outputs<'a> {
     pub fn new(merge: Merge<'a>) -> Self {
-        let mut sources: Vec<_> = merge.inputs.iter().map(|input| input.id).collect();
-        sources.sort_unstable();
+        let mut sources: Vec<_> = merge.inputs.iter().map(SourceBlock::of).collect();
+        sources.sort_unstable_by_key(|source| source.id);
         let level = merge.inputs.iter().map(|input| input.level).max().unwrap_or(0).saturating_add(1);
         let source = match (sources.first(), sources.last()) {
-            (Some(first), Some(last)) => format!("merge of {} blocks, {first} to {last}", sources.len()),
+            (Some(first), Some(last)) => {
+                format!("merge of {} blocks, {} to {}", sources.len(), first.id, last.id)
+            }
             _ => String::new(),
         };
         let put = Unfinished { bucket: merge.bucket.clone(), objects: Vec::new(), blocks: Vec::new() };

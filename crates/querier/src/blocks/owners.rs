@@ -68,11 +68,8 @@ impl<'a> Owners<'a> {
 
     /// None if we own it, or nobody can be asked.
     fn owner(&self, block: &BlockMeta) -> Option<u16> {
-        let candidates = self.view.replicas(xxh3_64(&block.id.to_bytes()));
-        let is_able = |owner: &u16| {
-            let healthy = self.member(*owner).is_healthy();
-            Some(*owner) == self.us || (healthy && !self.failed.contains(owner))
-        };
-        candidates.iter().copied().find(is_able).filter(|owner| Some(*owner) != self.us)
+        let token = xxh3_64(&block.id.to_bytes());
+        let owner = self.view.owner(token, self.us, |owner| self.has_failed(owner));
+        owner.filter(|owner| Some(*owner) != self.us)
     }
 }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::test_support::*;
-use block_store::Ulid;
+use block_store::{BlocksInRange, Ulid};
 use hash_ring::RingView;
 use parking_lot::Mutex;
 use service_api::Code;
@@ -24,19 +24,7 @@ struct World {
 
 fn block(number: u64) -> BlockMeta {
     let start = number as i64 * HOUR;
-    BlockMeta {
-        id: Ulid::from_parts(number, 7),
-        min_time: start,
-        max_time: start + HOUR - 1,
-        series: 1,
-        samples: 1,
-        text_bytes: 0,
-        bytes: 1 << 20,
-        level: 0,
-        source: "ingester/1".to_owned(),
-        created: 0,
-        sources: Vec::new(),
-    }
+    crate::test_support::block(number, start, start + HOUR - 1)
 }
 
 /// A source of just some blocks, over the behaviour of whoever reads them.
@@ -67,7 +55,7 @@ impl World {
         let blocks = self.blocks.clone();
         let list = move |_: ReadContext, _: Signal, range: TimeRange| {
             let found = blocks.iter().filter(|block| block.time_range().overlaps(&range)).cloned().collect();
-            async move { Ok(found) }.boxed()
+            async move { Ok(BlocksInRange { blocks: found, warnings: Vec::new() }) }.boxed()
         };
         let (readers, reads, requests) = (self.readers.clone(), self.reads.clone(), self.requests.clone());
         let read = move |member: usize, blocks: Vec<BlockMeta>| {

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::{Federation, test_support::*};
-use block_store::{BlockMeta, Ulid};
+use block_store::{BlockMeta, BlocksInRange};
 use hash_ring::RingView;
 use model::{Labels, Signal, TimeRange};
 use parking_lot::Mutex;
@@ -45,20 +45,7 @@ impl Evaluate for Remote {
 }
 
 fn blocks() -> Vec<BlockMeta> {
-    let block = |hour: i64| BlockMeta {
-        id: Ulid::from_parts(hour as u64, 7),
-        min_time: hour * HOUR,
-        max_time: (hour + 1) * HOUR - 1,
-        series: 1,
-        samples: 1,
-        text_bytes: 0,
-        bytes: 1 << 20,
-        level: 0,
-        source: "ingester/1".to_owned(),
-        created: 0,
-        sources: Vec::new(),
-    };
-    (0..HOURS).map(block).collect()
+    (0..HOURS).map(|hour| block(hour as u64, hour * HOUR, (hour + 1) * HOUR - 1)).collect()
 }
 
 impl World {
@@ -94,7 +81,7 @@ impl World {
     fn spread(&self) -> Spread {
         let list = |_: ReadContext, _: Signal, range: TimeRange| {
             let found = blocks().into_iter().filter(|block| block.time_range().overlaps(&range)).collect();
-            async move { Ok(found) }.boxed()
+            async move { Ok(BlocksInRange { blocks: found, warnings: Vec::new() }) }.boxed()
         };
         let (modes, evaluated, engines) = (self.modes.clone(), self.evaluated.clone(), self.engines());
         let connect = move |member: &Member| {

@@ -134,6 +134,7 @@ async fn a_querier_reads_the_blocks_that_it_is_given() {
         source: "ingester-1".into(),
         created: 8,
         sources: Vec::new(),
+        damaged: None,
     };
     let blocks = vec![block];
     let source = net.pool.blocks(ADDRESS, Signal::Metrics, blocks.clone());

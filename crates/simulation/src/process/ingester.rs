@@ -1,19 +1,17 @@
 //! An ingester's process.
 
-use super::{INGESTERS, Life, MANIFEST_POLL, ring_config};
+use super::{INGESTERS, Life, MANIFEST_POLL, ids, ring_config};
 use crate::{
     bugs::{Bug, BuggyFs, BuggySource, Syncs},
     net,
     world::{Host, Order, World},
 };
-use block_store::Ulid;
 use hash_ring::{Disk, Lifecycler, RingMetrics, State};
 use ingester::{
-    Dependencies, FlushWhich, Ingester, IngesterConfig, NewId,
+    Dependencies, FlushWhich, Ingester, IngesterConfig,
     fs::{Fs, sim::Random},
     wal::{Threads, WalConfig},
 };
-use parking_lot::Mutex;
 use rpc::{Heads, ReaderDeps, ServerConfig, Services};
 use service_api::Source;
 use std::{path::PathBuf, sync::Arc, time::Duration};
@@ -80,15 +78,6 @@ fn start(world: &World, host: &Host, life: &mut Life) -> Result<Arc<Ingester>, S
         instance: host.name.clone(),
     };
     Ingester::start(config, dependencies, &mut life.registry).map_err(|error| format!("no start: {error}"))
-}
-
-fn ids(life: &Life) -> NewId {
-    let (clock, random) = (Arc::clone(&life.clock), Mutex::new(Random(life.seed)));
-    Arc::new(move || {
-        let mut random = random.lock();
-        let number = u128::from(random.draw()) << 64 | u128::from(random.draw());
-        Ulid::from_parts(clock.now_ms() as u64, number)
-    })
 }
 
 fn services(life: &mut Life, ingester: &Arc<Ingester>, disk: &str, heads: Arc<dyn Source>) -> Services {

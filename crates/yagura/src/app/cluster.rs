@@ -15,6 +15,9 @@ use std::sync::Arc;
 /// Queriers that a block is looked for at, one after the other.
 const OWNERS_OF_A_BLOCK: usize = 2;
 
+/// Compactors that may do what is to be done for a day, if those before them are not healthy.
+const OWNERS_OF_A_DAY: usize = 3;
+
 /// A process that is alone has the same, with nobody else in it.
 pub struct Cluster {
     /// Our id in every ring that we are in.
@@ -25,6 +28,7 @@ pub struct Cluster {
     pub ingesters: Ring,
     pub distributors: Ring,
     pub queriers: Ring,
+    pub compactors: Ring,
     pub pool: Arc<Pool>,
     config: RingConfig,
     metrics: RingMetrics,
@@ -71,6 +75,7 @@ impl Cluster {
             ingesters: open(Role::Ingester, ring.replication_factor),
             distributors: open(Role::Distributor, 1),
             queriers: open(Role::Querier, OWNERS_OF_A_BLOCK),
+            compactors: open(Role::Compactor, OWNERS_OF_A_DAY),
             prefix: ring.etcd.prefix.clone(),
             config: ring,
             instance,
@@ -88,11 +93,12 @@ impl Cluster {
         if self.clustered { rings.into() } else { Vec::new() }
     }
 
-    pub fn rings(&self) -> [(Role, &Ring); 3] {
+    pub fn rings(&self) -> [(Role, &Ring); 4] {
         [
             (Role::Ingester, &self.ingesters),
             (Role::Distributor, &self.distributors),
             (Role::Querier, &self.queriers),
+            (Role::Compactor, &self.compactors),
         ]
     }
 

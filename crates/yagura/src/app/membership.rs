@@ -29,7 +29,8 @@ pub struct Memberships {
 
 impl Memberships {
     pub fn new(cluster: &Cluster, targets: Targets, ingester: Option<&Ingester>) -> Self {
-        let light = [Role::Distributor, Role::Querier].into_iter().filter(|role| targets.has(*role));
+        let light =
+            [Role::Distributor, Role::Querier, Role::Compactor].into_iter().filter(|role| targets.has(*role));
         let light = light.filter_map(|role| Some((role, cluster.membership(role, Disk::default())?)));
         let disk = |ingester: &Ingester| Disk { id: ingester.disk_id().to_string(), holds_data: true };
         Self {
@@ -78,12 +79,10 @@ impl Memberships {
             place.activate();
         }
         if let Some(place) = self.ingester {
-            services.spawn("membership-ingester", |drain| async move { place.run(drain).await });
+            services.spawn(membership_service(Role::Ingester), |drain| async move { place.run(drain).await });
         }
         for (role, place) in self.light {
-            let name =
-                if role == Role::Distributor { "membership-distributor" } else { "membership-querier" };
-            services.spawn(name, |drain| async move {
+            services.spawn(membership_service(role), |drain| async move {
                 place.run(drain.clone()).await?;
                 if let Err(error) = place.leave(true).await {
                     tracing::warn!(%error, "our place in the ring was not given up; it will be forgotten");
@@ -101,6 +100,15 @@ impl Memberships {
             }
             ready.store(true, Ordering::Release);
         });
+    }
+}
+
+fn membership_service(role: Role) -> &'static str {
+    match role {
+        Role::Ingester => "membership-ingester",
+        Role::Distributor => "membership-distributor",
+        Role::Querier => "membership-querier",
+        Role::Compactor => "membership-compactor",
     }
 }
 

@@ -4,6 +4,7 @@ use super::{Shared, cluster::Cluster, local_limits::LocalLimits};
 use crate::{config::Config, target::Role};
 use anyhow::Context;
 use block_store::{BlockCacheConfig, BlocksReader, Ulid};
+use compactor::{Compactor, CompactorMetrics, Owns};
 use distributor::Distributor;
 use http_api::{ResultCache, ResultMetrics};
 use ingester::{Ingester, NewId, fs::RealFs};
@@ -20,6 +21,7 @@ use std::{
     time::{Duration, UNIX_EPOCH},
 };
 use vectors::Evaluate;
+use xxhash_rust::xxh3::xxh3_64;
 
 /// Reads the log back; ready when it returns.
 pub async fn ingester(
@@ -82,6 +84,42 @@ pub fn distributor(
         instance: Arc::clone(&cluster.instance),
     };
     Arc::new(Distributor::new(config.distributor.clone(), dependencies, registry))
+}
+
+/// Merges blocks, and removes what is too old or listed by nobody.
+pub fn compactor(
+    config: &Config,
+    dir: &Path,
+    shared: &Shared,
+    cluster: &Cluster,
+    registry: &mut Registry,
+) -> anyhow::Result<Compactor> {
+    let settings = config.compactor(dir);
+    std::fs::create_dir_all(&settings.scratch_dir).with_context(|| {
+        let folder = settings.scratch_dir.display();
+        format!("cannot make the folder {folder} for blocks that are being merged (compactor.scratch_dir)")
+    })?;
+    let metrics = CompactorMetrics::default();
+    metrics.register(registry);
+    Ok(Compactor::new(
+        settings,
+        Arc::clone(&shared.manifests),
+        Arc::clone(&shared.limits),
+        Arc::clone(&shared.clock),
+        block_ids(Arc::clone(&shared.clock)),
+        owned_days(cluster),
+        metrics,
+    ))
+}
+
+/// The days of tenants whose first healthy compactor on the ring we are.
+fn owned_days(cluster: &Cluster) -> Owns {
+    let (ring, instance) = (cluster.compactors.clone(), Arc::clone(&cluster.instance));
+    Arc::new(move |tenant, signal, day| {
+        let (view, key) = (ring.view(), format!("{tenant}/{signal}/{}", day.unwrap_or(-1)));
+        let us = view.position(&instance);
+        us.is_some() && view.owner(xxh3_64(key.as_bytes()), us, |_| false) == us
+    })
 }
 
 /// What answers queries, and what reads blocks for other queriers.

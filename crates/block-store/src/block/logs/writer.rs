@@ -140,6 +140,7 @@ impl LogIndexWriter {
             source: String::new(),
             created: 0,
             sources: Vec::new(),
+            damaged: None,
         };
         tail.push(footer.into());
         Ok(Some((tail, meta)))

@@ -173,4 +173,35 @@ pub const SECTIONS: &[Section] = &[
             ),
         ],
     ),
+    (
+        "compactor",
+        "Merging blocks",
+        &[
+            (
+                "compactor.interval",
+                Seconds,
+                "Time between two looks at what there is to merge, to drop and to remove.",
+            ),
+            (
+                "compactor.delay",
+                Seconds,
+                "How long nothing new must have come for two hours of data, or for a day, before their blocks are merged.",
+            ),
+            (
+                "compactor.memory",
+                Bytes,
+                "Memory that a merge may use. One that needs more is done with fewer blocks at once.",
+            ),
+            (
+                "compactor.block_bytes",
+                Bytes,
+                "A merged block ends with the series or stream that makes it this large; another one has those behind it.",
+            ),
+            (
+                "compactor.scratch_dir",
+                Plain,
+                "The folder in which a new block lies until it is whole. Empty: the folder `compactor` in `data_dir`.",
+            ),
+        ],
+    ),
 ];

@@ -132,7 +132,8 @@ async fn check(blocks: Vec<Vec<Given>>, page_bytes: usize, max_run: u64) {
     assert_eq!(merged.meta.min_time, inputs.iter().map(|meta| meta.min_time).min().unwrap());
     assert_eq!(merged.meta.max_time, inputs.iter().map(|meta| meta.max_time).max().unwrap());
     assert_eq!((merged.meta.level, merged.meta.created, merged.meta.id), (1, 1_700_000_000_100, id(100)));
-    assert_eq!(merged.meta.sources, (0..inputs.len() as u64).map(id).collect::<Vec<_>>());
+    let sources: Vec<_> = merged.meta.sources.iter().map(|source| source.id).collect();
+    assert_eq!(sources, (0..inputs.len() as u64).map(id).collect::<Vec<_>>());
     assert_eq!(merged.figures.samples, inputs.iter().map(|meta| meta.samples).sum::<u64>());
 
     // It is found by labels.

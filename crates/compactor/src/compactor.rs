@@ -1,0 +1,204 @@
+//! Makes rounds through all tenants.
+
+use crate::{
+    CompactorConfig, CompactorMetrics, Job, Plan,
+    job::{Outcome, Worker},
+    patience::Patience,
+};
+use block_store::{Manifests, Ulid, apply_retention, collect_garbage};
+use model::{Signal, TenantId, Timestamp};
+use parking_lot::Mutex;
+use runtime::Clock;
+use service_api::{LimitsSource, Result};
+use std::{convert::Infallible, sync::Arc, time::Duration};
+use tokio_util::sync::CancellationToken;
+
+/// Objects are looked through so often at most: for each tenant that is a listing of all of them.
+const GARBAGE_EVERY: Duration = Duration::from_secs(1800);
+
+/// Longer than any query, and than any time between a block's upload and its listing.
+const GRACE: Duration = Duration::from_secs(3600);
+
+/// Of one tenant and signal in one round, so that nobody waits for all of another's.
+const JOBS_AT_ONCE: usize = 8;
+
+/// Whether this process does what is to be done for a tenant's signal, of the day that begins then; if there is
+/// none, what is to be done for all of it.
+pub type Owns = Arc<dyn Fn(&TenantId, Signal, Option<Timestamp>) -> bool + Send + Sync>;
+
+pub struct Compactor {
+    config: CompactorConfig,
+    manifests: Arc<Manifests>,
+    limits: Arc<dyn LimitsSource>,
+    clock: Arc<dyn Clock>,
+    new_id: Arc<dyn Fn() -> Ulid + Send + Sync>,
+    owns: Owns,
+    metrics: CompactorMetrics,
+    patience: Mutex<Patience>,
+}
+
+/// What a round has seen.
+#[derive(Debug, Default)]
+struct Seen {
+    /// Jobs of ours that were not done.
+    waiting: usize,
+    damaged: usize,
+    failed: bool,
+}
+
+impl Compactor {
+    pub fn new(
+        config: CompactorConfig,
+        manifests: Arc<Manifests>,
+        limits: Arc<dyn LimitsSource>,
+        clock: Arc<dyn Clock>,
+        new_id: Arc<dyn Fn() -> Ulid + Send + Sync>,
+        owns: Owns,
+        metrics: CompactorMetrics,
+    ) -> Self {
+        Self { config, manifests, limits, clock, new_id, owns, metrics, patience: Mutex::default() }
+    }
+
+    /// Makes its rounds, the first one at once, until it is to stop. What it is at then is given up.
+    pub async fn run(self, stop: CancellationToken) -> Result<(), Infallible> {
+        let mut garbage_at = Duration::ZERO;
+        while !stop.is_cancelled() {
+            let now = self.clock.monotonic();
+            let collects = now >= garbage_at;
+            if collects {
+                garbage_at = now + GARBAGE_EVERY;
+            }
+            let waiting = self.round(collects, &stop).await;
+            // Where there is more to do than a round does, the next one follows.
+            let pause = if waiting > 0 { Duration::from_millis(100) } else { self.config.interval() };
+            if stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_none() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Does for each tenant what is to be done and ours. Gives how many jobs wait that can be done now.
+    pub async fn round(&self, collects_garbage: bool, stop: &CancellationToken) -> usize {
+        let mut seen = Seen::default();
+        match stop.run_until_cancelled(self.manifests.tenants()).await {
+            None => return 0,
+            Some(Err(error)) => self.failed(&mut seen, None, &error),
+            Some(Ok(tenants)) => {
+                for (tenant, signal) in tenants.iter().flat_map(|t| Signal::ALL.map(|signal| (t, signal))) {
+                    if stop.is_cancelled() {
+                        return 0;
+                    }
+                    if let Err(error) = self.tenant(tenant, signal, collects_garbage, stop, &mut seen).await
+                        && !stop.is_cancelled()
+                    {
+                        self.failed(&mut seen, Some(tenant), &error);
+                    }
+                }
+            }
+        }
+        self.patience.lock().forget(self.clock.monotonic());
+        self.metrics.waiting_jobs.set(seen.waiting as i64);
+        self.metrics.damaged_blocks.set(seen.damaged as i64);
+        if !seen.failed {
+            self.metrics.last_round.set(self.clock.now_ms() / 1000);
+        }
+        if seen.failed { 0 } else { seen.waiting }
+    }
+
+    fn failed(&self, seen: &mut Seen, tenant: Option<&TenantId>, error: &service_api::Error) {
+        seen.failed = true;
+        self.metrics.failed_rounds.inc();
+        let tenant = tenant.map(TenantId::as_str);
+        tracing::warn!(tenant, %error, "a compactor's round failed; the next one tries again");
+    }
+
+    async fn tenant(
+        &self,
+        tenant: &TenantId,
+        signal: Signal,
+        collects_garbage: bool,
+        stop: &CancellationToken,
+        seen: &mut Seen,
+    ) -> Result<()> {
+        if (self.owns)(tenant, signal, None) {
+            self.forget(tenant, signal, collects_garbage).await?;
+        }
+        self.merge(tenant, signal, stop, seen).await
+    }
+
+    /// What is past its retention, and what nobody lists.
+    async fn forget(&self, tenant: &TenantId, signal: Signal, collects_garbage: bool) -> Result<()> {
+        let now = self.clock.now_ms();
+        let retention = Duration::from_secs(self.limits.limits(tenant).retention);
+        if !retention.is_zero() {
+            let expired = apply_retention(&self.manifests, tenant, signal, now, retention).await?;
+            self.metrics.expired_blocks.inc_by(expired.len() as u64);
+        }
+        if collects_garbage {
+            let collected = collect_garbage(&self.manifests, tenant, signal, now, GRACE).await?;
+            self.metrics.removed_objects.inc_by(collected.blocks + collected.manifests);
+        }
+        Ok(())
+    }
+
+    async fn merge(
+        &self,
+        tenant: &TenantId,
+        signal: Signal,
+        stop: &CancellationToken,
+        seen: &mut Seen,
+    ) -> Result<()> {
+        let mut jobs = self.jobs(tenant, signal, seen).await?;
+        let left = jobs.split_off(jobs.len().min(JOBS_AT_ONCE));
+        for job in &jobs {
+            if stop.is_cancelled() {
+                return Ok(());
+            }
+            self.work(job, stop).await;
+        }
+        seen.waiting += left.len();
+        Ok(())
+    }
+
+    /// What is to be done here, and has not failed just now.
+    async fn jobs(&self, tenant: &TenantId, signal: Signal, seen: &mut Seen) -> Result<Vec<Job>> {
+        let manifest = self.manifests.refresh(tenant, signal).await?;
+        if (self.owns)(tenant, signal, None) {
+            seen.damaged += manifest.blocks.iter().filter(|block| block.damaged.is_some()).count();
+        }
+        let plan = Plan {
+            now: self.clock.now_ms(),
+            delay: Duration::from_secs(self.config.delay),
+            block_bytes: self.config.block_bytes,
+        };
+        let (now, patience) = (self.clock.monotonic(), self.patience.lock());
+        let ours = |job: &Job| (self.owns)(tenant, signal, Some(job.day()));
+        let mut jobs = plan.jobs(tenant, signal, &manifest.blocks);
+        jobs.retain(|job| ours(job) && patience.may_try(job, now));
+        Ok(jobs)
+    }
+
+    async fn work(&self, job: &Job, stop: &CancellationToken) {
+        let worker = Worker {
+            manifests: &self.manifests,
+            config: &self.config,
+            new_id: &*self.new_id,
+            metrics: &self.metrics,
+            stop,
+        };
+        match worker.run(job).await {
+            Ok(Outcome::Done | Outcome::Overtaken | Outcome::SetAside) => self.patience.lock().done(job),
+            Err(_) if stop.is_cancelled() => {}
+            Err(error) => {
+                self.metrics.failed_merges.inc();
+                let wait = self.patience.lock().failed(job, self.clock.monotonic());
+                let Job { tenant, signal, window, inputs } = job;
+                tracing::warn!(
+                    %tenant, %signal, window = window.start, inputs = inputs.len(), %error,
+                    "blocks could not be merged; trying again in {wait:?}"
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! Does one job: merges, and lists the new blocks in the place of the old ones.
+
+use crate::{CompactorConfig, CompactorMetrics, Job};
+use block_store::{Manifests, Merge, MergeConfig, MergeError, Merged, Ulid, merge_blocks};
+use service_api::{Error, Result};
+use std::path::PathBuf;
+use tokio_util::sync::CancellationToken;
+
+/// What became of a job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    Done,
+    /// Others have changed the list; what is still to be done follows from it.
+    Overtaken,
+    /// A block was set aside. The others can be merged.
+    SetAside,
+}
+
+/// What jobs need.
+pub struct Worker<'a> {
+    pub manifests: &'a Manifests,
+    pub config: &'a CompactorConfig,
+    pub new_id: &'a (dyn Fn() -> Ulid + Send + Sync),
+    pub metrics: &'a CompactorMetrics,
+    pub stop: &'a CancellationToken,
+}
+
+impl Worker<'_> {
+    pub async fn run(&self, job: &Job) -> Result<Outcome> {
+        let mut inputs = job.inputs.as_slice();
+        loop {
+            let config = MergeConfig {
+                scratch: PathBuf::from(&self.config.scratch_dir),
+                memory: usize::try_from(self.config.memory).unwrap_or(usize::MAX),
+                block_bytes: self.config.block_bytes,
+            };
+            let merged = merge_blocks(Merge {
+                bucket: self.manifests.bucket(),
+                tenant: &job.tenant,
+                signal: job.signal,
+                inputs,
+                config: &config,
+                new_id: self.new_id,
+                stop: self.stop,
+            });
+            match merged.await {
+                Ok(merged) => return self.publish(job, inputs, merged).await,
+                Err(MergeError::Damaged { block, why }) => return self.set_aside(job, block, &why).await,
+                Err(MergeError::Missing { block }) => {
+                    return self.set_aside(job, block, "it is not in the bucket").await;
+                }
+                // Fewer need less.
+                Err(MergeError::TooLarge { .. } | MergeError::NoRoom { .. }) if inputs.len() > 2 => {
+                    inputs = &inputs[..inputs.len().div_ceil(2)];
+                }
+                Err(MergeError::Failed(error)) => return Err(error),
+                Err(error) => return Err(Error::unavailable(error.to_string())),
+            }
+        }
+    }
+
+    async fn publish(
+        &self,
+        job: &Job,
+        inputs: &[block_store::BlockMeta],
+        Merged { blocks, figures }: Merged,
+    ) -> Result<Outcome> {
+        let Job { tenant, signal, .. } = job;
+        let listed = self.manifests.replace(tenant, *signal, inputs, &blocks).await?;
+        if listed.is_none() {
+            // Somebody may read the new blocks nevertheless: whoever collects garbage removes them.
+            self.metrics.fenced_merges.inc();
+            tracing::info!(%tenant, %signal, "a merge came too late: its blocks are not listed any more");
+            return Ok(Outcome::Overtaken);
+        }
+        let bytes = |blocks: &[block_store::BlockMeta]| blocks.iter().map(|block| block.bytes).sum::<u64>();
+        self.metrics.merges.inc();
+        self.metrics.merged_blocks.inc_by(inputs.len() as u64);
+        self.metrics.merged_bytes.inc_by(bytes(inputs));
+        self.metrics.new_blocks.inc_by(blocks.len() as u64);
+        self.metrics.new_bytes.inc_by(bytes(&blocks));
+        self.metrics.repeats.inc_by(figures.repeats);
+        tracing::info!(
+            %tenant, %signal, window = job.window.start, inputs = inputs.len(), input_bytes = bytes(inputs),
+            blocks = blocks.len(), bytes = bytes(&blocks), repeats = figures.repeats, "blocks merged"
+        );
+        Ok(Outcome::Done)
+    }
+
+    /// The block stays listed, so that queries can say that they miss it.
+    async fn set_aside(&self, job: &Job, block: Ulid, why: &str) -> Result<Outcome> {
+        let Job { tenant, signal, .. } = job;
+        if self.manifests.set_aside(tenant, *signal, block, why).await? {
+            tracing::error!(
+                %tenant, %signal, %block, why,
+                "a block is damaged and set aside: queries over its time warn, and merges go on without it"
+            );
+            return Ok(Outcome::SetAside);
+        }
+        Ok(Outcome::Overtaken)
+    }
+}

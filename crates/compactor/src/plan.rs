@@ -1,0 +1,149 @@
+//! What there is to do, as it follows from a list of blocks.
+//!
+//! Blocks are merged within windows of time: first those of two hours, which have a block of each replica and
+//! as many more as were full early, and when the day is over those of the day. A window is left alone until
+//! nothing new has come for it for a while.
+//!
+//! A merge reads and writes all of its inputs, so a large block is not made anew for every small one that
+//! comes late: what is beside the largest must be an eighth of all, or many blocks, or have waited for long.
+//! Parts of one merge, which have no series in common, count as one. A day whose blocks are large already
+//! stays as it is: nothing would be gained.
+
+use block_store::{BlockMeta, Ulid};
+use model::{Signal, TenantId, TimeRange, Timestamp};
+use std::{collections::BTreeMap, time::Duration};
+
+const HOUR: i64 = 3_600_000;
+/// Of new data. Flushed blocks begin at multiples of what divides it, as they are configured by default.
+const SHORT: i64 = 2 * HOUR;
+/// Of old data; pieces of queries are as long (`querier.split_interval`).
+const LONG: i64 = 24 * HOUR;
+
+/// Of more blocks not all are merged at once: each costs memory.
+const MAX_INPUTS: usize = 64;
+/// So many blocks beside the largest are merged into it, whatever their size,
+const MANY: usize = 8;
+/// or one that is so old,
+const WAITED: i64 = 6 * HOUR;
+/// or if one byte in so many is theirs.
+const SHARE: u64 = 8;
+
+/// Blocks that are to become one, or few.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Job {
+    pub tenant: TenantId,
+    pub signal: Signal,
+    /// That they lie in, by their first entries.
+    pub window: TimeRange,
+    pub inputs: Vec<BlockMeta>,
+}
+
+impl Job {
+    /// Whoever does one job of a day does all of them.
+    pub fn day(&self) -> Timestamp {
+        self.window.start.div_euclid(LONG) * LONG
+    }
+}
+
+/// By what jobs are planned.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan {
+    /// Milliseconds since the Unix epoch.
+    pub now: Timestamp,
+    /// For how long nothing must have come for a window.
+    pub delay: Duration,
+    /// At which a block is full.
+    pub block_bytes: u64,
+}
+
+impl Plan {
+    /// The jobs of a list of blocks, the oldest data first. No block is in two of them.
+    pub fn jobs(&self, tenant: &TenantId, signal: Signal, blocks: &[BlockMeta]) -> Vec<Job> {
+        let sound = blocks.iter().filter(|block| block.damaged.is_none());
+        let mut jobs = Vec::new();
+        for (day, blocks) in windows(sound, LONG) {
+            let whole = self.of_day(day, &blocks);
+            let parts = || {
+                let short =
+                    blocks.iter().copied().filter(|block| block.max_time < start_of(block, SHORT) + SHORT);
+                let of_window =
+                    |(window, blocks): (TimeRange, Vec<_>)| Some((window, self.of_window(window, &blocks)?));
+                windows(short, SHORT).into_iter().filter_map(of_window).collect()
+            };
+            let of_day: Vec<(TimeRange, Vec<BlockMeta>)> =
+                whole.map_or_else(parts, |inputs| vec![(day, inputs)]);
+            jobs.extend(of_day.into_iter().map(|(window, inputs)| Job {
+                tenant: tenant.clone(),
+                signal,
+                window,
+                inputs,
+            }));
+        }
+        jobs
+    }
+
+    fn of_day(&self, day: TimeRange, blocks: &[&BlockMeta]) -> Option<Vec<BlockMeta>> {
+        let bytes: u64 = blocks.iter().map(|block| block.bytes).sum();
+        // There may be as many afterwards.
+        let after = bytes.div_ceil(self.block_bytes.max(1));
+        if (blocks.len() as u64) < 2 * after {
+            return None;
+        }
+        self.of_window(day, blocks)
+    }
+
+    /// The blocks of a window, if they are to be merged.
+    fn of_window(&self, window: TimeRange, blocks: &[&BlockMeta]) -> Option<Vec<BlockMeta>> {
+        let newest = blocks.iter().map(|block| block.created).max()?;
+        let quiet = self.now.saturating_sub(newest) >= self.delay.as_millis() as i64;
+        if self.now <= window.end || !quiet || !self.is_worth_it(blocks) {
+            return None;
+        }
+        let mut inputs: Vec<BlockMeta> = blocks.iter().copied().cloned().collect();
+        // The smallest first, if they are too many: the next merge has fewer.
+        inputs.sort_by_key(|block| (block.bytes, block.id));
+        inputs.truncate(MAX_INPUTS);
+        inputs.sort_by_key(|block| block.id);
+        Some(inputs)
+    }
+
+    fn is_worth_it(&self, blocks: &[&BlockMeta]) -> bool {
+        let mut merges: BTreeMap<Maker<'_>, u64> = BTreeMap::new();
+        blocks.iter().for_each(|block| *merges.entry(made_by(block)).or_default() += block.bytes);
+        let Some((largest, _)) = merges.into_iter().max_by_key(|(_, bytes)| *bytes) else { return false };
+        let others = || blocks.iter().filter(|block| made_by(block) != largest);
+        let all: u64 = blocks.iter().map(|block| block.bytes).sum();
+        let (count, bytes) = others().fold((0, 0), |(count, bytes), block| (count + 1, bytes + block.bytes));
+        let oldest = others().map(|block| block.created).min();
+        let waited = oldest.is_some_and(|created| self.now.saturating_sub(created) >= WAITED);
+        count >= MANY || (count > 0 && (waited || bytes * SHARE >= all))
+    }
+}
+
+/// What the blocks of one merge have in common, and no others.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Maker<'a> {
+    Flush(Ulid),
+    Merge(&'a str),
+}
+
+fn made_by(block: &BlockMeta) -> Maker<'_> {
+    if block.level == 0 { Maker::Flush(block.id) } else { Maker::Merge(&block.source) }
+}
+
+fn start_of(block: &BlockMeta, length: i64) -> Timestamp {
+    block.min_time.div_euclid(length) * length
+}
+
+/// Blocks by the window in which they begin.
+fn windows<'a>(
+    blocks: impl Iterator<Item = &'a BlockMeta>,
+    length: i64,
+) -> Vec<(TimeRange, Vec<&'a BlockMeta>)> {
+    let mut windows: BTreeMap<Timestamp, Vec<&BlockMeta>> = BTreeMap::new();
+    blocks.for_each(|block| windows.entry(start_of(block, length)).or_default().push(block));
+    windows.into_iter().map(|(start, blocks)| (TimeRange::new(start, start + length - 1), blocks)).collect()
+}
+
+#[cfg(test)]
+mod tests;
