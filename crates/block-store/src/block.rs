@@ -17,6 +17,8 @@ mod rows;
 mod section;
 mod select;
 mod series;
+mod series_table;
+mod series_writer;
 mod starts;
 mod symbols;
 mod table;
@@ -24,19 +26,23 @@ mod times;
 mod writer;
 
 pub(crate) use caches::BlockCaches;
+pub(crate) use footer::Footer as MetricsFooter;
+pub(crate) use groups::PageSink;
 pub(crate) use index::BlockIndex;
 pub use logs::LogBlockWriter;
 pub(crate) use logs::{LogIndexWriter, LogsFooter, MAGIC as LOGS_MAGIC, PageEntry, StreamPages};
 pub(crate) use questions::Counted;
 pub(crate) use reader::{BlockReader, TAIL_BYTES, blocking};
-pub(crate) use table::LabelTable;
+pub(crate) use series::{Page, PageKind};
+pub(crate) use series_table::SeriesTable;
+pub(crate) use series_writer::{PageLimits, SeriesWriter, WrittenBlock};
+pub(crate) use table::{LabelTable, WholeFooter};
+pub(crate) use times::EncodedTimes;
 pub use writer::{BlockObject, BlockWriter};
 
 /// The first bytes of a block of metrics and the last; the last of these is the version.
-const MAGIC: &[u8; 8] = b"YGBLOCK\x01";
+pub(crate) const METRICS_MAGIC: &[u8; 8] = b"YGBLOCK\x01";
 const ZSTD_LEVEL: i32 = 3;
-/// Samples in one page at most, so that a short range of a long block costs little.
-const PAGE_SAMPLES: usize = 8_192;
 
 #[cfg(test)]
 mod tests;

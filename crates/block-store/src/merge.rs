@@ -6,9 +6,11 @@
 //! merged, and lists the new ones in the place of the old ones.
 
 mod error;
+mod indexes;
 mod labels;
 mod logs;
 mod memory;
+mod metrics;
 mod outputs;
 mod pieces;
 mod read_ahead;
@@ -19,7 +21,6 @@ mod work;
 pub use error::MergeError;
 
 use crate::{BlockMeta, Bucket, Ulid, blocks::in_merge_order};
-use logs::PageShape;
 use memory::MAX_RUN;
 use model::{Signal, TenantId};
 use outputs::Outputs;
@@ -91,13 +92,15 @@ pub async fn merge_blocks(merge: Merge<'_>) -> Result<Merged, MergeError> {
 /// What only tests want otherwise.
 #[derive(Clone, Copy, Debug)]
 struct Tuning {
-    lines: PageShape,
+    lines: logs::PageShape,
+    samples: metrics::PageShape,
     /// Bytes that are read of an input at once at most.
     max_run: u64,
 }
 
 impl Tuning {
-    const MERGED: Self = Self { lines: PageShape::MERGED, max_run: MAX_RUN };
+    const MERGED: Self =
+        Self { lines: logs::PageShape::MERGED, samples: metrics::PageShape::MERGED, max_run: MAX_RUN };
 }
 
 async fn merge_tuned(merge: Merge<'_>, tuning: Tuning) -> Result<Merged, MergeError> {
@@ -111,7 +114,7 @@ async fn merge_tuned(merge: Merge<'_>, tuning: Tuning) -> Result<Merged, MergeEr
         let mut outputs = Outputs::new(merge);
         let figures = match merge.signal {
             Signal::Logs => logs::merge(merge, tuning, &mut outputs).await?,
-            Signal::Metrics => return Err(service_api::Error::internal("not yet").into()),
+            Signal::Metrics => metrics::merge(merge, tuning, &mut outputs).await?,
         };
         Ok(Merged { blocks: outputs.finish()?, figures })
     };

@@ -26,7 +26,7 @@ pub use logs::{
     StreamsRequest, fetch_pages, merge_stream_sets, origin,
 };
 pub use matching::Matching;
-pub use merge::{MergedData, merge_series_sets};
+pub use merge::{MergedData, merge_series_sets, read_merged};
 pub use read::{
     EncodedChunk, ExemplarSeries, LabelQuery, LabelsReader, MetricMetadata, MetricsReader, SampleBuffer,
     SelectRequest, Series, SeriesData, SeriesSet, StartTimestamps, Warned,

@@ -61,14 +61,25 @@ impl SeriesData for MergedData {
     fn read(&self, range: TimeRange, out: &mut SampleBuffer) -> Result<()> {
         let (start, histogram_start) = (out.timestamps.len(), out.histograms.len());
         for source in &self.sources {
-            let (middle, histogram_middle) = (out.timestamps.len(), out.histograms.len());
-            source.read(range, out)?;
-            out.pad_starts();
-            merge_samples(out, start, middle);
-            merge_histograms(out, histogram_start, histogram_middle);
+            read_merged(out, (start, histogram_start), |out| source.read(range, out))?;
         }
         Ok(())
     }
+}
+
+/// Merges what `read` appends with the floats and histograms that the buffer has from `start` on, in time
+/// order each. Of entries with one timestamp the one that was there before stays.
+pub fn read_merged<E>(
+    out: &mut SampleBuffer,
+    start: (usize, usize),
+    read: impl FnOnce(&mut SampleBuffer) -> std::result::Result<(), E>,
+) -> std::result::Result<(), E> {
+    let (middle, histogram_middle) = (out.timestamps.len(), out.histograms.len());
+    read(out)?;
+    out.pad_starts();
+    merge_samples(out, start.0, middle);
+    merge_histograms(out, start.1, histogram_middle);
+    Ok(())
 }
 
 /// Of what lies between `start` and `middle`, in time order, the index of the first entry
@@ -81,6 +92,12 @@ fn overlap<T>(entries: &[T], start: usize, middle: usize, time: impl Fn(&T) -> i
 
 fn merge_samples(out: &mut SampleBuffer, start: usize, middle: usize) {
     let Some(from) = overlap(&out.timestamps, start, middle, |t| *t) else { return };
+    if out.timestamps[from..middle] == out.timestamps[middle..] {
+        // A replica: nothing of it stays.
+        out.timestamps.truncate(middle);
+        out.values.truncate(middle);
+        return out.starts.floats.truncate(middle);
+    }
     let (times, values) = (out.timestamps.split_off(from), out.values.split_off(from));
     let starts = split_starts(&mut out.starts.floats, from);
     let (mut left, mut right) = (0, middle - from);

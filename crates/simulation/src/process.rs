@@ -12,10 +12,10 @@ use crate::{
     net,
     world::{Host, Phase, Role, World},
 };
+use ::ingester::{NewId, fs::sim::Random};
 use async_trait::async_trait;
 use block_store::{Bucket, Manifests, Ulid};
 use hash_ring::{Prober, Ring, RingConfig, RingMetrics};
-use ingester::{NewId, fs::sim::Random};
 use parking_lot::Mutex;
 use prometheus_client::registry::Registry;
 use rpc::{Pool, PoolConfig};

@@ -6,7 +6,7 @@
 //! (4 bytes), and the magic. Numbers are little-endian.
 
 use super::{
-    BlockIndex, MAGIC,
+    BlockIndex, METRICS_MAGIC,
     index::MetricsIndex,
     logs::{LogsFooter, LogsIndex},
     section::{PLACE_LEN, Section, range_of},
@@ -16,10 +16,10 @@ use model::{Signal, Timestamp};
 use std::ops::Range;
 
 pub(super) const SECTIONS: usize = 5;
-pub(super) const FOOTER_LEN: usize = SECTIONS * PLACE_LEN + 4 * 8 + 4 + MAGIC.len();
+pub(super) const FOOTER_LEN: usize = SECTIONS * PLACE_LEN + 4 * 8 + 4 + METRICS_MAGIC.len();
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Footer {
+pub(crate) struct Footer {
     pub(super) sections: [Section; SECTIONS],
     pub(super) min_time: Timestamp,
     pub(super) max_time: Timestamp,
@@ -36,12 +36,13 @@ impl Footer {
         for number in [self.min_time as u64, self.max_time as u64, self.series, self.samples] {
             out.extend_from_slice(&number.to_le_bytes());
         }
-        seal(out, MAGIC)
+        seal(out, METRICS_MAGIC)
     }
 
-    /// Reads the last `FOOTER_LEN` bytes of a block of `size` bytes.
-    pub(super) fn decode(bytes: &[u8], size: u64) -> Result<Self, Corrupt> {
-        let mut input = Cursor::new(unseal(bytes, MAGIC)?);
+    /// `tail`: the end of a block of `size` bytes.
+    pub(super) fn decode(tail: &[u8], size: u64) -> Result<Self, Corrupt> {
+        let at = tail.len().checked_sub(FOOTER_LEN).ok_or(Corrupt("too small"))?;
+        let mut input = Cursor::new(unseal(&tail[at..], METRICS_MAGIC)?);
         let mut footer = Self::default();
         for section in &mut footer.sections {
             *section = Section::decode(&mut input, size.saturating_sub(FOOTER_LEN as u64))?;
@@ -70,10 +71,7 @@ impl AnyFooter {
     /// `tail`: the end of a block of `size` bytes.
     pub(super) fn decode(signal: Signal, tail: &[u8], size: u64) -> Result<Self, Corrupt> {
         match signal {
-            Signal::Metrics => {
-                let at = tail.len().checked_sub(FOOTER_LEN).ok_or(Corrupt("too small"))?;
-                Footer::decode(&tail[at..], size).map(Self::Metrics)
-            }
+            Signal::Metrics => Footer::decode(tail, size).map(Self::Metrics),
             Signal::Logs => LogsFooter::decode(tail, size).map(Self::Logs),
         }
     }

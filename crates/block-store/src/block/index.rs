@@ -1,6 +1,7 @@
 //! A block's index in memory.
 
 use super::{
+    LabelTable,
     footer::Footer,
     groups::Groups,
     logs::LogsIndex,
@@ -127,18 +128,18 @@ impl MetricsIndex {
         Ok(Self { labels, first_pages, groups, times, starts })
     }
 
+    /// What is needed to read all series in their order.
+    pub(super) fn into_parts(self) -> (LabelTable, Groups, Vec<TimePage>, Vec<PageStarts>) {
+        (self.labels.into_table(), self.groups, self.times, self.starts)
+    }
+
     /// Reads a series into `row`.
     #[inline]
     pub(super) fn read(&self, series: u32, row: &mut SeriesRow) -> Result<(), Corrupt> {
         let mut input = self.labels.rows.read(series, &mut row.labels)?;
         let first = self.first_pages.get(series as usize).ok_or(Corrupt("series out of bounds"))?;
         decode_pages(&mut input, *first, &mut row.pages)?;
-        let from = self.starts.partition_point(|starts| starts.series < series);
-        for starts in self.starts[from..].iter().take_while(|starts| starts.series == series) {
-            let page = row.pages.get_mut(starts.page as usize).ok_or(Corrupt("starts of no page"))?;
-            page.starts = Some(starts.vector);
-        }
-        Ok(())
+        starts::assign(&self.starts, series, &mut row.pages)
     }
 
     fn heap_bytes(&self) -> usize {

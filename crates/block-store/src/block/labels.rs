@@ -11,6 +11,8 @@ type Map<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
 #[derive(Default)]
 pub(super) struct LabelsWriter {
     symbols: Map<Box<str>, u32>,
+    /// Of their texts.
+    symbol_bytes: usize,
     pairs: Map<(u32, u32), u32>,
     /// Of each pair, its name and value, and the rows that have it.
     pair_lists: Vec<((u32, u32), Vec<u32>)>,
@@ -37,6 +39,17 @@ pub(super) struct LabelSections {
 impl LabelsWriter {
     pub(super) fn len(&self) -> usize {
         self.rows.len()
+    }
+
+    /// About what all of it takes.
+    pub(super) fn heap_bytes(&self) -> usize {
+        // A slot of a table has a byte beside it; lists grow to twice their length.
+        let symbols = self.symbol_bytes + self.symbols.capacity() * (size_of::<(Box<str>, u32)>() + 1);
+        let pairs = self.pairs.capacity() * (size_of::<((u32, u32), u32)>() + 1);
+        let lists = self.pair_lists.capacity() * size_of::<((u32, u32), Vec<u32>)>();
+        let rows = self.rows.capacity() * size_of::<RowWriter>();
+        let numbers = self.row_pairs.capacity() + 2 * self.row_pairs.len();
+        symbols + pairs + lists + rows + numbers * size_of::<u32>()
     }
 
     /// Whether these come behind all labels so far.
@@ -83,6 +96,7 @@ impl LabelsWriter {
         }
         let number = self.symbols.len() as u32;
         self.symbols.insert(text.into(), number);
+        self.symbol_bytes += text.len();
         number
     }
 

@@ -82,6 +82,17 @@ impl Rows {
         Ok(input)
     }
 
+    /// What the table says of a row behind its labels.
+    pub(super) fn behind_labels(&self, number: u32) -> Result<Cursor<'_>, Corrupt> {
+        let start = self.starts.get(number as usize).ok_or(Corrupt("series out of bounds"))?;
+        let mut input = Cursor::new(&self.section[*start as usize..]);
+        let shape = input.uvarint()? as usize;
+        for _ in self.shapes.get(shape).ok_or(Corrupt("shape out of bounds"))? {
+            input.uvarint()?;
+        }
+        Ok(input)
+    }
+
     pub(super) fn labels(&self, row: &Row, symbols: &Symbols) -> Labels {
         let pairs = self.names(row).iter().zip(&row.values);
         Labels::from_sorted(pairs.map(|(name, value)| (symbols.get(*name), symbols.get(*value))))

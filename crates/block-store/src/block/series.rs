@@ -11,16 +11,16 @@ use model::TimeRange;
 
 /// One page of a series.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Page {
-    pub(super) offset: u64,
-    pub(super) len: u32,
-    pub(super) kind: PageKind,
+pub(crate) struct Page {
+    pub(crate) offset: u64,
+    pub(crate) len: u32,
+    pub(crate) kind: PageKind,
     /// The vector of its starts, if any is known; written apart (`starts.rs`).
-    pub(super) starts: Option<u32>,
+    pub(crate) starts: Option<u32>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum PageKind {
+pub(crate) enum PageKind {
     /// Values at the timestamps of that vector.
     Float {
         time: u32,

@@ -15,24 +15,29 @@ pub(super) struct PageStarts {
     pub(super) vector: u32,
 }
 
-/// `rows`: the pages of each series.
-pub(super) fn encode(rows: &[Vec<Page>], out: &mut Vec<u8>) {
-    let mut known = Vec::new();
-    for (series, pages) in rows.iter().enumerate() {
-        let pages = pages.iter().enumerate();
-        known.extend(pages.filter_map(|(page, Page { starts, .. })| Some((series, page, (*starts)?))));
-    }
+/// Behind the rows, of the pages that have any; the entries ascend by series, and by page.
+pub(super) fn encode(known: &[PageStarts], out: &mut Vec<u8>) {
     if known.is_empty() {
         return;
     }
     put_uvarint(out, known.len() as u64);
     let mut before = 0;
-    for (series, page, vector) in known {
-        put_uvarint(out, (series - before) as u64);
-        put_uvarint(out, page as u64);
-        put_uvarint(out, u64::from(vector));
-        before = series;
+    for PageStarts { series, page, vector } in known {
+        put_uvarint(out, u64::from(series - before));
+        put_uvarint(out, u64::from(*page));
+        put_uvarint(out, u64::from(*vector));
+        before = *series;
     }
+}
+
+/// Tells the pages of a series of their starts.
+pub(super) fn assign(known: &[PageStarts], series: u32, pages: &mut [Page]) -> Result<(), Corrupt> {
+    let from = known.partition_point(|starts| starts.series < series);
+    for starts in known[from..].iter().take_while(|starts| starts.series == series) {
+        let page = pages.get_mut(starts.page as usize).ok_or(Corrupt("starts of no page"))?;
+        page.starts = Some(starts.vector);
+    }
+    Ok(())
 }
 
 /// `vectors`: how many the block has. The entries ascend by series, and by page.

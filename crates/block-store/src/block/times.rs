@@ -4,46 +4,84 @@
 //! its page, the number of timestamps, the first (zigzag, difference to the one before's
 //! first), and how much later the last is.
 
-use super::groups::GroupsWriter;
-use chunk::{
-    Corrupt, Cursor, MAX_PAGE_SAMPLES, decode_timestamps, encode_timestamps, put_ivarint, put_uvarint,
-};
+use super::groups::{GroupsWriter, PageSink};
+use chunk::{Corrupt, Cursor, MAX_PAGE_SAMPLES, encode_timestamps, put_ivarint, put_uvarint};
 use model::{TimeRange, Timestamp};
+use service_api::Result;
 use std::collections::HashMap;
-use xxhash_rust::xxh3::xxh3_64;
+use xxhash_rust::xxh3::{xxh3_128, xxh3_128_with_seed};
 
-/// Timestamps being written.
-#[derive(Default)]
-pub(super) struct TimesWriter {
-    pub(super) groups: GroupsWriter,
-    entries: Vec<TimePage>,
-    by_hash: HashMap<u64, Vec<u32>, foldhash::fast::FixedState>,
-    bytes: Vec<u8>,
-    decoded: Vec<Timestamp>,
+/// A vector of timestamps that is encoded already, and what an index says of it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct EncodedTimes<'a> {
+    pub(crate) page: &'a [u8],
+    pub(crate) count: u32,
+    /// Its first number, and its last.
+    pub(crate) range: TimeRange,
+    /// So timestamps do; starts need not.
+    pub(crate) ascending: bool,
 }
 
-impl TimesWriter {
+impl EncodedTimes<'_> {
+    /// Wide enough to stand for it, and never that of the bytes of timestamps.
+    fn hash(&self) -> u128 {
+        xxh3_128_with_seed(self.page, if self.ascending { 1 } else { 2 })
+    }
+}
+
+/// Timestamps being written.
+pub(super) struct TimesWriter<S> {
+    pub(super) groups: GroupsWriter<S>,
+    entries: Vec<TimePage>,
+    /// The numbers of vectors by hashes that are wide enough to stand for them: of the timestamps, and of
+    /// pages that were taken from other blocks.
+    by_hash: HashMap<u128, u32, foldhash::fast::FixedState>,
+    /// Reused from vector to vector.
+    bytes: Vec<u8>,
+}
+
+impl<S: PageSink> TimesWriter<S> {
+    pub(super) fn new(sink: S) -> Self {
+        let (entries, by_hash, bytes) = Default::default();
+        Self { groups: GroupsWriter::new(sink), entries, by_hash, bytes }
+    }
+
     /// The number of this vector, new or known. It is not empty.
-    pub(super) fn intern(&mut self, times: &[Timestamp]) -> u32 {
+    pub(super) fn intern(&mut self, times: &[Timestamp]) -> Result<u32> {
         self.bytes.clear();
         self.bytes.extend(times.iter().flat_map(|t| t.to_le_bytes()));
-        let same = self.by_hash.entry(xxh3_64(&self.bytes)).or_default();
-        for number in same.iter() {
-            let page = &self.entries[*number as usize];
-            let bytes = &self.groups.bytes[page.offset as usize..][..page.len as usize];
-            self.decoded.clear();
-            if decode_timestamps(bytes, page.count as usize, &mut self.decoded).is_ok()
-                && self.decoded == times
-            {
-                return *number;
-            }
+        let hash = xxh3_128(&self.bytes);
+        if let Some(number) = self.by_hash.get(&hash) {
+            return Ok(*number);
         }
+        self.bytes.clear();
+        encode_timestamps(times, &mut self.bytes);
+        self.groups.page(&self.bytes)?;
         let number = self.entries.len() as u32;
-        same.push(number);
-        let (offset, len) = self.groups.page(|out| encode_timestamps(times, out));
         let (first, last) = (times[0], times[times.len() - 1]);
-        self.entries.push(TimePage { offset, len: len as u32, count: times.len() as u32, first, last });
-        number
+        let (len, count) = (self.bytes.len() as u32, times.len() as u32);
+        // Offsets are for readers.
+        self.entries.push(TimePage { offset: 0, len, count, first, last });
+        self.by_hash.insert(hash, number);
+        Ok(number)
+    }
+
+    /// The number of a vector that was noted before, if the same was said of it.
+    pub(super) fn known(&self, times: EncodedTimes<'_>) -> Option<u32> {
+        let number = *self.by_hash.get(&times.hash())?;
+        let known = self.entries.get(number as usize)?;
+        ((known.count, known.first, known.last) == (times.count, times.range.start, times.range.end))
+            .then_some(number)
+    }
+
+    /// Notes that somebody else has encoded the vector of this number like that.
+    pub(super) fn note(&mut self, times: EncodedTimes<'_>, number: u32) {
+        self.by_hash.insert(times.hash(), number);
+    }
+
+    pub(super) fn heap_bytes(&self) -> usize {
+        let vectors = self.entries.capacity() * size_of::<TimePage>();
+        vectors + self.by_hash.capacity() * (size_of::<(u128, u32)>() + 1) + self.groups.heap_bytes()
     }
 
     pub(super) fn section(&self) -> Vec<u8> {
@@ -63,22 +101,22 @@ impl TimesWriter {
 
 /// One vector of timestamps.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct TimePage {
-    pub(super) offset: u64,
-    pub(super) len: u32,
-    pub(super) count: u32,
-    pub(super) first: Timestamp,
-    pub(super) last: Timestamp,
+pub(crate) struct TimePage {
+    pub(crate) offset: u64,
+    pub(crate) len: u32,
+    pub(crate) count: u32,
+    pub(crate) first: Timestamp,
+    pub(crate) last: Timestamp,
 }
 
 impl TimePage {
-    pub(super) fn range(&self) -> TimeRange {
+    pub(crate) fn range(&self) -> TimeRange {
         TimeRange::new(self.first, self.last)
     }
 }
 
 /// Reads the section; the pages end where all pages end.
-pub(super) fn decode(section: &[u8], pages_end: u64) -> Result<Vec<TimePage>, Corrupt> {
+pub(super) fn decode(section: &[u8], pages_end: u64) -> std::result::Result<Vec<TimePage>, Corrupt> {
     let mut input = Cursor::new(section);
     let count = input.count(section.len() / 4)?;
     let (mut pages, mut offset, mut first) = (Vec::with_capacity(count), 0u64, 0i64);

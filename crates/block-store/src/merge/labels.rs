@@ -36,6 +36,10 @@ impl LabelMerge {
         Ok(Some(labels))
     }
 
+    pub fn table(&self, input: usize) -> &LabelTable {
+        &self.inputs[input].1
+    }
+
     fn advance(&mut self, input: usize, before: Option<&Labels>) -> Result<(), MergeError> {
         let row = self.next_rows[input];
         let (block, table) = &mut self.inputs[input];

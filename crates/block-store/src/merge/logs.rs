@@ -12,28 +12,21 @@ mod repeats;
 
 use super::{
     Merge, MergeError, MergeFigures, Tuning,
+    indexes::{Opened, read_indexes},
     labels::LabelMerge,
     memory::Memory,
     outputs::Outputs,
     pieces::Pieces,
     read_ahead::{ReadAhead, SequentialReader},
     scratch::Room,
-    stored::Stored,
     work::{Step, Work, drive},
 };
-use crate::block::{LOGS_MAGIC, LabelTable, StreamPages, blocking};
-use futures::{StreamExt, TryStreamExt, stream};
+use crate::block::{LOGS_MAGIC, LogsFooter, blocking};
 use input::Input;
 use one_stream::{StreamMerge, Wants};
 use output::Output;
 pub(super) use output::PageShape;
 use service_api::Error;
-
-/// Indexes that are read and decoded at once, when it is not known yet how large they are.
-const INDEXES_AT_ONCE: usize = 4;
-
-/// An input whose index has been read.
-type Opened = (Stored, LabelTable, StreamPages);
 
 pub(super) async fn merge(
     merge: Merge<'_>,
@@ -46,14 +39,12 @@ pub(super) async fn merge(
 
 /// Reads the indexes, divides the memory, and begins to read ahead.
 async fn begin(merge: Merge<'_>, tuning: Tuning) -> Result<(LogsMerge, Vec<SequentialReader>), MergeError> {
-    let Merge { bucket, tenant, signal, inputs, config, .. } = merge;
-    let room = Room::of(config, inputs);
+    let room = Room::of(merge.config, merge.inputs);
     let room = blocking(move || room.check().map(|()| room)).await??;
-    let stored = inputs.iter().map(|meta| Stored::new(bucket, tenant, signal, meta)).collect();
-    let (opened, memory) = read_indexes(stored, config.memory as u64, tuning.max_run).await?;
+    let (opened, memory) = read_indexes::<LogsFooter>(merge, tuning.max_run).await?;
     let read_ahead = ReadAhead::new(&memory);
     let (mut tables, mut merged, mut readers) = (Vec::new(), Vec::new(), Vec::new());
-    for ((stored, labels, pages), meta) in opened.into_iter().zip(inputs) {
+    for (Opened { stored, labels, pages }, meta) in opened.into_iter().zip(merge.inputs) {
         let pieces = pages.all().iter().map(|page| (page.len, page.checksum));
         let pieces = Pieces::new(LOGS_MAGIC.len() as u64, pieces);
         tables.push((stored.block, labels));
@@ -70,29 +61,6 @@ async fn begin(merge: Merge<'_>, tuning: Tuning) -> Result<(LogsMerge, Vec<Seque
         memory,
     };
     Ok((work, readers))
-}
-
-/// The indexes of all inputs, and what is left of the memory beside them.
-async fn read_indexes(
-    inputs: Vec<Stored>,
-    limit: u64,
-    max_run: u64,
-) -> Result<(Vec<Opened>, Memory), MergeError> {
-    let count = inputs.len() as u64;
-    let (mut opened, mut memory) =
-        (Vec::with_capacity(inputs.len()), Memory::divide(limit, count, 0, max_run)?);
-    let open = |stored: Stored| async move {
-        let (labels, pages) = stored.log_tables().await?;
-        Ok::<Opened, MergeError>((stored, labels, pages))
-    };
-    let mut opening = stream::iter(inputs.into_iter().map(open)).buffered(INDEXES_AT_ONCE);
-    let mut bytes = 0;
-    while let Some((stored, labels, pages)) = opening.try_next().await? {
-        bytes += (labels.heap_bytes() + pages.heap_bytes()) as u64;
-        memory = Memory::divide(limit, count, bytes, max_run)?;
-        opened.push((stored, labels, pages));
-    }
-    Ok((opened, memory))
 }
 
 /// A merge between two waits.

@@ -3,7 +3,7 @@
 //! Indexes come first, for without them nothing can be merged: those of the inputs, and twice as much for
 //! that of the new block, which has at most as many streams and pages as all of them together, but takes
 //! more while it is written than once it is read. Half of the rest is for what is read ahead and half for
-//! open pages. Not counted are what is there for a moment while an index is decoded (its postings; of four
+//! open pages, with the vectors of timestamps that are kept. Not counted are what is there for a moment while an index is decoded (its postings; of four
 //! at once), the page that is being made, a stored page that is larger than a run, and the parts of the new
 //! block that are on their way into the bucket (32 MiB).
 
@@ -26,6 +26,11 @@ pub struct Memory {
 }
 
 impl Memory {
+    /// What of that is for the index of a new block.
+    pub fn new_index(&self) -> u64 {
+        self.index_bytes / 3 * 2
+    }
+
     /// `indexes`: bytes of the inputs' indexes. `max_run`: more is not read at once.
     pub fn divide(limit: u64, inputs: u64, indexes: u64, max_run: u64) -> Result<Self, MergeError> {
         let index_bytes = indexes.saturating_mul(1 + 2);

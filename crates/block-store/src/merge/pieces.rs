@@ -4,11 +4,12 @@ use bytes::Bytes;
 use chunk::Corrupt;
 use std::ops::Range;
 
-/// Their lengths and checksums. They follow each other in the object, from `start` on.
+/// Where they lie in the object, one behind the other, and their checksums.
 #[derive(Debug)]
 pub struct Pieces {
-    start: u64,
-    pieces: Vec<(u32, u32)>,
+    /// The start of each, and the end of the last.
+    starts: Vec<u64>,
+    checksums: Vec<u32>,
 }
 
 /// Pieces that are read in one go.
@@ -26,39 +27,58 @@ impl Run {
 }
 
 impl Pieces {
+    /// Of the lengths and checksums of pieces of which the first begins at `start`.
     pub fn new(start: u64, pieces: impl Iterator<Item = (u32, u32)>) -> Self {
-        Self { start, pieces: pieces.collect() }
+        let (mut starts, mut checksums, mut end) = (vec![start], Vec::new(), start);
+        for (len, checksum) in pieces {
+            end += u64::from(len);
+            starts.push(end);
+            checksums.push(checksum);
+        }
+        Self { starts, checksums }
     }
 
     /// What comes behind a run, or first: at most `most` bytes, but always a piece if there is one.
     pub fn after(&self, run: Option<&Run>, most: u64) -> Option<Run> {
-        let (from, start) = run.map_or((0, self.start), |run| (run.pieces.end, run.bytes.end));
-        let (mut to, mut end) = (from, start);
-        while let Some((len, _)) = self.pieces.get(to)
-            && (to == from || end + u64::from(*len) - start <= most)
-        {
-            (to, end) = (to + 1, end + u64::from(*len));
+        self.from(run.map_or(0, |run| run.pieces.end), self.checksums.len(), most)
+    }
+
+    /// Pieces from this one to before that one, as many as `most` bytes are, but always one if there is any.
+    pub fn from(&self, from: usize, before: usize, most: u64) -> Option<Run> {
+        let ends =
+            self.starts.get(from + 1..=before.min(self.checksums.len())).filter(|ends| !ends.is_empty())?;
+        let start = self.starts[from];
+        let count = ends.partition_point(|end| end - start <= most).max(1);
+        Some(Run { pieces: from..from + count, bytes: start..ends[count - 1] })
+    }
+
+    /// The piece that holds all of a part of the object, and where in it that begins.
+    pub fn locate(&self, offset: u64, len: u64) -> Result<(usize, usize), Corrupt> {
+        let after = self.starts.partition_point(|start| *start <= offset);
+        match (after.checked_sub(1), self.starts.get(after)) {
+            (Some(piece), Some(end)) if offset + len <= *end => {
+                Ok((piece, (offset - self.starts[piece]) as usize))
+            }
+            _ => Err(Corrupt("page out of bounds")),
         }
-        (to > from).then_some(Run { pieces: from..to, bytes: start..end })
     }
 
     /// Takes a run apart, if all of its checksums are right.
     pub fn split(&self, run: &Run, bytes: &Bytes) -> Result<Vec<Bytes>, Corrupt> {
-        let mut at = 0;
-        let piece = |(len, checksum): &(u32, u32)| {
-            let end = at + *len as usize;
-            if end > bytes.len() {
+        let piece = |at: usize| {
+            let place = |at: usize| (self.starts[at] - run.bytes.start) as usize;
+            let (from, to) = (place(at), place(at + 1));
+            if to > bytes.len() {
                 return Err(Corrupt("cut short"));
             }
-            let piece = bytes.slice(at..end);
-            at = end;
-            if crc32c::crc32c(&piece) == *checksum {
+            let piece = bytes.slice(from..to);
+            if crc32c::crc32c(&piece) == self.checksums[at] {
                 Ok(piece)
             } else {
                 Err(Corrupt("checksum of a page does not match"))
             }
         };
-        self.pieces.get(run.pieces.clone()).unwrap_or(&[]).iter().map(piece).collect()
+        run.pieces.clone().map(piece).collect()
     }
 }
 
@@ -85,5 +105,11 @@ mod tests {
             last = Some(run);
         }
         assert_eq!(runs, [(0..2, 10), (2..3, 20), (3..5, 10), (5..6, 1)]);
+        assert_eq!(pieces.from(3, 4, 10), Some(Run { pieces: 3..4, bytes: 38..39 }));
+        assert_eq!((pieces.from(6, 6, 10), pieces.from(9, 9, 10)), (None, None));
+        assert_eq!((pieces.locate(20, 4), pieces.locate(39, 9)), (Ok((2, 2)), Ok((4, 0))));
+        assert!(
+            pieces.locate(20, 19).is_err() && pieces.locate(7, 1).is_err() && pieces.locate(49, 1).is_err()
+        );
     }
 }

@@ -7,7 +7,7 @@ use futures::{Stream, stream};
 use service_api::{Error, Result};
 use std::{
     fs::{self, File},
-    io::{self, BufWriter, Write},
+    io::{self, BufWriter, Seek, Write},
     os::unix::fs::FileExt,
     path::{Path, PathBuf},
     sync::Arc,
@@ -78,6 +78,16 @@ impl Scratch {
     pub fn write(&mut self, bytes: &[u8]) -> Result<()> {
         self.len += bytes.len() as u64;
         self.file.write_all(bytes).map_err(|e| failed(&self.folder, e))
+    }
+
+    /// Writes all that another one has.
+    pub fn append(&mut self, other: Self) -> Result<()> {
+        let failed = |e| failed(&self.folder, e);
+        let mut file = other.file.into_inner().map_err(|e| failed(e.into_error()))?;
+        file.rewind().map_err(failed)?;
+        io::copy(&mut file, &mut self.file).map_err(failed)?;
+        self.len += other.len;
+        Ok(())
     }
 
     pub fn len(&self) -> u64 {

@@ -4,13 +4,13 @@ use super::MergeError;
 use crate::{
     BlockMeta, Bucket, Ulid,
     attempts::attempts,
-    block::{LabelTable, LogsFooter, StreamPages, TAIL_BYTES, blocking},
+    block::{LabelTable, TAIL_BYTES, WholeFooter, blocking},
 };
 use bytes::Bytes;
 use chunk::Corrupt;
 use model::{Signal, TenantId};
 use service_api::Code;
-use std::ops::Range;
+use std::{ops::Range, sync::Arc};
 
 /// Cloning it counts references and copies a name.
 #[derive(Clone, Debug)]
@@ -66,11 +66,11 @@ impl Stored {
         found.is_ok_and(|size| size != self.size)
     }
 
-    /// The tables of a block of logs.
-    pub async fn log_tables(&self) -> Result<(LabelTable, StreamPages), MergeError> {
+    /// The index without the postings.
+    pub async fn tables<F: WholeFooter>(&self) -> Result<(LabelTable, F::Pages), MergeError> {
         let (size, start) = (self.size, self.size.saturating_sub(TAIL_BYTES));
         let of_tail = move |tail: Bytes| {
-            let footer = LogsFooter::decode(&tail, size)?;
+            let footer = F::decode(&tail, size)?;
             let at = footer.index_range().start.checked_sub(start);
             // Small blocks have all of it in the tail.
             let tables = at.map(|at| footer.tables(tail.get(at as usize..).unwrap_or(&[]), start + at));
@@ -80,7 +80,7 @@ impl Stored {
         match tables {
             Some(tables) => Ok(tables),
             None => {
-                let range = footer.index_range();
+                let (range, footer) = (footer.index_range(), Arc::new(footer));
                 self.read(range.clone(), move |bytes| footer.tables(&bytes, range.start)).await
             }
         }

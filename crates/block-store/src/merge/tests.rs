@@ -1,9 +1,15 @@
 //! Merges of blocks against models, and of blocks that are damaged, gone, slow or too large.
 
+mod damage;
+mod endings;
 mod logs;
+mod metrics;
 
 use super::*;
-use crate::{BlockCacheConfig, BlocksReader, Manifests, blocks::tests::faulty::FaultyStore};
+use crate::{
+    BlockCacheConfig, BlocksReader, Manifests,
+    blocks::tests::faulty::{Fault, FaultyStore},
+};
 use ::model::{Labels, Matcher};
 use bytes::Bytes;
 use object_store::memory::InMemory;
@@ -108,12 +114,28 @@ impl Setup {
         self.bucket.list(&folder).await.unwrap().iter().any(|object| object.name == id(number).to_string())
     }
 
-    /// What queries read of a block.
-    fn reader(&self, meta: &BlockMeta) -> (Arc<dyn service_api::Source>, ReadContext) {
+    /// A block of so many series or streams.
+    async fn put_some(&self, number: u64, count: usize) -> BlockMeta {
+        match self.signal {
+            Signal::Metrics => metrics::put_some(&self.bucket, number, count).await,
+            Signal::Logs => logs::put_some(&self.bucket, number, count).await,
+        }
+    }
+
+    /// Three blocks that have much in common.
+    async fn replicas(&self) -> Vec<BlockMeta> {
+        match self.signal {
+            Signal::Metrics => metrics::replicas(&self.bucket).await,
+            Signal::Logs => logs::replicas(&self.bucket).await,
+        }
+    }
+
+    /// What queries read of blocks.
+    fn reader(&self, blocks: &[BlockMeta]) -> (Arc<dyn service_api::Source>, ReadContext) {
         let clock = Arc::new(ManualClock::at(0));
         let manifests = Manifests::new(self.bucket.clone(), clock, Duration::from_secs(1));
         let reader = BlocksReader::new(Arc::new(manifests), &BlockCacheConfig::default());
-        (reader.only(vec![meta.clone()]), ReadContext::new(tenant(), 1 << 30))
+        (reader.only(blocks.to_vec()), ReadContext::new(tenant(), 1 << 30))
     }
 }
 

@@ -53,7 +53,7 @@ impl LogsFooter {
     }
 
     /// `tail`: the end of a block of `size` bytes.
-    pub(crate) fn decode(tail: &[u8], size: u64) -> Result<Self, Corrupt> {
+    pub(in crate::block) fn decode(tail: &[u8], size: u64) -> Result<Self, Corrupt> {
         let end = tail.len().checked_sub(END_LEN).ok_or(Corrupt("too small"))?;
         let count = u32::from_le_bytes(Cursor::new(&tail[end..]).array()?) as usize;
         if count > MAX_SECTIONS {
@@ -76,7 +76,7 @@ impl LogsFooter {
     }
 
     /// Where the sections that we know lie: they follow each other.
-    pub(crate) fn index_range(&self) -> Range<u64> {
+    pub(in crate::block) fn index_range(&self) -> Range<u64> {
         range_of(self.sections.iter().map(|(_, section)| section))
     }
 

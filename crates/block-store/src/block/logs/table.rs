@@ -4,9 +4,9 @@ use super::{
     footer::LogsFooter,
     index::{LogsIndex, PageEntry},
 };
-use crate::block::LabelTable;
+use crate::block::{LabelTable, WholeFooter};
 use chunk::Corrupt;
-use std::mem::size_of;
+use std::{mem::size_of, ops::Range};
 
 /// What is known of each page of a block, by the streams' places in the table of labels.
 #[derive(Debug)]
@@ -16,10 +16,18 @@ pub(crate) struct StreamPages {
     pages: Vec<PageEntry>,
 }
 
-impl LogsFooter {
-    /// What is needed to read the block as a whole, which is the index without the postings.
-    /// `bytes`: the object from `start` on.
-    pub(crate) fn tables(&self, bytes: &[u8], start: u64) -> Result<(LabelTable, StreamPages), Corrupt> {
+impl WholeFooter for LogsFooter {
+    type Pages = StreamPages;
+
+    fn decode(tail: &[u8], size: u64) -> Result<Self, Corrupt> {
+        Self::decode(tail, size)
+    }
+
+    fn index_range(&self) -> Range<u64> {
+        self.index_range()
+    }
+
+    fn tables(&self, bytes: &[u8], start: u64) -> Result<(LabelTable, StreamPages), Corrupt> {
         let LogsIndex { labels, first_pages, pages } = LogsIndex::decode(self, bytes, start)?;
         let (labels, pages) = (labels.into_table(), StreamPages { first_pages, pages });
         let lines: u64 = pages.pages.iter().map(|page| u64::from(page.lines)).sum();
@@ -31,6 +39,10 @@ impl LogsFooter {
             return Err(Corrupt("pages out of order"));
         }
         Ok((labels, pages))
+    }
+
+    fn heap_bytes(pages: &StreamPages) -> usize {
+        pages.heap_bytes()
     }
 }
 
@@ -47,7 +59,7 @@ impl StreamPages {
         self.pages.get(first(stream)..first(stream + 1)).unwrap_or(&[])
     }
 
-    pub(crate) fn heap_bytes(&self) -> usize {
+    fn heap_bytes(&self) -> usize {
         self.pages.len() * size_of::<PageEntry>() + self.first_pages.len() * size_of::<u32>()
     }
 }

@@ -1,7 +1,5 @@
 //! Merges of blocks of logs.
 
-mod damage;
-mod endings;
 mod properties;
 
 use super::*;
@@ -33,7 +31,7 @@ async fn put(bucket: &Bucket, number: u64, level: u8, streams: &[Given]) -> Bloc
 
 /// The pages of a block, as queries find them.
 async fn read(setup: &Setup, meta: &BlockMeta, matchers: &[Matcher]) -> Vec<Given> {
-    let (reader, ctx) = setup.reader(meta);
+    let (reader, ctx) = setup.reader(std::slice::from_ref(meta));
     let request = StreamsRequest { matchers: matchers.to_vec(), range: NanoRange::ALL };
     let mut all = Vec::new();
     for stream in LogsReader::select(&*reader, &ctx, &request).await.unwrap().streams {
@@ -46,4 +44,44 @@ async fn read(setup: &Setup, meta: &BlockMeta, matchers: &[Matcher]) -> Vec<Give
         all.push((stream.labels, sources.into_iter().map(read).collect()));
     }
     all
+}
+
+pub async fn put_some(bucket: &Bucket, number: u64, count: usize) -> BlockMeta {
+    let labels = |n: usize| Labels::from_pairs([("pod", format!("pod-{n:04}"))]);
+    let one = |n: usize| (labels(n), vec![lines(&[(n as i64, "a line"), (n as i64 + 1, "another")])]);
+    put(bucket, number, 0, &(0..count).map(one).collect::<Vec<_>>()).await
+}
+
+pub async fn replicas(bucket: &Bucket) -> Vec<BlockMeta> {
+    let mut inputs = Vec::new();
+    for number in 0..3u64 {
+        let stream = |stream: u64| {
+            let page = |page: u64| {
+                let mut lines = Lines::default();
+                for at in 0..20 {
+                    let text = format!("line {at} of page {page} of stream {stream}");
+                    let time = (page * 15 + at) as i64 * 1_000;
+                    lines.push(time, text.as_bytes(), (at == 3).then_some(("trace", "abc")));
+                }
+                lines
+            };
+            let labels = [("app", "api".to_owned()), ("pod", format!("pod-{stream}"))];
+            (Labels::from_pairs(labels), (number..number + 5).map(page).collect())
+        };
+        inputs.push(put(bucket, number, 0, &(0..6).map(stream).collect::<Vec<Given>>()).await);
+    }
+    inputs
+}
+
+#[tokio::test]
+async fn pages_that_do_not_fit_into_memory_together_are_refused() {
+    let mut setup = Setup::new(Signal::Logs);
+    setup.config.memory = 2 << 20;
+    // Pages of one stream that all overlap must be open together.
+    let page = || lines(&[(0, &"x".repeat(100_000)), (9, "end")]);
+    let overlapping = vec![(Labels::from_pairs([("a", "b")]), (0..30).map(|_| page()).collect())];
+    let meta = put(&setup.bucket, 9, 0, &overlapping).await;
+    let error = setup.merge(&[meta], 102).await.unwrap_err();
+    assert!(matches!(error, MergeError::TooLarge { what: "pages that overlap", .. }), "{error}");
+    assert!(!setup.is_there(102).await);
 }

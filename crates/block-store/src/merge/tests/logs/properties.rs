@@ -1,6 +1,7 @@
 //! Merges of random blocks against a set of lines for each stream.
 
 use super::*;
+use crate::merge::logs::PageShape;
 use proptest::prelude::*;
 use std::collections::{BTreeMap, HashSet};
 
@@ -106,7 +107,8 @@ fn flat(model: Model) -> Vec<(Labels, i64, Vec<u8>, Pairs)> {
 }
 
 async fn check(blocks: Vec<Vec<Given>>, page_bytes: usize, max_run: u64) {
-    let tuning = Tuning { lines: PageShape { bytes: page_bytes, zstd_level: 1 }, max_run };
+    let lines = PageShape { bytes: page_bytes, zstd_level: 1 };
+    let tuning = Tuning { lines, max_run, ..Tuning::MERGED };
     let mut setup = Setup { tuning, ..Setup::new(Signal::Logs) };
     let mut inputs = Vec::new();
     for (number, block) in blocks.iter().enumerate() {
