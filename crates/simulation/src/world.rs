@@ -82,6 +82,7 @@ pub struct Counts {
     pub answered: AtomicU64,
     pub unanswered: AtomicU64,
     pub faults: AtomicU64,
+    pub merges: AtomicU64,
 }
 
 /// One host, alive or not.

@@ -113,7 +113,7 @@ impl World {
             .collect();
         for (number, skip) in flush.replicas.iter().enumerate() {
             // The first one has everything.
-            let kept = |at: &usize| number == 0 || at % skip != 0;
+            let kept = |at: &usize| number == 0 || !at.is_multiple_of(*skip);
             let entries: Vec<_> =
                 all.iter().enumerate().filter(|(at, _)| kept(at)).map(|(_, entry)| entry.clone()).collect();
             let Some(BlockObject { parts, meta }) = self.block(flush.signal, &entries) else { continue };
@@ -171,7 +171,7 @@ impl World {
         tokio::select! {
             biased;
             () = ended.notified() => {}
-            _ = compactor.round(collects_garbage, &stop) => {}
+            _ = Box::pin(compactor.round(collects_garbage, &stop)) => {}
         }
     }
 
@@ -186,7 +186,7 @@ impl World {
         let store = ProcessStore::new(&self.inner, &self.requests, Some((at, End::Before)));
         let (ended, goes_on) = (Arc::clone(&store.ended), Arc::clone(&store.goes_on));
         let (compactor, stop) = (self.compactor(store), CancellationToken::new());
-        let mut round = std::pin::pin!(compactor.round(true, &stop));
+        let mut round = Box::pin(compactor.round(true, &stop));
         tokio::select! {
             biased;
             _ = &mut round => return,

@@ -10,7 +10,10 @@ use compactor::{Compactor, CompactorConfig, CompactorMetrics, Owns};
 use hash_ring::{Disk, Lifecycler, RingConfig, RingMetrics};
 use rpc::{ServerConfig, Services};
 use runtime::Clock;
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 use tokio::time::sleep;
 
 /// All of the simulated data lies in days that are over.
@@ -43,15 +46,19 @@ pub async fn live(world: &Arc<World>, host: &Host) -> Result<(), String> {
     member.activate();
     let drain = life.drain.clone();
     tokio::spawn(async move { member.run(drain).await });
-    let compactor = compactor(world, host, &life);
+    let metrics = CompactorMetrics::default();
+    let compactor = compactor(world, host, &life, &metrics);
+    let mut merges = 0;
     loop {
         sleep(Duration::from_millis(700)).await;
         // Nothing is garbage yet: what would be by the clock that it plans by may be on its way into a list.
         compactor.round(false, &life.drain).await;
+        world.counts.merges.fetch_add(metrics.merges.get() - merges, Ordering::Relaxed);
+        merges = metrics.merges.get();
     }
 }
 
-fn compactor(world: &Arc<World>, host: &Host, life: &Life) -> Compactor {
+fn compactor(world: &Arc<World>, host: &Host, life: &Life, metrics: &CompactorMetrics) -> Compactor {
     let config = RingConfig { replication_factor: 2, ..ring_config(world, host) };
     let (ring, name) = (life.ring(world, host, COMPACTORS, &config), host.name.clone());
     let owns: Owns = Arc::new(move |_, signal, day| {
@@ -73,6 +80,6 @@ fn compactor(world: &Arc<World>, host: &Host, life: &Life) -> Compactor {
         Arc::new(Later(Arc::clone(&life.clock))),
         ids(life),
         owns,
-        CompactorMetrics::default(),
+        metrics.clone(),
     )
 }
