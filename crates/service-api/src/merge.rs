@@ -2,7 +2,7 @@
 
 use crate::{Result, SampleBuffer, Series, SeriesData, SeriesSet};
 use model::{TimeRange, split_starts};
-use std::sync::Arc;
+use std::{cmp::Ordering, sync::Arc};
 
 /// One sorted set of several. Series that more than one set has are merged: their entries
 /// come in time order, and of entries with one timestamp the one of the earlier set stays.
@@ -100,18 +100,29 @@ fn merge_samples(out: &mut SampleBuffer, start: usize, middle: usize) {
     }
     let (times, values) = (out.timestamps.split_off(from), out.values.split_off(from));
     let starts = split_starts(&mut out.starts.floats, from);
-    let (mut left, mut right) = (0, middle - from);
-    while left < middle - from || right < times.len() {
-        let take_left = left < middle - from && (right == times.len() || times[left] <= times[right]);
-        let at = if take_left { left } else { right };
-        if take_left && right < times.len() && times[left] == times[right] {
-            right += 1;
+    let (left, right) = times.split_at(middle - from);
+    let mut take = |from: usize, to: usize| {
+        out.timestamps.extend_from_slice(&times[from..to]);
+        out.values.extend_from_slice(&values[from..to]);
+        out.starts.floats.extend_from_slice(starts.get(from..to).unwrap_or_default());
+    };
+    // Sources have most in common, or nothing, for a while: run after run.
+    let (mut l, mut r) = (0, 0);
+    while let (Some(first), Some(other)) = (left.get(l), right.get(r)) {
+        let run = match first.cmp(other) {
+            Ordering::Less => left[l..].iter().take_while(|time| *time < other).count(),
+            Ordering::Equal => left[l..].iter().zip(&right[r..]).take_while(|(a, b)| a == b).count(),
+            Ordering::Greater => right[r..].iter().take_while(|time| *time < first).count(),
+        };
+        match first.cmp(other) {
+            Ordering::Greater => take(left.len() + r, left.len() + r + run),
+            _ => take(l, l + run),
         }
-        *(if take_left { &mut left } else { &mut right }) = at + 1;
-        out.timestamps.push(times[at]);
-        out.values.push(values[at]);
-        out.starts.floats.extend(starts.get(at));
+        l += if first <= other { run } else { 0 };
+        r += if first >= other { run } else { 0 };
     }
+    take(l, left.len());
+    take(left.len() + r, times.len());
 }
 
 fn merge_histograms(out: &mut SampleBuffer, start: usize, middle: usize) {

@@ -52,8 +52,9 @@ pub struct PageShape {
 }
 
 impl PageShape {
-    /// Six hours: 1,440 scrapes every 15 s. Pages of a day would save another percent, and cost four times as
-    /// much for each series that is read at one moment.
+    /// Six hours: 1,440 scrapes every 15 s. Of a day's blocks of two hours (`benches/merge.rs`) pages of six
+    /// hours save 0.010 bytes a sample and those of a day 0.012, which cost four times as much to read at one
+    /// moment.
     pub const MERGED: Self = Self { span: 6 * 3_600_000, limits: PageLimits::BLOCKS };
 }
 

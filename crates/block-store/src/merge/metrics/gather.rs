@@ -94,7 +94,7 @@ impl Gathered {
             PageKind::Histogram { .. } => (Kind::Histogram, None),
         };
         let starts = page.starts.map(|vector| input.vector(vector)).transpose()?;
-        let before = wants.len();
+        let (before, pinned) = (wants.len(), cache.pinned());
         if !input.has_values() {
             wants.push(Want::Values(number));
         }
@@ -111,6 +111,7 @@ impl Gathered {
         if wants.len() > before {
             return Ok(false);
         }
+        cache.unpin(pinned);
         let (count, range) = (input.count(page), input.range(page));
         let starts_range = starts.map_or(TimeRange::new(0, 0), |vector| vector.range);
         let times = self.copy_vector(number, times, cache);

@@ -49,6 +49,7 @@ impl SeriesMerge {
                 false => {
                     self.decode(gathered, from..to, inputs)?;
                     self.write(&gathered.pages[from..to], gathered, inputs, output)?;
+                    self.merged.clear();
                 }
             }
             from = to;
@@ -63,7 +64,6 @@ impl SeriesMerge {
         group: Range<usize>,
         inputs: &[Input],
     ) -> Result<(), MergeError> {
-        self.merged.clear();
         // Of one time those of the first input stay.
         gathered.pages[group.clone()].sort_unstable_by_key(|page| (page.input, page.range.start));
         let (gathered, mut entries) = (&*gathered, 0);
@@ -77,7 +77,8 @@ impl SeriesMerge {
         Ok(())
     }
 
-    /// Writes what was put together; if one of the pages holds the same, that.
+    /// Writes what was put together; if one of the pages holds the same, that. Pages are in the order of their
+    /// inputs.
     fn write(
         &mut self,
         group: &[StoredPage],
@@ -86,16 +87,37 @@ impl SeriesMerge {
         output: &mut Output,
     ) -> Result<(), MergeError> {
         let entries = self.merged.timestamps.len() + self.merged.histograms.len();
-        for page in group.iter().filter(|page| page.kind == Kind::Float && page.count as usize == entries) {
-            self.one.clear();
-            let decoded = page.decode(&gathered.bytes, &mut self.one);
-            decoded.map_err(|e| inputs[page.input].damaged(e))?;
-            let page = std::slice::from_ref(page);
-            if is_as_merged(page, &self.shape) && is_same(&self.merged, &self.one) {
-                return take_over(page, gathered, inputs, output);
+        for page in group.iter().filter(|page| page.count as usize == entries) {
+            let one = std::slice::from_ref(page);
+            // All that the first input has is there: if it is as many, it is all.
+            let is_first = page.input == group[0].input;
+            if is_as_merged(one, &self.shape) && (is_first || self.is_merged(page, gathered, inputs)?) {
+                return take_over(one, gathered, inputs, output);
             }
         }
         output.write(&self.merged)
+    }
+
+    /// Whether a page of floats holds what was put together, to the bit; of histograms that is not known.
+    fn is_merged(
+        &mut self,
+        page: &StoredPage,
+        gathered: &Gathered,
+        inputs: &[Input],
+    ) -> Result<bool, MergeError> {
+        if page.kind == Kind::Histogram {
+            return Ok(false);
+        }
+        self.one.clear();
+        page.decode(&gathered.bytes, &mut self.one).map_err(|e| inputs[page.input].damaged(e))?;
+        let (merged, one) = (&self.merged, &self.one);
+        let bits = merged.values.iter().zip(&one.values).map(|(a, b)| a.to_bits() ^ b.to_bits());
+        let (starts, others) = (&merged.starts.floats, &one.starts.floats);
+        // No starts say the same as zeros.
+        let same_starts = starts == others || starts.iter().chain(others).all(|start| *start == 0);
+        Ok(merged.timestamps == one.timestamps
+            && bits.fold(0, |all, differ| all | differ) == 0
+            && same_starts)
     }
 
     /// Counts what is open: the pages that were gathered, what they hold, and `others`.
@@ -127,15 +149,6 @@ fn take_over(
     output: &mut Output,
 ) -> Result<(), MergeError> {
     pages.iter().try_for_each(|page| output.take_over(page, &gathered.bytes, &inputs[page.input]))
-}
-
-/// Whether floats are the same to the bit, with their times and starts.
-fn is_same(a: &SampleBuffer, b: &SampleBuffer) -> bool {
-    let differ = a.values.iter().zip(&b.values).fold(0, |all, (a, b)| all | (a.to_bits() ^ b.to_bits()));
-    let (starts, others) = (&a.starts.floats, &b.starts.floats);
-    // No starts say the same as zeros.
-    let same_starts = starts == others || starts.iter().chain(others).all(|start| *start == 0);
-    a.timestamps == b.timestamps && differ == 0 && same_starts
 }
 
 fn heap_bytes(samples: &SampleBuffer) -> usize {

@@ -70,6 +70,16 @@ impl TimesCache {
         Err(pieces.from(group, next, self.run))
     }
 
+    /// How many have to stay.
+    pub fn pinned(&self) -> usize {
+        self.pinned.len()
+    }
+
+    /// Those that were pinned behind so many need not stay.
+    pub fn unpin(&mut self, pinned: usize) {
+        self.pinned.truncate(pinned);
+    }
+
     pub fn get(&mut self, input: usize, group: usize) -> Option<&Bytes> {
         self.clock += 1;
         let (first, kept) = self.inputs[input].range_mut(..=group).next_back()?;
@@ -124,6 +134,7 @@ mod tests {
         read(&mut cache, 6);
         let here: Vec<_> = (0..10).filter(|at| cache.get(0, *at).is_some()).collect();
         assert_eq!(here, [0, 1, 4, 5, 6]);
+        cache.unpin(0);
         cache.begin_round();
         assert_eq!(cache.pin(0, 3, &pieces), Err(pieces.from(3, 4, 1)));
         assert_eq!(cache.peak(), 200 << 10);
