@@ -21,6 +21,9 @@ const LONG: i64 = 24 * HOUR;
 
 /// Of more blocks not all are merged at once: each costs memory.
 const MAX_INPUTS: usize = 64;
+/// Nor of so many times what makes a block full: the first new block must be listed half an hour after it is whole,
+/// with all others. That is 8 GiB by default, or some 50 GB of lines, for which a merge takes a quarter of an hour.
+const MAX_BLOCKS: u64 = 8;
 /// So many blocks beside the largest are merged into it, whatever their size,
 const MANY: usize = 8;
 /// or one that is so old,
@@ -102,9 +105,20 @@ impl Plan {
         let mut inputs: Vec<BlockMeta> = blocks.iter().copied().cloned().collect();
         // The smallest first, if they are too many: the next merge has fewer.
         inputs.sort_by_key(|block| (block.bytes, block.id));
-        inputs.truncate(MAX_INPUTS);
+        inputs.truncate(self.at_once(&inputs));
         inputs.sort_by_key(|block| block.id);
-        Some(inputs)
+        (inputs.len() > 1).then_some(inputs)
+    }
+
+    /// How many of blocks may be merged at once.
+    fn at_once(&self, blocks: &[BlockMeta]) -> usize {
+        let most = self.block_bytes.saturating_mul(MAX_BLOCKS);
+        let mut bytes = 0u64;
+        let fits = |block: &&BlockMeta| {
+            bytes = bytes.saturating_add(block.bytes);
+            bytes <= most
+        };
+        blocks.iter().take(MAX_INPUTS).take_while(fits).count()
     }
 
     fn is_worth_it(&self, blocks: &[&BlockMeta]) -> bool {

@@ -126,7 +126,7 @@ mod tests {
             assert_eq!(earliest_other_block(&now, &before, range), expected, "{now:?}");
         }
         // Of what is outside of the range nobody asked.
-        assert_eq!(earliest_other_block(&[b.clone()], &before, TimeRange::new(10, 30)), None);
+        assert_eq!(earliest_other_block(std::slice::from_ref(&b), &before, TimeRange::new(10, 30)), None);
         assert_eq!(earliest_other_block(&[with_c], &before, TimeRange::new(5, 19)), None);
         // A list that is older than what was seen.
         assert_eq!(

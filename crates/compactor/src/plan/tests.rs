@@ -98,10 +98,15 @@ fn a_day_of_large_blocks_stays_as_it_is() {
 #[test]
 fn the_smallest_are_merged_first_where_there_are_too_many() {
     let many: String = (0..90u8).map(|n| format!("{} 0-2 3 {}\n", char::from(b'!' + n), 100 - n)).collect();
-    let jobs = jobs(5.0, &many);
-    assert_eq!(jobs.len(), 1);
-    let names: Vec<&str> = jobs[0].split_once(": ").unwrap().1.split(' ').collect();
+    let found = jobs(5.0, &many);
+    assert_eq!(found.len(), 1);
+    let names: Vec<&str> = found[0].split_once(": ").unwrap().1.split(' ').collect();
     assert_eq!((names.len(), names[0], names[63]), (MAX_INPUTS, ";", "z"));
+    // Eight gibibytes are enough, too.
+    let large: String =
+        (0..6).map(|n| format!("{} 0-2 3 {}\n", (b'a' + n) as char, 2500 - 100 * u64::from(n))).collect();
+    assert_eq!(jobs(5.0, &large), ["0-2: d e f"]);
+    assert_eq!(jobs(5.0, "a 0-2 3 6000\nb 0-2 3 7000"), [""; 0], "two are too large");
 }
 
 #[test]
