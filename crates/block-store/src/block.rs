@@ -6,6 +6,7 @@ mod flights;
 mod footer;
 mod groups;
 mod index;
+mod inspect;
 mod labels;
 mod logs;
 mod matching;
@@ -14,6 +15,7 @@ mod postings;
 mod questions;
 mod reader;
 mod rows;
+mod scan;
 mod section;
 mod select;
 mod series;
@@ -21,15 +23,19 @@ mod starts;
 mod symbols;
 mod table;
 mod times;
+mod verify;
 mod writer;
 
 pub(crate) use caches::BlockCaches;
 pub(crate) use index::BlockIndex;
+pub use inspect::{Inspected, InspectedLabel, InspectedPages, InspectedSection, Largest, inspect_block};
 pub use logs::LogBlockWriter;
 pub(crate) use logs::{LogIndexWriter, LogsFooter, MAGIC as LOGS_MAGIC, PageEntry, StreamPages};
 pub(crate) use questions::Counted;
 pub(crate) use reader::{BlockReader, TAIL_BYTES, blocking};
+pub use scan::BlockScan;
 pub(crate) use table::LabelTable;
+pub use verify::{Verified, verify_block};
 pub use writer::{BlockObject, BlockWriter};
 
 /// The first bytes of a block of metrics and the last; the last of these is the version.

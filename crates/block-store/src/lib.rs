@@ -2,7 +2,7 @@
 //!
 //! [`BlockWriter`] and [`LogBlockWriter`] make a block, [`Bucket`] keeps it, [`Manifests`] says that
 //! it exists, [`merge_logs`] makes one of many, and [`BlocksReader`] answers from all blocks that a
-//! tenant's newest manifests list. `docs/block-format.md` describes every byte.
+//! tenant's newest manifests list. [`inspect_block`], [`verify_block`] and [`BlockScan`] look at single blocks. `docs/block-format.md` describes every byte.
 
 mod attempts;
 mod block;
@@ -15,11 +15,14 @@ mod merge;
 mod page;
 mod retention;
 
-pub use block::{BlockObject, BlockWriter, LogBlockWriter};
+pub use block::{
+    BlockObject, BlockScan, BlockWriter, Inspected, InspectedLabel, InspectedPages, InspectedSection,
+    Largest, LogBlockWriter, Verified, inspect_block, verify_block,
+};
 pub use blocks::{BlockCacheConfig, BlocksReader};
 pub use bucket::{Bucket, BucketConfig, ObjectInfo, S3Config};
 pub use manifest::{BlockMeta, Manifest, Manifests};
 pub use merge::{MergeConfig, MergeError, MergeFigures, Merged, NewBlock, merge_logs};
 pub use page::{EncodedPage, LOG_PAGE_BYTES};
-pub use retention::{Collected, apply_retention, collect_garbage};
+pub use retention::{Collected, apply_retention, collect_garbage, unlisted_objects};
 pub use ulid::Ulid;

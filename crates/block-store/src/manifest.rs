@@ -6,12 +6,16 @@ mod meta;
 pub(crate) use meta::folder as blocks_folder;
 pub use meta::{BlockMeta, Manifest};
 
-use crate::Bucket;
+use crate::{Bucket, Ulid};
 use model::{Signal, TenantId};
 use parking_lot::Mutex;
 use runtime::Clock;
 use service_api::{Code, Error, Result};
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
 
 /// Each conflict means that another writer got through, so this is far from ever reached.
 const MAX_ATTEMPTS: usize = 1_000;
@@ -137,36 +141,66 @@ impl Manifests {
         signal: Signal,
         block: &BlockMeta,
     ) -> Result<Arc<Manifest>> {
+        self.add_all(tenant, signal, std::slice::from_ref(block), |_| false)
+            .await
+            .map(|(manifest, _)| manifest)
+    }
+
+    /// Lists all of these blocks in one step, so that nobody ever sees some of them: unless one that is
+    /// listed already is `like` them. Gives whether they are listed now. Errors are as for `add_block`.
+    pub async fn add_blocks(
+        &self,
+        tenant: &TenantId,
+        signal: Signal,
+        blocks: &[BlockMeta],
+        like: impl Fn(&BlockMeta) -> bool + Send + Sync,
+    ) -> Result<bool> {
+        let refuse = |current: &Manifest| current.blocks.iter().any(&like);
+        self.add_all(tenant, signal, blocks, refuse).await.map(|(_, added)| added)
+    }
+
+    async fn add_all(
+        &self,
+        tenant: &TenantId,
+        signal: Signal,
+        blocks: &[BlockMeta],
+        refuse: impl Fn(&Manifest) -> bool + Send + Sync,
+    ) -> Result<(Arc<Manifest>, bool)> {
         let mut added = false;
         let add = |current: &Manifest| {
-            let listed = current.blocks.iter().any(|b| b.id == block.id);
-            added |= !listed;
-            (!listed).then(|| current.blocks.iter().chain([block]).cloned().collect())
+            let listed: HashSet<Ulid> = current.blocks.iter().map(|b| b.id).collect();
+            let mut all = current.blocks.clone();
+            all.extend(blocks.iter().filter(|b| !listed.contains(&b.id)).cloned());
+            let new = all.len() > listed.len() && !refuse(current);
+            added |= new;
+            new.then_some(all)
         };
-        self.in_time(block)?;
+        self.in_time(blocks)?;
         let listed = self.update(tenant, signal, add).await;
-        match self.in_time(block) {
+        match self.in_time(blocks) {
             // The process stood still: a collector may have looked at the list before we wrote it.
             Err(late) if added => {
+                let ours: HashSet<Ulid> = blocks.iter().map(|b| b.id).collect();
                 let remove = |current: &Manifest| {
-                    let kept: Vec<_> = current.blocks.iter().filter(|b| b.id != block.id).cloned().collect();
+                    let kept: Vec<_> =
+                        current.blocks.iter().filter(|b| !ours.contains(&b.id)).cloned().collect();
                     (kept.len() < current.blocks.len()).then_some(kept)
                 };
                 self.update(tenant, signal, remove).await?;
                 Err(late)
             }
-            _ => listed,
+            _ => Ok((listed?, added)),
         }
     }
 
-    fn in_time(&self, block: &BlockMeta) -> Result<()> {
-        let age = self.clock.now_ms().saturating_sub_unsigned(block.id.timestamp_ms());
+    fn in_time(&self, blocks: &[BlockMeta]) -> Result<()> {
+        let Some(oldest) = blocks.iter().map(|b| b.id).min() else { return Ok(()) };
+        let age = self.clock.now_ms().saturating_sub_unsigned(oldest.timestamp_ms());
         if age <= LISTING_LIMIT.as_millis() as i64 {
             return Ok(());
         }
         Err(Error::unavailable(format!(
-            "block {} was not listed within {LISTING_LIMIT:?} of its making",
-            block.id
+            "block {oldest} was not listed within {LISTING_LIMIT:?} of its making"
         )))
     }
 

@@ -81,6 +81,13 @@ impl BlockWriter {
         self.samples
     }
 
+    /// About how many bytes it takes in memory.
+    pub fn heap_bytes(&self) -> usize {
+        // Of each series its pages' places, its pairs of labels in two lists, and what is not counted closely.
+        const SERIES: usize = 512;
+        self.values.bytes.len() + self.times.groups.bytes.len() + self.rows.len() * SERIES
+    }
+
     fn cover(&mut self, start: Timestamp, end: Timestamp) {
         self.range = Some(match self.range {
             None => TimeRange::new(start, end),
