@@ -2,7 +2,8 @@
 //!
 //! [`BlockWriter`] and [`LogBlockWriter`] make a block, [`Bucket`] keeps it, [`Manifests`] says that
 //! it exists, [`merge_blocks`] makes few of many, and [`BlocksReader`] answers from all blocks that a
-//! tenant's newest manifests list. `docs/block-format.md` describes every byte.
+//! tenant's newest manifests list. [`inspect_block`], [`verify_block`] and [`BlockScan`] look at single
+//! blocks. `docs/block-format.md` describes every byte.
 
 mod attempts;
 mod block;
@@ -15,11 +16,14 @@ mod merge;
 mod page;
 mod retention;
 
-pub use block::{BlockObject, BlockWriter, LogBlockWriter};
+pub use block::{
+    BlockObject, BlockScan, BlockWriter, Inspected, InspectedLabel, InspectedPages, InspectedSection,
+    Largest, LogBlockWriter, Verified, inspect_block, verify_block,
+};
 pub use blocks::{BlockCacheConfig, BlocksInRange, BlocksReader};
 pub use bucket::{Bucket, BucketConfig, ObjectInfo, S3Config};
 pub use manifest::{BlockMeta, Manifest, Manifests, SourceBlock};
 pub use merge::{Merge, MergeConfig, MergeError, MergeFigures, Merged, merge_blocks};
 pub use page::{EncodedPage, LOG_PAGE_BYTES};
-pub use retention::{Collected, apply_retention, collect_garbage};
+pub use retention::{Collected, apply_retention, collect_garbage, unlisted_objects};
 pub use ulid::Ulid;

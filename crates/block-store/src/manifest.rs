@@ -11,7 +11,11 @@ use model::{Signal, TenantId};
 use parking_lot::Mutex;
 use runtime::Clock;
 use service_api::{Code, Error, Result};
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::Duration,
+};
 
 /// Each conflict means that another writer got through, so this is far from ever reached.
 const MAX_ATTEMPTS: usize = 1_000;
@@ -137,8 +141,21 @@ impl Manifests {
         signal: Signal,
         block: &BlockMeta,
     ) -> Result<Arc<Manifest>> {
-        let listed = self.replace(tenant, signal, &[], std::slice::from_ref(block)).await?;
-        listed.ok_or_else(|| Error::internal("a block that replaces none cannot come too late"))
+        let listed = self.swap(tenant, signal, (&[], std::slice::from_ref(block)), |_| false).await?;
+        listed.ok_or_else(|| Error::internal("a block that nothing speaks against was not listed"))
+    }
+
+    /// Lists all of these blocks in one step, so that nobody ever sees some of them: unless one that is
+    /// listed already is `like` them. Gives whether they are listed now. Errors are as for `add_block`.
+    pub async fn add_blocks(
+        &self,
+        tenant: &TenantId,
+        signal: Signal,
+        blocks: &[BlockMeta],
+        like: impl Fn(&BlockMeta) -> bool + Send + Sync,
+    ) -> Result<bool> {
+        let refuse = |current: &Manifest| current.blocks.iter().any(&like);
+        Ok(self.swap(tenant, signal, (&[], blocks), refuse).await?.is_some())
     }
 
     /// Lists blocks that are in the bucket in the place of others, in one step. None if not all of those
@@ -153,12 +170,24 @@ impl Manifests {
         old: &[BlockMeta],
         new: &[BlockMeta],
     ) -> Result<Option<Arc<Manifest>>> {
+        let refuse = |current: &Manifest| !old.iter().all(|block| current.lists(block.id));
+        self.swap(tenant, signal, (old, new), refuse).await
+    }
+
+    /// None if the newest list is to be refused, unless it has the new blocks already.
+    async fn swap(
+        &self,
+        tenant: &TenantId,
+        signal: Signal,
+        (old, new): (&[BlockMeta], &[BlockMeta]),
+        refuse: impl Fn(&Manifest) -> bool + Send + Sync,
+    ) -> Result<Option<Arc<Manifest>>> {
         new.iter().try_for_each(|block| self.in_time(block))?;
-        let (mut changed, mut fenced) = (false, false);
+        let (mut changed, mut refused) = (false, false);
         let swap = |current: &Manifest| {
             let done = !new.is_empty() && new.iter().all(|block| current.lists(block.id));
-            fenced = !done && !old.iter().all(|block| current.lists(block.id));
-            let swapped = (!done && !fenced).then(|| current.swap(old, new));
+            refused = !done && refuse(current);
+            let swapped = (!done && !refused).then(|| current.swap(old, new));
             changed |= swapped.is_some();
             swapped
         };
@@ -173,7 +202,7 @@ impl Manifests {
                 self.update(tenant, signal, back).await?;
                 Err(late)
             }
-            _ => listed.map(|listed| (!fenced).then_some(listed)),
+            _ => listed.map(|listed| (!refused).then_some(listed)),
         }
     }
 

@@ -1,6 +1,6 @@
 //! Forgetting: blocks past their retention, and objects that no manifest lists.
 
-use crate::{BlockMeta, Manifests, Ulid, manifest, manifest::LISTING_LIMIT};
+use crate::{BlockMeta, Manifests, ObjectInfo, Ulid, manifest, manifest::LISTING_LIMIT};
 use model::{Signal, TenantId};
 use service_api::{Code, Result};
 use std::{collections::HashSet, time::Duration};
@@ -70,6 +70,22 @@ pub async fn collect_garbage(
         collected.manifests += 1;
     }
     Ok(collected)
+}
+
+/// Objects among a tenant's blocks that no version of the list names: they are about to be listed, or are what
+/// somebody left who did not come so far, and will go.
+pub async fn unlisted_objects(
+    manifests: &Manifests,
+    tenant: &TenantId,
+    signal: Signal,
+) -> Result<Vec<ObjectInfo>> {
+    // Objects first: a block that is listed later was there before.
+    let mut objects = manifests.bucket().list(&manifest::blocks_folder(tenant, signal)).await?;
+    let versions = versions(manifests, tenant, signal, i64::MIN).await?;
+    let listed = listed_blocks(manifests, tenant, signal, &versions.recent).await?;
+    let is_listed = |name: &str| Ulid::from_string(name).is_ok_and(|id| listed.contains(&id));
+    objects.retain(|object| !is_listed(&object.name));
+    Ok(objects)
 }
 
 #[derive(Default)]

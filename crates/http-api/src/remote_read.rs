@@ -2,8 +2,6 @@
 //!
 //! <https://prometheus.io/docs/prometheus/latest/querying/remote_read_api/>
 
-mod bits;
-mod chunks;
 mod frames;
 mod messages;
 mod samples;

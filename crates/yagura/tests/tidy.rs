@@ -17,6 +17,7 @@ const FLOORS: &[(&str, u32)] = &[
     ("histogram", 1),
     ("chunk", 1),
     ("query-syntax", 1),
+    ("tsdb", 2),
     ("hash-ring", 2),
     ("vectors", 2),
     ("template", 2),

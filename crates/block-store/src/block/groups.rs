@@ -111,6 +111,11 @@ impl Groups {
         self.starts.len() * 8 + self.checksums.len() * 4
     }
 
+    /// Where a group begins and ends, counted as pages are.
+    pub(super) fn pages(&self, group: u32) -> (u64, u64) {
+        (self.starts[group as usize], self.starts[group as usize + 1])
+    }
+
     /// Bytes of all pages.
     pub(super) fn end(&self) -> u64 {
         self.starts.last().copied().unwrap_or(0)

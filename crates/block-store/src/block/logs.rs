@@ -4,12 +4,14 @@ mod footer;
 mod index;
 mod store;
 mod table;
+mod verify;
 mod writer;
 
 pub(crate) use footer::LogsFooter;
 pub(super) use index::LogsIndex;
 pub(crate) use index::PageEntry;
 pub(crate) use table::StreamPages;
+pub(super) use verify::LogsCheck;
 pub use writer::LogBlockWriter;
 pub(crate) use writer::LogIndexWriter;
 

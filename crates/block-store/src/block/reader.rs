@@ -59,7 +59,17 @@ impl BlockReader {
         let index = self.index().await?;
         let (planning, matchers, context) = (Arc::clone(&index), matchers.to_vec(), ctx.clone());
         let plan = blocking(move || planning.metrics()?.plan(&context, &matchers, range)).await?;
-        let plan: Plan = plan.map_err(|e| self.plan_error(e))?;
+        let plan = plan.map_err(|e| self.plan_error(e))?;
+        self.planned(ctx, &index, plan).await
+    }
+
+    /// Brings what a plan needs into memory.
+    pub(super) async fn planned(
+        &self,
+        ctx: &ReadContext,
+        index: &BlockIndex,
+        plan: Plan,
+    ) -> Result<Vec<Series>> {
         let groups = &index.metrics().map_err(|e| self.corrupt(e))?.groups;
         let pages: u64 = plan.groups.iter().map(|g| groups.range(*g)).map(|r| r.end - r.start).sum();
         let reservation = ctx.budget.reserve(plan.heap_bytes() + pages as usize)?;

@@ -64,11 +64,21 @@ impl MetricsIndex {
         matchers: &[Matcher],
         range: TimeRange,
     ) -> Result<Plan, PlanError> {
+        self.plan_series(ctx, &self.labels.matching(ctx, matchers)?, range)
+    }
+
+    /// Finds the pages of these series in the range.
+    pub(super) fn plan_series(
+        &self,
+        ctx: &ReadContext,
+        series: &[u32],
+        range: TimeRange,
+    ) -> Result<Plan, PlanError> {
         let mut planner = Planner { index: self, plan: Plan::default(), times: vec![None; self.times.len()] };
         let mut row = SeriesRow::default();
-        for series in self.labels.matching(ctx, matchers)? {
+        for series in series {
             ctx.check()?;
-            self.read(series, &mut row)?;
+            self.read(*series, &mut row)?;
             planner.add(&row, range)?;
         }
         Ok(planner.finish())

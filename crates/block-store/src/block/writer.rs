@@ -63,6 +63,11 @@ impl BlockWriter {
         self.0.samples()
     }
 
+    /// About how many bytes it takes in memory.
+    pub fn heap_bytes(&self) -> usize {
+        self.0.page_bytes() as usize + self.0.heap_bytes()
+    }
+
     /// Ends the block; `None` if it has no series. `source` says what it was made of,
     /// `created` when, in milliseconds.
     pub fn finish(self, id: Ulid, source: &str, created: i64) -> Result<Option<BlockObject>> {

@@ -54,7 +54,7 @@ pub struct BlockMeta {
     /// 0 as flushed; higher the more often it was compacted.
     pub level: u8,
     /// What it was made of: for a flushed block the ingester and its position in the WAL, for a merged
-    /// one how many blocks, and the first and the last of them.
+    /// one how many blocks, and the first and the last of them, for an imported one what it was before.
     pub source: String,
     /// Milliseconds since the Unix epoch.
     pub created: i64,

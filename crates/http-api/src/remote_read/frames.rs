@@ -2,7 +2,6 @@
 
 use super::{
     Selected,
-    chunks::{self, CHUNK_SAMPLES},
     messages::{self, Chunk, ChunkedReadResponse, ChunkedSeries, Label},
 };
 use crate::query::slots::off_thread;
@@ -12,6 +11,7 @@ use model::Timestamp;
 use prost::Message;
 use service_api::{Result, SampleBuffer};
 use std::collections::VecDeque;
+use tsdb::{CHUNK_SAMPLES, encode_floats, encode_histogram};
 
 /// A frame is closed when its chunks reach this size (Prometheus's default).
 const MAX_FRAME_BYTES: usize = 1 << 20;
@@ -99,9 +99,9 @@ fn chunks_of(buffer: &SampleBuffer) -> impl Iterator<Item = Chunk> {
         if count > 0 {
             let range = floats..floats + count;
             floats += count;
-            return Some(chunks::floats(&buffer.timestamps[range.clone()], &buffer.values[range]));
+            return Some(encode_floats(&buffer.timestamps[range.clone()], &buffer.values[range]).into());
         }
-        histograms.next().map(chunks::histogram)
+        histograms.next().map(|sample| encode_histogram(sample).into())
     })
 }
 

@@ -3,6 +3,7 @@
 //! <https://prometheus.io/docs/prometheus/latest/querying/remote_read_api/>
 
 use model::{Buckets, CounterResetHint, HistogramSample, Labels};
+use tsdb::EncodedChunk;
 
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct ReadRequest {
@@ -151,6 +152,13 @@ pub struct Chunk {
     pub encoding: i32,
     #[prost(bytes = "vec", tag = "4")]
     pub data: Vec<u8>,
+}
+
+impl From<EncodedChunk> for Chunk {
+    fn from(chunk: EncodedChunk) -> Self {
+        let EncodedChunk { min_time, max_time, encoding, data } = chunk;
+        Self { min_time_ms: min_time, max_time_ms: max_time, encoding: encoding as i32, data }
+    }
 }
 
 pub fn labels(labels: &Labels) -> Vec<Label> {

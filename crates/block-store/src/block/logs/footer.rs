@@ -30,11 +30,11 @@ const MAX_SECTIONS: usize = 64;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct LogsFooter {
     /// Those with numbers that we know.
-    pub(super) sections: Vec<(u32, Section)>,
-    pub(super) range: NanoRange,
-    pub(super) streams: u64,
-    pub(super) lines: u64,
-    pub(super) text_bytes: u64,
+    pub(in crate::block) sections: Vec<(u32, Section)>,
+    pub(in crate::block) range: NanoRange,
+    pub(in crate::block) streams: u64,
+    pub(in crate::block) lines: u64,
+    pub(in crate::block) text_bytes: u64,
 }
 
 impl LogsFooter {
@@ -54,6 +54,13 @@ impl LogsFooter {
 
     /// `tail`: the end of a block of `size` bytes.
     pub(in crate::block) fn decode(tail: &[u8], size: u64) -> Result<Self, Corrupt> {
+        let mut footer = Self::with_all_sections(tail, size)?;
+        footer.sections.retain(|(number, _)| KNOWN.contains(number));
+        Ok(footer)
+    }
+
+    /// As `decode`, with the sections of which we know nothing but their place.
+    pub(in crate::block) fn with_all_sections(tail: &[u8], size: u64) -> Result<Self, Corrupt> {
         let end = tail.len().checked_sub(END_LEN).ok_or(Corrupt("too small"))?;
         let count = u32::from_le_bytes(Cursor::new(&tail[end..]).array()?) as usize;
         if count > MAX_SECTIONS {
@@ -65,14 +72,27 @@ impl LogsFooter {
         let mut sections = Vec::with_capacity(count);
         for _ in 0..count {
             let number = u32::from_le_bytes(input.array()?);
-            let section = Section::decode(&mut input, size.saturating_sub(len as u64))?;
-            if KNOWN.contains(&number) {
-                sections.push((number, section));
-            }
+            sections.push((number, Section::decode(&mut input, size.saturating_sub(len as u64))?));
         }
         let mut number = || input.array().map(u64::from_le_bytes);
         let range = NanoRange::new(number()? as i64, number()? as i64);
         Ok(Self { sections, range, streams: number()?, lines: number()?, text_bytes: number()? })
+    }
+
+    /// How many bytes it takes with its directory.
+    pub(in crate::block) fn len(sections: usize) -> u64 {
+        (sections * ENTRY_LEN + TOTALS_LEN + END_LEN) as u64
+    }
+
+    /// What a section is called where people read of it.
+    pub(in crate::block) fn name(number: u32) -> String {
+        match number {
+            PAGES => "pages".to_owned(),
+            SYMBOLS => "symbols".to_owned(),
+            STREAMS => "streams".to_owned(),
+            POSTINGS => "postings".to_owned(),
+            other => format!("number {other}"),
+        }
     }
 
     /// Where the sections that we know lie: they follow each other.

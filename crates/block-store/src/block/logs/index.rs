@@ -20,7 +20,7 @@ pub(crate) struct LogsIndex {
     pub(in crate::block) labels: LabelIndex,
     /// Of each stream the number of its first page, and at last the number of pages.
     pub(super) first_pages: Vec<u32>,
-    pub(super) pages: Vec<PageEntry>,
+    pub(in crate::block) pages: Vec<PageEntry>,
 }
 
 /// What is known of a page unread.
@@ -142,7 +142,7 @@ impl LogsIndex {
         Ok(found)
     }
 
-    fn pages_of(&self, stream: u32) -> Range<u32> {
+    pub(in crate::block) fn pages_of(&self, stream: u32) -> Range<u32> {
         let first = |at: usize| self.first_pages.get(at).copied().unwrap_or(0);
         first(stream as usize)..first(stream as usize + 1)
     }

@@ -1,23 +1,23 @@
-//! Prometheus's chunk encodings, write side: what remote read streams.
-//!
-//! <https://github.com/prometheus/prometheus/blob/main/tsdb/docs/format/chunks.md>
+//! Writes chunks, of which each stands on its own: what remote read streams.
 
-use super::{
-    bits::{BitWriter, fits},
-    messages::Chunk,
-};
+use super::Encoding;
+use crate::bits::{BitWriter, fits};
 use model::{Buckets, CUSTOM_BUCKETS_SCHEMA, CounterResetHint, HistogramSample, Span, Timestamp, is_stale};
 
 /// Samples in one float chunk, as many as Prometheus itself aims at.
 pub const CHUNK_SAMPLES: usize = 120;
 
-const XOR: i32 = 1;
-const HISTOGRAM: i32 = 2;
-const FLOAT_HISTOGRAM: i32 = 3;
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EncodedChunk {
+    pub min_time: Timestamp,
+    pub max_time: Timestamp,
+    pub encoding: Encoding,
+    pub data: Vec<u8>,
+}
 
 /// One float chunk. `timestamps` and `values` are of one length, between 1 and
 /// `CHUNK_SAMPLES`, and in order of time.
-pub fn floats(timestamps: &[Timestamp], values: &[f64]) -> Chunk {
+pub fn encode_floats(timestamps: &[Timestamp], values: &[f64]) -> EncodedChunk {
     let count = timestamps.len().min(values.len()) as u16;
     let mut out = BitWriter::after(count.to_be_bytes().to_vec());
     let (mut last_t, mut last_delta, mut window) = (0i64, 0i64, Window::default());
@@ -36,10 +36,10 @@ pub fn floats(timestamps: &[Timestamp], values: &[f64]) -> Chunk {
         }
         (last_t, last_delta) = (t, delta);
     }
-    Chunk {
-        min_time_ms: timestamps.first().copied().unwrap_or_default(),
-        max_time_ms: timestamps.last().copied().unwrap_or_default(),
-        encoding: XOR,
+    EncodedChunk {
+        min_time: timestamps.first().copied().unwrap_or_default(),
+        max_time: timestamps.last().copied().unwrap_or_default(),
+        encoding: Encoding::Xor,
         data: out.into_bytes(),
     }
 }
@@ -84,7 +84,7 @@ impl Window {
 
 /// One native histogram as a chunk of its own. A second sample in the same chunk would have
 /// to share its layout; alone, it always fits.
-pub fn histogram(sample: &HistogramSample) -> Chunk {
+pub fn encode_histogram(sample: &HistogramSample) -> EncodedChunk {
     let h = &sample.histogram;
     let reset = match h.counter_reset_hint {
         CounterResetHint::Unknown => 0,
@@ -108,7 +108,7 @@ pub fn histogram(sample: &HistogramSample) -> Chunk {
             out.float(h.sum);
             let buckets = positive.iter().chain(negative).filter(|_| !stale);
             buckets.for_each(|b| out.varbit_int(*b));
-            HISTOGRAM
+            Encoding::Histogram
         }
         Buckets::Float { count, zero_count, positive, negative } => {
             out.float(if stale { 0.0 } else { *count });
@@ -116,10 +116,10 @@ pub fn histogram(sample: &HistogramSample) -> Chunk {
             out.float(h.sum);
             let buckets = positive.iter().chain(negative).filter(|_| !stale);
             buckets.for_each(|b| out.float(*b));
-            FLOAT_HISTOGRAM
+            Encoding::FloatHistogram
         }
     };
-    Chunk { min_time_ms: sample.timestamp, max_time_ms: sample.timestamp, encoding, data: out.into_bytes() }
+    EncodedChunk { min_time: sample.timestamp, max_time: sample.timestamp, encoding, data: out.into_bytes() }
 }
 
 fn layout(
@@ -147,7 +147,7 @@ fn layout(
 
 /// Zero is 0; a power of two from 2^-243 to 2^10 is a number from 1 to 254; any other
 /// threshold is 255 and its bits.
-fn threshold(out: &mut BitWriter, threshold: f64) {
+pub(super) fn threshold(out: &mut BitWriter, threshold: f64) {
     const MANTISSA: u64 = (1 << 52) - 1;
     let bits = threshold.to_bits();
     let code = (bits >> 52) as i64 - 1023 + 244;
@@ -171,6 +171,3 @@ fn custom_bound(out: &mut BitWriter, bound: f64) {
         out.float(bound);
     }
 }
-
-#[cfg(test)]
-mod tests;
