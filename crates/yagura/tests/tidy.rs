@@ -29,6 +29,7 @@ const FLOORS: &[(&str, u32)] = &[
     ("ingester", 5),
     ("querier", 5),
     ("http-api", 5),
+    ("bucket-tools", 5),
     ("yagura", 6),
     ("integration-tests", 7),
     ("simulation", 7),
