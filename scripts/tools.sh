@@ -71,13 +71,13 @@ fi
 [ "${1:-}" != protoc ] || exit 0
 
 missing=()
-have prometheus || missing+=(prometheus)
+have prometheus && have promtool || missing+=(prometheus)
 have prometheus-node-exporter node_exporter || missing+=(prometheus-node-exporter)
 have etcd || missing+=(etcd-server)
 have etcdctl || missing+=(etcd-client)
 if [ ${#missing[@]} -gt 0 ]; then
     bring
-    have prometheus && have prometheus-node-exporter node_exporter && have etcd && have etcdctl ||
+    have prometheus && have promtool && have prometheus-node-exporter node_exporter && have etcd && have etcdctl ||
         give_up "their packages hold no such programs"
 fi
 

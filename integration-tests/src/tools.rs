@@ -10,6 +10,7 @@ use std::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tool {
     Prometheus,
+    Promtool,
     NodeExporter,
     Etcd,
     Etcdctl,
@@ -21,6 +22,7 @@ pub fn tool(tool: Tool) -> PathBuf {
     // Debian puts its package's name before the program's.
     let names: &[&str] = match tool {
         Tool::Prometheus => &["prometheus"],
+        Tool::Promtool => &["promtool"],
         Tool::NodeExporter => &["prometheus-node-exporter", "node_exporter"],
         Tool::Etcd => &["etcd"],
         Tool::Etcdctl => &["etcdctl"],

@@ -10,7 +10,7 @@ use crate::{
 use std::{
     env,
     path::{Path, PathBuf},
-    process::{Command, ExitStatus},
+    process::{Command, ExitStatus, Output},
     time::Duration,
 };
 use tempfile::TempDir;
@@ -61,6 +61,20 @@ impl Settings {
             command.args(["--set", setting]);
         }
         command
+    }
+
+    /// Runs `yagura bucket` with these words and waits for its end.
+    pub fn bucket(&self, words: &[&str]) -> Output {
+        self.command().arg("bucket").args(words).output().unwrap()
+    }
+
+    /// As `bucket`, for a command that must succeed; gives what it prints.
+    pub fn bucket_prints(&self, words: &[&str]) -> String {
+        let output = self.bucket(words);
+        let (out, errors) =
+            (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert!(output.status.success(), "yagura bucket {words:?}: {}\n{out}{errors}", output.status);
+        out.into_owned()
     }
 
     /// Runs Yagura and waits until it is ready.

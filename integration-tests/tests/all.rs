@@ -1,6 +1,8 @@
 //! Tests of real processes, in one program so that it is linked once.
 
 mod all {
+    mod bucket_tool;
+    mod bucket_tool_commands;
     mod config;
     mod disk_full;
     mod fuzz;

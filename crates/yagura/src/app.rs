@@ -6,6 +6,8 @@ mod local_limits;
 mod membership;
 mod roles;
 
+pub use roles::block_ids;
+
 use crate::{
     config::Config, data_dir::DataDir, limits::TenantLimits, reread::Reread, server::Server,
     starting::Starting, target::Role, tokens,

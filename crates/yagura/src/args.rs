@@ -1,6 +1,10 @@
 //! The command line.
 
-use clap::Parser;
+mod bucket;
+
+pub use bucket::{BlockArgs, BucketCommand, MakingArgs};
+
+use clap::{Parser, Subcommand};
 use std::path::PathBuf;
 
 const EXAMPLES: &str = "\
@@ -18,11 +22,11 @@ http://127.0.0.1:9009 as from a Prometheus.";
 #[command(name = "yagura", version, after_help = EXAMPLES)]
 pub struct Args {
     /// A YAML file with settings
-    #[arg(long = "config.file", value_name = "FILE")]
+    #[arg(long = "config.file", alias = "config", value_name = "FILE", global = true)]
     pub config_file: Option<PathBuf>,
 
     /// Sets one setting over file and environment
-    #[arg(long = "set", value_name = "SECTION.KEY=VALUE")]
+    #[arg(long = "set", value_name = "SECTION.KEY=VALUE", global = true)]
     pub set: Vec<String>,
 
     /// Checks the configuration and ends
@@ -36,4 +40,15 @@ pub struct Args {
     /// Prints the page that documents every setting, and ends
     #[arg(long, hide = true)]
     pub print_config_docs: bool,
+
+    /// Without one Yagura serves
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Looks at the blocks in the bucket, and brings in those of Prometheus
+    #[command(subcommand)]
+    Bucket(BucketCommand),
 }

@@ -2,6 +2,7 @@
 
 mod app;
 mod args;
+mod bucket;
 mod config;
 mod data_dir;
 mod limits;
@@ -14,7 +15,8 @@ mod tokens;
 
 use anyhow::Context;
 use app::{App, Running};
-use args::Args;
+use args::{Args, Command};
+use bucket_tools::Outcome;
 use clap::Parser;
 use config::{Config, Layers};
 use runtime::{Signal, Signals, Telemetry};
@@ -45,7 +47,14 @@ fn main() -> ExitCode {
             return ExitCode::from(BAD_CONFIG);
         }
     };
-    let done = if args.print_config {
+    let done = if let Some(Command::Bucket(command)) = args.command {
+        match bucket::run(&config, command) {
+            Ok(Outcome::Good) => Ok(()),
+            // What is wrong has been said.
+            Ok(Outcome::Bad) => return ExitCode::from(FAILED),
+            Err(error) => Err(error),
+        }
+    } else if args.print_config {
         config.to_yaml().map(|yaml| print!("{yaml}"))
     } else if args.check_config {
         println!("the configuration is good");
@@ -63,11 +72,7 @@ fn main() -> ExitCode {
 }
 
 fn serve(config: Config) -> anyhow::Result<()> {
-    rustls::crypto::ring::default_provider()
-        .install_default()
-        .ok()
-        .context("a TLS provider was set up twice")?;
-    let runtime = tokio::runtime::Runtime::new().context("cannot start the async runtime")?;
+    let runtime = async_runtime()?;
     let served = runtime.block_on(async {
         let telemetry = Telemetry::install("yagura", &config.log, &config.tracing)?;
         let served = run(&config).await;
@@ -77,6 +82,15 @@ fn serve(config: Config) -> anyhow::Result<()> {
     // What still blocks a thread after the drain must not keep the process.
     runtime.shutdown_background();
     served
+}
+
+/// What reaches the network needs: threads, and a TLS provider for the whole process.
+fn async_runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    rustls::crypto::ring::default_provider()
+        .install_default()
+        .ok()
+        .context("a TLS provider was set up twice")?;
+    tokio::runtime::Runtime::new().context("cannot start the async runtime")
 }
 
 /// Builds, runs until a signal or a failure, drains.

@@ -30,6 +30,7 @@ const FLOORS: &[(&str, u32)] = &[
     ("querier", 5),
     ("compactor", 5),
     ("http-api", 5),
+    ("bucket-tools", 5),
     ("yagura", 6),
     ("integration-tests", 7),
     ("simulation", 7),

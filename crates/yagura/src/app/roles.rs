@@ -55,7 +55,7 @@ pub async fn ingester(
 }
 
 /// Ids of blocks: random, and in the order of their making.
-fn block_ids(clock: Arc<dyn Clock>) -> NewId {
+pub fn block_ids(clock: Arc<dyn Clock>) -> NewId {
     Arc::new(move || {
         let since = Duration::from_millis(clock.now_ms().try_into().unwrap_or(0));
         Ulid::from_datetime(UNIX_EPOCH + since)
