@@ -11,11 +11,7 @@ use model::{Signal, TenantId};
 use parking_lot::Mutex;
 use runtime::Clock;
 use service_api::{Code, Error, Result};
-use std::{
-    collections::HashMap,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 /// Each conflict means that another writer got through, so this is far from ever reached.
 const MAX_ATTEMPTS: usize = 1_000;
@@ -209,12 +205,29 @@ impl Manifests {
     /// Notes of a listed block that it cannot be read, and why: queries and merges go on without it. False if it
     /// is not listed, or that has been noted.
     pub async fn set_aside(&self, tenant: &TenantId, signal: Signal, block: Ulid, why: &str) -> Result<bool> {
+        self.note(tenant, signal, block, Some(why)).await
+    }
+
+    /// Takes that back: the block can be read again. False if it is not listed, or not set aside.
+    pub async fn restore(&self, tenant: &TenantId, signal: Signal, block: Ulid) -> Result<bool> {
+        self.note(tenant, signal, block, None).await
+    }
+
+    async fn note(
+        &self,
+        tenant: &TenantId,
+        signal: Signal,
+        block: Ulid,
+        damaged: Option<&str>,
+    ) -> Result<bool> {
         let mut noted = false;
         let note = |current: &Manifest| {
             let mut blocks = current.blocks.clone();
-            let found = blocks.iter_mut().find(|meta| meta.id == block && meta.damaged.is_none());
+            let other =
+                |meta: &&mut BlockMeta| meta.id == block && meta.damaged.is_some() != damaged.is_some();
+            let found = blocks.iter_mut().find(other);
             noted = found.is_some();
-            found?.damaged = Some(why.to_owned());
+            found?.damaged = damaged.map(str::to_owned);
             Some(blocks)
         };
         self.update(tenant, signal, note).await?;

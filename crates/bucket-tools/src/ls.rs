@@ -114,7 +114,7 @@ fn print_blocks(lists: &[List], out: &mut dyn Write) -> Result<()> {
                 count(block.series),
                 count(block.samples),
                 bytes(block.bytes),
-                block.source.clone(),
+                block.damaged.as_ref().map_or(block.source.clone(), |why| format!("set aside: {why}")),
             ]);
         }
         table.print(out)?;
@@ -133,6 +133,6 @@ fn block_json(tenant: &TenantId, signal: Signal, block: &BlockMeta) -> serde_jso
         "tenant": tenant.as_str(), "signal": signal.as_str(), "block": block.id.to_string(),
         "min_time": block.min_time, "max_time": block.max_time, "level": block.level, "series": block.series,
         "samples": block.samples, "text_bytes": block.text_bytes, "bytes": block.bytes,
-        "source": block.source, "created": block.created,
+        "source": block.source, "created": block.created, "damaged": block.damaged,
     })
 }

@@ -408,3 +408,27 @@ async fn damage_and_what_nobody_lists_is_named() {
     assert!(lines[2].contains("01HF7YAT000000000000000009: no list names this object"), "{said}");
     assert!(lines[3].ends_with("2 damaged; 1 object that no list names"), "{said}");
 }
+
+#[tokio::test]
+async fn a_block_that_was_set_aside_is_read_again_once_it_is_sound() {
+    let world = World::new();
+    world.lay(ULID, &fixture::block(ULID, &two_days(), ""));
+    world.import(|_| {}).await.0.unwrap();
+    let tenant = TenantId::new("a").unwrap();
+    let manifests = &world.tools.manifests;
+    let block = world.tools.listed(&tenant, Signal::Metrics).await.unwrap()[0].id;
+    assert!(manifests.set_aside(&tenant, Signal::Metrics, block, "a test").await.unwrap());
+    let mut out = Vec::new();
+    let options = LsOptions { tenant: Some("a".to_owned()), ..LsOptions::default() };
+    ls(&world.tools, &options, &mut out).await.unwrap();
+    assert!(String::from_utf8(out).unwrap().contains("set aside: a test"));
+    let (outcome, said) = world.verified().await;
+    assert!(outcome == Outcome::Good && said.contains("with --restore it is read again"), "{said}");
+    let mut out = Vec::new();
+    let options = VerifyOptions { restore: true, ..VerifyOptions::default() };
+    verify(&world.tools, &options, &mut out).await.unwrap();
+    assert!(String::from_utf8(out).unwrap().contains("it is read again"));
+    assert!(
+        manifests.refresh(&tenant, Signal::Metrics).await.unwrap().blocks.iter().all(|b| b.damaged.is_none())
+    );
+}

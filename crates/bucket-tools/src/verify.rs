@@ -5,7 +5,7 @@ use crate::{
     human::{bytes, count, many, time},
 };
 use anyhow::{Context, Result};
-use block_store::{BlockMeta, unlisted_objects, verify_block};
+use block_store::{BlockMeta, Ulid, unlisted_objects, verify_block};
 use model::{Signal, TenantId};
 use std::io::Write;
 
@@ -16,6 +16,8 @@ pub struct VerifyOptions {
     pub signal: Option<Signal>,
     /// Ids, or beginnings of them; all blocks if none.
     pub blocks: Vec<String>,
+    /// Has blocks that were set aside, and are sound, read again.
+    pub restore: bool,
 }
 
 #[derive(Default)]
@@ -43,6 +45,10 @@ pub async fn verify(tools: &Tools, options: &VerifyOptions, out: &mut dyn Write)
             for problem in &found.problems {
                 writeln!(out, "{tenant} {signal} {}: {problem}", block.id)?;
             }
+            if found.problems.is_empty() && block.damaged.is_some() {
+                let said = restore(tools, &tenant, (*signal, block.id), options.restore).await?;
+                writeln!(out, "{tenant} {signal} {}: {said}", block.id)?;
+            }
             if found.more > 0 {
                 writeln!(out, "{tenant} {signal} {}: and {} more problems", block.id, count(found.more))?;
             }
@@ -63,6 +69,20 @@ pub async fn verify(tools: &Tools, options: &VerifyOptions, out: &mut dyn Write)
         many(unlisted, "object")
     )?;
     Ok(if damaged > 0 { Outcome::Bad } else { Outcome::Good })
+}
+
+/// What is to be said of a block that was set aside, and is sound.
+async fn restore(
+    tools: &Tools,
+    tenant: &TenantId,
+    (signal, block): (Signal, Ulid),
+    restores: bool,
+) -> Result<&'static str> {
+    if !restores {
+        return Ok("it is set aside, and sound: with --restore it is read again");
+    }
+    tools.manifests.restore(tenant, signal, block).await?;
+    Ok("it was set aside, and is sound: it is read again")
 }
 
 async fn wanted(

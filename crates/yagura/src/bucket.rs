@@ -45,8 +45,8 @@ async fn dispatch(tools: &Tools, command: BucketCommand, out: &mut dyn Write) ->
         BucketCommand::Inspect(BlockArgs { block, tenant, signal }) => {
             inspect(tools, &InspectOptions { tenant, signal: signal.map(Into::into), block }, out).await?;
         }
-        BucketCommand::Verify { tenant, signal, blocks } => {
-            let options = VerifyOptions { tenant, signal: signal.map(Into::into), blocks };
+        BucketCommand::Verify { tenant, signal, restore, blocks } => {
+            let options = VerifyOptions { tenant, signal: signal.map(Into::into), blocks, restore };
             return verify(tools, &options, out).await;
         }
         BucketCommand::Cat { block: BlockArgs { block, tenant, signal }, matching, start, end } => {

@@ -12,7 +12,7 @@ pub(super) use object::{Object, Stop};
 pub(super) use problems::Problems;
 
 use super::{
-    MAGIC,
+    METRICS_MAGIC,
     footer::AnyFooter,
     inspect::sections,
     logs::{LogsCheck, MAGIC as LOGS_MAGIC},
@@ -26,7 +26,7 @@ use service_api::Result;
 use std::{ops::Range, sync::Arc};
 
 /// What a block of either signal begins with.
-const MAGIC_BYTES: u64 = MAGIC.len() as u64;
+const MAGIC_BYTES: u64 = METRICS_MAGIC.len() as u64;
 /// Pages that are read in one go.
 const RUN_BYTES: u64 = 4 << 20;
 
@@ -69,7 +69,7 @@ async fn verify(
 ) -> Result<(), Stop> {
     object.check_size().await?;
     let size = meta.bytes;
-    let magic = if signal == Signal::Metrics { MAGIC } else { LOGS_MAGIC };
+    let magic = if signal == Signal::Metrics { METRICS_MAGIC } else { LOGS_MAGIC };
     let front = object.part(0..MAGIC_BYTES.min(size)).await?;
     if &front[..] != magic {
         problems.add(format!("it does not begin as a block of {signal}"));

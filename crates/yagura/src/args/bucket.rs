@@ -26,6 +26,9 @@ pub enum BucketCommand {
         tenant: Option<String>,
         #[arg(long)]
         signal: Option<SignalName>,
+        /// Has blocks read again that were set aside as damaged, and are sound
+        #[arg(long)]
+        restore: bool,
         /// Ids, or beginnings of them; all blocks without any
         #[arg(value_name = "BLOCK", requires = "tenant")]
         blocks: Vec<String>,
