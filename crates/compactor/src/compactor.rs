@@ -5,7 +5,7 @@ use crate::{
     job::{Outcome, Worker},
     patience::Patience,
 };
-use block_store::{Manifests, Ulid, apply_retention, collect_garbage};
+use block_store::{Manifest, Manifests, Ulid, apply_retention, collect_garbage};
 use model::{Signal, TenantId, Timestamp};
 use parking_lot::Mutex;
 use runtime::Clock;
@@ -121,52 +121,57 @@ impl Compactor {
         stop: &CancellationToken,
         seen: &mut Seen,
     ) -> Result<()> {
+        // Asked once a round, for of ten thousand tenants each question is one of ten thousand.
+        let mut manifest = self.manifests.refresh(tenant, signal).await?;
         if (self.owns)(tenant, signal, None) {
-            self.forget(tenant, signal, collects_garbage).await?;
+            seen.damaged += manifest.blocks.iter().filter(|block| block.damaged.is_some()).count();
+            if self.expire(tenant, signal, &manifest).await? {
+                manifest = self.manifests.refresh(tenant, signal).await?;
+            }
+            if collects_garbage {
+                let now = self.clock.now_ms();
+                let collected = collect_garbage(&self.manifests, tenant, signal, now, GRACE).await?;
+                self.metrics.removed_objects.inc_by(collected.blocks + collected.manifests);
+            }
         }
-        self.merge(tenant, signal, stop, seen).await
+        self.merge(tenant, signal, &manifest, stop, seen).await;
+        Ok(())
     }
 
-    /// What is past its retention, and what nobody lists.
-    async fn forget(&self, tenant: &TenantId, signal: Signal, collects_garbage: bool) -> Result<()> {
+    /// Drops what is past its retention; false if nothing is.
+    async fn expire(&self, tenant: &TenantId, signal: Signal, manifest: &Manifest) -> Result<bool> {
         let now = self.clock.now_ms();
         let retention = Duration::from_secs(self.limits.limits(tenant).retention);
-        if !retention.is_zero() {
-            let expired = apply_retention(&self.manifests, tenant, signal, now, retention).await?;
-            self.metrics.expired_blocks.inc_by(expired.len() as u64);
+        let oldest = now.saturating_sub_unsigned(retention.as_millis().try_into().unwrap_or(u64::MAX));
+        if retention.is_zero() || manifest.blocks.iter().all(|block| block.max_time >= oldest) {
+            return Ok(false);
         }
-        if collects_garbage {
-            let collected = collect_garbage(&self.manifests, tenant, signal, now, GRACE).await?;
-            self.metrics.removed_objects.inc_by(collected.blocks + collected.manifests);
-        }
-        Ok(())
+        let expired = apply_retention(&self.manifests, tenant, signal, now, retention).await?;
+        self.metrics.expired_blocks.inc_by(expired.len() as u64);
+        Ok(true)
     }
 
     async fn merge(
         &self,
         tenant: &TenantId,
         signal: Signal,
+        manifest: &Manifest,
         stop: &CancellationToken,
         seen: &mut Seen,
-    ) -> Result<()> {
-        let mut jobs = self.jobs(tenant, signal, seen).await?;
+    ) {
+        let mut jobs = self.jobs(tenant, signal, manifest);
         let left = jobs.split_off(jobs.len().min(JOBS_AT_ONCE));
         for job in &jobs {
             if stop.is_cancelled() {
-                return Ok(());
+                return;
             }
             self.work(job, stop).await;
         }
         seen.waiting += left.len();
-        Ok(())
     }
 
     /// What is to be done here, and has not failed just now.
-    async fn jobs(&self, tenant: &TenantId, signal: Signal, seen: &mut Seen) -> Result<Vec<Job>> {
-        let manifest = self.manifests.refresh(tenant, signal).await?;
-        if (self.owns)(tenant, signal, None) {
-            seen.damaged += manifest.blocks.iter().filter(|block| block.damaged.is_some()).count();
-        }
+    fn jobs(&self, tenant: &TenantId, signal: Signal, manifest: &Manifest) -> Vec<Job> {
         let plan = Plan {
             now: self.clock.now_ms(),
             delay: Duration::from_secs(self.config.delay),
@@ -176,7 +181,7 @@ impl Compactor {
         let ours = |job: &Job| (self.owns)(tenant, signal, Some(job.day()));
         let mut jobs = plan.jobs(tenant, signal, &manifest.blocks);
         jobs.retain(|job| ours(job) && patience.may_try(job, now));
-        Ok(jobs)
+        jobs
     }
 
     async fn work(&self, job: &Job, stop: &CancellationToken) {
