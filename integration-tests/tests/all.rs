@@ -10,6 +10,7 @@ mod all {
     mod lifecycle;
     mod log_clients;
     mod log_fuzz;
+    mod poison;
     mod prometheus;
     mod s3;
     mod starts;
