@@ -6,8 +6,11 @@
 //!
 //! A merge reads and writes all of its inputs, so a large block is not made anew for every small one that
 //! comes late: what is beside the largest must be an eighth of all, or many blocks, or have waited for long.
-//! Parts of one merge, which have no series in common, count as one. A day whose blocks are large already
-//! stays as it is: nothing would be gained.
+//! Parts of one merge, which have no series in common, count as one.
+//!
+//! And something must be gained: half of the blocks, or that flushed blocks, which are an eighth of all, become
+//! merged ones without their replicas' repeats. So every merge leaves fewer blocks or fewer flushed ones, and
+//! however much there is, the work comes to an end.
 
 use block_store::{BlockMeta, Ulid};
 use model::{Signal, TenantId, TimeRange, Timestamp};
@@ -65,7 +68,7 @@ impl Plan {
         let sound = blocks.iter().filter(|block| block.damaged.is_none());
         let mut jobs = Vec::new();
         for (day, blocks) in windows(sound, LONG) {
-            let whole = self.of_day(day, &blocks);
+            let whole = self.of_window(day, &blocks);
             let parts = || {
                 let short =
                     blocks.iter().copied().filter(|block| block.max_time < start_of(block, SHORT) + SHORT);
@@ -85,26 +88,19 @@ impl Plan {
         jobs
     }
 
-    fn of_day(&self, day: TimeRange, blocks: &[&BlockMeta]) -> Option<Vec<BlockMeta>> {
-        let bytes: u64 = blocks.iter().map(|block| block.bytes).sum();
-        // There may be as many afterwards.
-        let after = bytes.div_ceil(self.block_bytes.max(1));
-        if (blocks.len() as u64) < 2 * after {
-            return None;
-        }
-        self.of_window(day, blocks)
-    }
-
     /// The blocks of a window, if they are to be merged.
     fn of_window(&self, window: TimeRange, blocks: &[&BlockMeta]) -> Option<Vec<BlockMeta>> {
         let newest = blocks.iter().map(|block| block.created).max()?;
         let quiet = self.now.saturating_sub(newest) >= self.delay.as_millis() as i64;
-        if self.now <= window.end || !quiet || !self.is_worth_it(blocks) {
+        if self.now <= window.end || !quiet || !self.is_worth_it(blocks) || !self.gains(blocks) {
             return None;
         }
         let mut inputs: Vec<BlockMeta> = blocks.iter().copied().cloned().collect();
-        // The smallest first, if they are too many: the next merge has fewer.
-        inputs.sort_by_key(|block| (block.bytes, block.id));
+        // If they are too many: flushed ones first, by time, so that replicas come together; then the smallest.
+        inputs.sort_by_key(|block| match block.level {
+            0 => (false, i128::from(block.min_time), block.id),
+            _ => (true, i128::from(block.bytes), block.id),
+        });
         inputs.truncate(self.at_once(&inputs));
         inputs.sort_by_key(|block| block.id);
         (inputs.len() > 1).then_some(inputs)
@@ -119,6 +115,14 @@ impl Plan {
             bytes <= most
         };
         blocks.iter().take(MAX_INPUTS).take_while(fits).count()
+    }
+
+    fn gains(&self, blocks: &[&BlockMeta]) -> bool {
+        let bytes: u64 = blocks.iter().map(|block| block.bytes).sum();
+        let flushed: u64 = blocks.iter().filter(|block| block.level == 0).map(|block| block.bytes).sum();
+        // There may be as many afterwards.
+        let after = bytes.div_ceil(self.block_bytes.max(1));
+        blocks.len() as u64 >= 2 * after || flushed * SHARE >= bytes
     }
 
     fn is_worth_it(&self, blocks: &[&BlockMeta]) -> bool {

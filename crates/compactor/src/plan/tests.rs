@@ -1,6 +1,7 @@
 //! Lists of blocks and what is to be done with them, as text.
 
 use super::*;
+use proptest::prelude::*;
 
 /// `NAME FROM-TO CREATED SIZE [of MERGE]`, times in hours since an epoch's day, sizes in MiB.
 fn block(line: &str) -> BlockMeta {
@@ -92,21 +93,74 @@ fn a_day_of_large_blocks_stays_as_it_is() {
     assert_eq!(jobs(50.0, &large), [""; 0]);
     let replicas = "\nu 2-4 49 30\nv 2-4 49 30";
     assert_eq!(jobs(50.0, &format!("{large}{replicas}")), [""; 0], "little comes late");
-    assert_eq!(jobs(56.0, &format!("{large}{replicas}")), ["2-4: b u v"]);
+    assert_eq!(jobs(56.0, &format!("{large}{replicas}")), [""; 0], "of three there would be two");
+    assert_eq!(jobs(56.0, &format!("{large}{replicas}\nw 2-4 49 30")), ["2-4: b u v w"]);
 }
 
 #[test]
-fn the_smallest_are_merged_first_where_there_are_too_many() {
-    let many: String = (0..90u8).map(|n| format!("{} 0-2 3 {}\n", char::from(b'!' + n), 100 - n)).collect();
+fn where_there_are_too_many_those_of_one_time_come_together() {
+    // Two replicas, flushed whenever they had enough.
+    let many: String = (0..90u8)
+        .map(|n| {
+            let (name, from) = (char::from(b'!' + n), f64::from(n % 45) / 30.0);
+            format!("{name} {from}-{} 3 100\n", from + 0.03)
+        })
+        .collect();
     let found = jobs(5.0, &many);
     assert_eq!(found.len(), 1);
     let names: Vec<&str> = found[0].split_once(": ").unwrap().1.split(' ').collect();
-    assert_eq!((names.len(), names[0], names[63]), (MAX_INPUTS, ";", "z"));
+    let expected: Vec<String> =
+        (0..90u8).filter(|n| n % 45 < 32).map(|n| char::from(b'!' + n).to_string()).collect();
+    assert_eq!(names, expected);
     // Eight gibibytes are enough, too.
     let large: String =
-        (0..6).map(|n| format!("{} 0-2 3 {}\n", (b'a' + n) as char, 2500 - 100 * u64::from(n))).collect();
-    assert_eq!(jobs(5.0, &large), ["0-2: d e f"]);
+        (0..6).map(|n| format!("{} {n}-{} 7 2000\n", (b'a' + n) as char, n + 1)).collect::<String>();
+    assert_eq!(jobs(30.0, &large), ["0-24: a b c d"]);
     assert_eq!(jobs(5.0, "a 0-2 3 6000\nb 0-2 3 7000"), [""; 0], "two are too large");
+}
+
+/// What a merge makes, with `kept` percent of what it was given.
+fn merged(job: &Job, number: u64, kept: u64) -> Vec<BlockMeta> {
+    let bytes = job.inputs.iter().map(|block| block.bytes).sum::<u64>() * kept / 100;
+    let parts = bytes.div_ceil(1 << 30).max(1);
+    let level = job.inputs.iter().map(|block| block.level).max().unwrap() + 1;
+    let part = |part: u64| BlockMeta {
+        id: Ulid::from_parts(number, part.into()),
+        min_time: job.inputs.iter().map(|block| block.min_time).min().unwrap(),
+        max_time: job.inputs.iter().map(|block| block.max_time).max().unwrap(),
+        bytes: if part + 1 < parts { 1 << 30 } else { bytes - (parts - 1) * (1 << 30) },
+        level,
+        source: format!("merge {number}"),
+        ..job.inputs[0].clone()
+    };
+    (0..parts).map(part).collect()
+}
+
+proptest! {
+    #[test]
+    fn the_work_comes_to_an_end(
+        sizes in prop::collection::vec((0u64..12, 1u64..3000, 0u8..3), 1..200), kept in 30u64..101,
+    ) {
+        let flushed = sizes.iter().enumerate().map(|(n, (window, mib, level))| BlockMeta {
+            level: *level,
+            source: format!("merge {n}"),
+            ..block(&format!("{n} {}-{} 30 {mib}", 2 * window, 2 * window + 2))
+        });
+        let mut blocks: Vec<BlockMeta> = flushed.collect();
+        let plan = Plan { now: 60 * HOUR, delay: Duration::from_secs(600), block_bytes: 1 << 30 };
+        let first = blocks.len();
+        for number in 1.. {
+            let jobs = plan.jobs(&TenantId::anonymous(), Signal::Logs, &blocks);
+            let Some(job) = jobs.first() else { break };
+            prop_assert!(number <= 2 * first as u64, "{number} merges of {first} blocks and more to come");
+            let gone: Vec<Ulid> = job.inputs.iter().map(|block| block.id).collect();
+            blocks.retain(|block| !gone.contains(&block.id));
+            blocks.extend(merged(job, number, kept));
+        }
+        // A day that is over has no crowd of small blocks.
+        let bytes: u64 = blocks.iter().map(|block| block.bytes).sum();
+        prop_assert!((blocks.len() as u64) < 2 * bytes.div_ceil(1 << 30) + 8, "{} blocks", blocks.len());
+    }
 }
 
 #[test]
