@@ -212,11 +212,7 @@ impl Finished {
                 "cannot list the new blocks of tenant {tenant}; nothing has changed, and it can be done again"
             )
         })?;
-        if !added {
-            for meta in &listed {
-                bucket.delete(&meta.object(tenant, Signal::Metrics)).await?;
-            }
-        }
+        // If not, the new objects are left to the collection of garbage: it alone knows that nobody lists them.
         Ok(added)
     }
 }

@@ -1,10 +1,6 @@
 //! Makes rounds through all tenants.
 
-use crate::{
-    CompactorConfig, CompactorMetrics, Job, Plan,
-    job::{Outcome, Worker},
-    patience::Patience,
-};
+use crate::{CompactorConfig, CompactorMetrics, Job, Plan, job::Worker, patience::Patience};
 use block_store::{Manifest, Manifests, Ulid, apply_retention, collect_garbage};
 use model::{Signal, TenantId, Timestamp};
 use parking_lot::Mutex;
@@ -78,7 +74,8 @@ impl Compactor {
         Ok(())
     }
 
-    /// Does for each tenant what is to be done and ours. Gives how many jobs wait that can be done now.
+    /// Does for each tenant what is to be done and ours. Gives how many jobs wait that can be done now; a tenant
+    /// whose turn failed has none.
     pub async fn round(&self, collects_garbage: bool, stop: &CancellationToken) -> usize {
         let mut seen = Seen::default();
         match stop.run_until_cancelled(self.manifests.tenants()).await {
@@ -103,7 +100,7 @@ impl Compactor {
         if !seen.failed {
             self.metrics.last_round.set(self.clock.now_ms() / 1000);
         }
-        if seen.failed { 0 } else { seen.waiting }
+        seen.waiting
     }
 
     fn failed(&self, seen: &mut Seen, tenant: Option<&TenantId>, error: &service_api::Error) {
@@ -193,7 +190,7 @@ impl Compactor {
             stop,
         };
         match worker.run(job).await {
-            Ok(Outcome::Done | Outcome::Overtaken | Outcome::SetAside) => self.patience.lock().done(job),
+            Ok(()) => self.patience.lock().done(job),
             Err(_) if stop.is_cancelled() => {}
             Err(error) => {
                 self.metrics.failed_merges.inc();

@@ -1,20 +1,9 @@
 //! Does one job: merges, and lists the new blocks in the place of the old ones.
 
 use crate::{CompactorConfig, CompactorMetrics, Job};
-use block_store::{Manifests, Merge, MergeConfig, MergeError, Merged, Ulid, merge_blocks};
+use block_store::{BlockMeta, Manifests, Merge, MergeConfig, MergeError, Merged, Ulid, merge_blocks};
 use service_api::{Error, Result};
-use std::path::PathBuf;
 use tokio_util::sync::CancellationToken;
-
-/// What became of a job.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    Done,
-    /// Others have changed the list; what is still to be done follows from it.
-    Overtaken,
-    /// A block was set aside. The others can be merged.
-    SetAside,
-}
 
 /// What jobs need.
 pub struct Worker<'a> {
@@ -26,11 +15,14 @@ pub struct Worker<'a> {
 }
 
 impl Worker<'_> {
-    pub async fn run(&self, job: &Job) -> Result<Outcome> {
+    /// Merges what is to be merged, or as much of it as there is memory and room for. It is no failure that others
+    /// have changed the list meanwhile, or that a block had to be set aside: what is to be done then follows from
+    /// the list.
+    pub async fn run(&self, job: &Job) -> Result<()> {
         let mut inputs = job.inputs.as_slice();
         loop {
             let config = MergeConfig {
-                scratch: PathBuf::from(&self.config.scratch_dir),
+                scratch: self.config.scratch_dir.clone(),
                 memory: usize::try_from(self.config.memory).unwrap_or(usize::MAX),
                 block_bytes: self.config.block_bytes,
             };
@@ -62,18 +54,18 @@ impl Worker<'_> {
     async fn publish(
         &self,
         job: &Job,
-        inputs: &[block_store::BlockMeta],
+        inputs: &[BlockMeta],
         Merged { blocks, figures }: Merged,
-    ) -> Result<Outcome> {
+    ) -> Result<()> {
         let Job { tenant, signal, .. } = job;
         let listed = self.manifests.replace(tenant, *signal, inputs, &blocks).await?;
         if listed.is_none() {
             // Somebody may read the new blocks nevertheless: whoever collects garbage removes them.
             self.metrics.fenced_merges.inc();
             tracing::info!(%tenant, %signal, "a merge came too late: its blocks are not listed any more");
-            return Ok(Outcome::Overtaken);
+            return Ok(());
         }
-        let bytes = |blocks: &[block_store::BlockMeta]| blocks.iter().map(|block| block.bytes).sum::<u64>();
+        let bytes = |blocks: &[BlockMeta]| blocks.iter().map(|block| block.bytes).sum::<u64>();
         self.metrics.merges.inc();
         self.metrics.merged_blocks.inc_by(inputs.len() as u64);
         self.metrics.merged_bytes.inc_by(bytes(inputs));
@@ -84,19 +76,18 @@ impl Worker<'_> {
             %tenant, %signal, window = job.window.start, inputs = inputs.len(), input_bytes = bytes(inputs),
             blocks = blocks.len(), bytes = bytes(&blocks), repeats = figures.repeats, "blocks merged"
         );
-        Ok(Outcome::Done)
+        Ok(())
     }
 
     /// The block stays listed, so that queries can say that they miss it.
-    async fn set_aside(&self, job: &Job, block: Ulid, why: &str) -> Result<Outcome> {
+    async fn set_aside(&self, job: &Job, block: Ulid, why: &str) -> Result<()> {
         let Job { tenant, signal, .. } = job;
         if self.manifests.set_aside(tenant, *signal, block, why).await? {
             tracing::error!(
                 %tenant, %signal, %block, why,
                 "a block is damaged and set aside: queries over its time warn, and merges go on without it"
             );
-            return Ok(Outcome::SetAside);
         }
-        Ok(Outcome::Overtaken)
+        Ok(())
     }
 }

@@ -4,8 +4,8 @@ use model::{Signal, TenantId, TimeRange, Timestamp};
 use serde::{Deserialize, Serialize};
 use ulid::Ulid;
 
-/// For how long it is told what a block was made of, in milliseconds: results of queries that are kept are no
-/// older, and lists stay short.
+/// For how long it is told what a block was made of, in milliseconds, so that lists stay short. A kept result of
+/// a query that is older is computed again after a merge.
 const SOURCES_KEPT: i64 = 24 * 3_600_000;
 
 /// One version of the list of a tenant's blocks of one signal.

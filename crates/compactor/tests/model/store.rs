@@ -63,24 +63,22 @@ impl ProcessStore {
         if !self.is_last() {
             return work.await;
         }
-        let done = match self.end {
-            End::Before => None,
-            End::After => Some(()),
-        };
-        let work = std::pin::pin!(work);
-        match done {
-            None => {
-                self.ended.notify_one();
-                self.goes_on.notified().await;
+        match self.end {
+            End::Before => {
+                self.stand_still().await;
                 work.await
             }
-            Some(()) => {
+            End::After => {
                 let done = work.await;
-                self.ended.notify_one();
-                self.goes_on.notified().await;
+                self.stand_still().await;
                 done
             }
         }
+    }
+
+    async fn stand_still(&self) {
+        self.ended.notify_one();
+        self.goes_on.notified().await;
     }
 }
 
