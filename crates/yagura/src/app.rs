@@ -150,7 +150,14 @@ impl App {
             services.spawn(name, |drain| async move { ring.run(drain).await });
         }
         if let Some(compactor) = compactor {
-            services.spawn("compactor", |drain| compactor.run(drain));
+            // Its first round would find nothing that is ours, and the next one comes minutes later.
+            let joined = cluster.joined(&cluster.compactors);
+            services.spawn("compactor", |drain| async move {
+                match drain.run_until_cancelled(joined).await {
+                    Some(()) => compactor.run(drain).await,
+                    None => Ok(()),
+                }
+            });
         }
         services.spawn("ingester", |drain| async move {
             match ingester {

@@ -112,6 +112,18 @@ impl Cluster {
         self.clustered.then(|| Lifecycler::new(kv, role.as_str(), &config, disk, clock, &self.metrics))
     }
 
+    /// Waits until a role's ring gives us what is ours in it.
+    pub fn joined(&self, ring: &Ring) -> impl Future<Output = ()> + Send + 'static {
+        let (ring, instance) = (ring.clone(), Arc::clone(&self.instance));
+        async move {
+            let is_in = |view: &Arc<RingView>| {
+                view.position(&instance).is_some_and(|at| view.members()[usize::from(at)].is_placeable())
+            };
+            // The ring holds the sender.
+            let _ = ring.subscribe().wait_for(is_in).await;
+        }
+    }
+
     /// How many distributors there are, this one included.
     pub fn count_distributors(&self) -> Arc<dyn Fn() -> usize + Send + Sync> {
         let ring = self.distributors.clone();
