@@ -1,8 +1,11 @@
 //! The manifest: the one list of a tenant's blocks of one signal. Each version is an object of its own.
 
+mod as_text;
+mod deletion;
 mod encoding;
 mod meta;
 
+pub use deletion::{Deletion, DeletionState};
 pub(crate) use meta::folder as blocks_folder;
 pub use meta::{BlockMeta, Manifest, SourceBlock};
 
@@ -102,19 +105,19 @@ impl Manifests {
         Err(Error::unavailable(format!("manifests of tenant {tenant} vanish while they are read")))
     }
 
-    /// Replaces the list of blocks by what `change` makes of the newest one; nothing is
+    /// Replaces the manifest by what `change` makes of the newest one, with the next number; nothing is
     /// written if that is `None`. `change` is called again when another writer was faster.
     pub async fn update(
         &self,
         tenant: &TenantId,
         signal: Signal,
-        mut change: impl FnMut(&Manifest) -> Option<Vec<BlockMeta>> + Send,
+        mut change: impl FnMut(&Manifest) -> Option<Manifest> + Send,
     ) -> Result<Arc<Manifest>> {
         for _ in 0..MAX_ATTEMPTS {
             let checked = self.clock.monotonic();
             let current = self.refresh(tenant, signal).await?;
-            let Some(blocks) = change(&current) else { return Ok(current) };
-            let next = Manifest { sequence: current.sequence + 1, blocks };
+            let Some(changed) = change(&current) else { return Ok(current) };
+            let next = Manifest { sequence: current.sequence + 1, ..changed };
             let name = path(tenant, signal, next.sequence);
             let data = encoding::encode(&next)?;
             let written = self.bucket.put_new(&name, data.clone().into()).await?;
@@ -137,12 +140,14 @@ impl Manifests {
         signal: Signal,
         block: &BlockMeta,
     ) -> Result<Arc<Manifest>> {
-        let listed = self.swap(tenant, signal, (&[], std::slice::from_ref(block)), |_| false).await?;
+        let add = |current: &Manifest| Some(current.swap(&[], std::slice::from_ref(block)));
+        let listed = self.swap(tenant, signal, (&[], std::slice::from_ref(block)), add).await?;
         listed.ok_or_else(|| Error::internal("a block that nothing speaks against was not listed"))
     }
 
     /// Lists all of these blocks in one step, so that nobody ever sees some of them: unless one that is
-    /// listed already is `like` them. Gives whether they are listed now. Errors are as for `add_block`.
+    /// listed already is `like` them. Gives whether they are listed now. They come from elsewhere, and older
+    /// requests to delete do not mean them. Errors are as for `add_block`.
     pub async fn add_blocks(
         &self,
         tenant: &TenantId,
@@ -150,12 +155,18 @@ impl Manifests {
         blocks: &[BlockMeta],
         like: impl Fn(&BlockMeta) -> bool + Send + Sync,
     ) -> Result<bool> {
-        let refuse = |current: &Manifest| current.blocks.iter().any(&like);
-        Ok(self.swap(tenant, signal, (&[], blocks), refuse).await?.is_some())
+        let add = |current: &Manifest| {
+            let cleared = current.cleared();
+            let of_now = |block: &BlockMeta| BlockMeta { cleared: cleared.clone(), ..block.clone() };
+            let is_new = !current.blocks.iter().any(&like);
+            is_new.then(|| current.swap(&[], &blocks.iter().map(of_now).collect::<Vec<_>>()))
+        };
+        Ok(self.swap(tenant, signal, (&[], blocks), add).await?.is_some())
     }
 
     /// Lists blocks that are in the bucket in the place of others, in one step. None if not all of those
-    /// are listed any more: somebody else was faster, and nothing is changed. Done again, it changes nothing.
+    /// are listed any more, or not all of the deletions that were `applied`: somebody else was faster, and
+    /// nothing is changed. Done again, it changes nothing.
     ///
     /// # Errors
     /// As of `add_block`. Then the list has what was to be replaced.
@@ -165,27 +176,33 @@ impl Manifests {
         signal: Signal,
         old: &[BlockMeta],
         new: &[BlockMeta],
+        applied: &[Ulid],
     ) -> Result<Option<Arc<Manifest>>> {
-        let refuse = |current: &Manifest| !old.iter().all(|block| current.lists(block.id));
-        self.swap(tenant, signal, (old, new), refuse).await
+        let replace = |current: &Manifest| {
+            let is_listed = |id: &Ulid| current.deletions.iter().any(|deletion| deletion.id == *id);
+            let may = old.iter().all(|block| current.lists(block.id)) && applied.iter().all(is_listed);
+            may.then(|| current.swap(old, new))
+        };
+        self.swap(tenant, signal, (old, new), replace).await
     }
 
-    /// None if the newest list is to be refused, unless it has the new blocks already.
+    /// Makes one of the newest versions another one with new blocks in the place of old ones, unless it has
+    /// them already. None if `change` is, which is not asked then.
     async fn swap(
         &self,
         tenant: &TenantId,
         signal: Signal,
         (old, new): (&[BlockMeta], &[BlockMeta]),
-        refuse: impl Fn(&Manifest) -> bool + Send + Sync,
+        change: impl Fn(&Manifest) -> Option<Manifest> + Send + Sync,
     ) -> Result<Option<Arc<Manifest>>> {
         new.iter().try_for_each(|block| self.in_time(block))?;
         let (mut changed, mut refused) = (false, false);
         let swap = |current: &Manifest| {
             let done = !new.is_empty() && new.iter().all(|block| current.lists(block.id));
-            refused = !done && refuse(current);
-            let swapped = (!done && !refused).then(|| current.swap(old, new));
-            changed |= swapped.is_some();
-            swapped
+            let next = if done { None } else { change(current) };
+            refused = !done && next.is_none();
+            changed |= next.is_some();
+            next
         };
         let listed = self.update(tenant, signal, swap).await;
         match new.iter().try_for_each(|block| self.in_time(block)) {
@@ -228,7 +245,7 @@ impl Manifests {
             let found = blocks.iter_mut().find(other);
             noted = found.is_some();
             found?.damaged = damaged.map(str::to_owned);
-            Some(blocks)
+            Some(current.with_blocks(blocks))
         };
         self.update(tenant, signal, note).await?;
         Ok(noted)

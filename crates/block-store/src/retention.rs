@@ -31,7 +31,7 @@ pub async fn apply_retention(
         let (kept, old): (Vec<_>, Vec<_>) =
             current.blocks.iter().cloned().partition(|b| b.max_time >= oldest);
         dropped = old;
-        (!dropped.is_empty()).then_some(kept)
+        (!dropped.is_empty()).then(|| current.with_blocks(kept))
     };
     manifests.update(tenant, signal, drop_old).await?;
     Ok(dropped)

@@ -72,6 +72,8 @@ fn meta(id: u64, min_time: i64, max_time: i64) -> BlockMeta {
         created,
         sources: Vec::new(),
         damaged: None,
+        cleared: Vec::new(),
+        rules: 0,
     }
 }
 

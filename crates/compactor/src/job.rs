@@ -58,7 +58,7 @@ impl Worker<'_> {
         Merged { blocks, figures }: Merged,
     ) -> Result<()> {
         let Job { tenant, signal, .. } = job;
-        let listed = self.manifests.replace(tenant, *signal, inputs, &blocks).await?;
+        let listed = self.manifests.replace(tenant, *signal, inputs, &blocks, &[]).await?;
         if listed.is_none() {
             // Somebody may read the new blocks nevertheless: whoever collects garbage removes them.
             self.metrics.fenced_merges.inc();

@@ -32,6 +32,8 @@ pub fn block(id: u64, min_time: Timestamp, max_time: Timestamp) -> BlockMeta {
         created: 0,
         sources: Vec::new(),
         damaged: None,
+        cleared: Vec::new(),
+        rules: 0,
     }
 }
 

@@ -165,6 +165,8 @@ pub fn blocks_in(blocks: reader::Blocks) -> Result<(Signal, Vec<BlockMeta>)> {
             // Nobody who reads a block asks what it was made of.
             sources: Vec::new(),
             damaged: None,
+            cleared: Vec::new(),
+            rules: 0,
         })
     };
     Ok((signal_in(blocks.signal)?, blocks.blocks.into_iter().map(block).collect::<Result<_>>()?))

@@ -10,6 +10,7 @@ mod limits;
 mod logs;
 mod matching;
 mod merge;
+mod omit;
 mod read;
 mod tail;
 mod write;
@@ -27,6 +28,7 @@ pub use logs::{
 };
 pub use matching::Matching;
 pub use merge::{MergedData, merge_series_sets, read_merged};
+pub use omit::{Cut, LineRun, LineTest, LinesCut, Omit};
 pub use read::{
     EncodedChunk, ExemplarSeries, LabelQuery, LabelsReader, MetricMetadata, MetricsReader, SampleBuffer,
     SelectRequest, Series, SeriesData, SeriesSet, StartTimestamps, Warned,

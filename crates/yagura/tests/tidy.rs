@@ -25,6 +25,7 @@ const FLOORS: &[(&str, u32)] = &[
     ("logql", 3),
     ("block-store", 3),
     ("rpc", 4),
+    ("removal", 4),
     ("distributor", 5),
     ("ingester", 5),
     ("querier", 5),

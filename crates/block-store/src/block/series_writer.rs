@@ -248,6 +248,8 @@ impl<S: PageSink> SeriesWriter<S> {
             created,
             sources,
             damaged: None,
+            cleared: Vec::new(),
+            rules: 0,
         };
         Ok(Some(WrittenBlock { values: self.values.sink, times: self.times.groups.sink, tail, meta }))
     }

@@ -1,6 +1,6 @@
 //! A manifest's bytes: magic and version, crc32c of the rest, the rest: JSON under zstd.
 
-use super::{BlockMeta, Manifest};
+use super::{BlockMeta, Deletion, Manifest};
 use crate::error::corrupt;
 use serde::{Deserialize, Serialize};
 use service_api::{Error, Result};
@@ -14,16 +14,21 @@ const MAX_JSON: usize = 128 << 20;
 struct Written<'a> {
     sequence: u64,
     blocks: &'a [BlockMeta],
+    #[serde(skip_serializing_if = "<[Deletion]>::is_empty")]
+    deletions: &'a [Deletion],
 }
 
 #[derive(Deserialize)]
 struct Read {
     sequence: u64,
     blocks: Vec<BlockMeta>,
+    #[serde(default)]
+    deletions: Vec<Deletion>,
 }
 
 pub(super) fn encode(manifest: &Manifest) -> Result<Vec<u8>> {
-    let written = Written { sequence: manifest.sequence, blocks: &manifest.blocks };
+    let Manifest { sequence, blocks, deletions } = manifest;
+    let written = Written { sequence: *sequence, blocks, deletions };
     let json = serde_json::to_vec(&written).map_err(|e| Error::internal(e.to_string()))?;
     if json.len() > MAX_JSON {
         return Err(Error::internal("the manifest lists too many blocks"));
@@ -41,8 +46,8 @@ pub(super) fn decode(name: &str, data: &[u8]) -> Result<Manifest> {
     }
     let size = zstd::bulk::Decompressor::upper_bound(packed).unwrap_or(0).min(MAX_JSON);
     let json = zstd::bulk::decompress(packed, size).map_err(|e| corrupt(name, e))?;
-    let Read { sequence, blocks } = serde_json::from_slice(&json).map_err(|e| corrupt(name, e))?;
-    Ok(Manifest { sequence, blocks })
+    let Read { sequence, blocks, deletions } = serde_json::from_slice(&json).map_err(|e| corrupt(name, e))?;
+    Ok(Manifest { sequence, blocks, deletions })
 }
 
 #[cfg(test)]
@@ -65,8 +70,10 @@ mod tests {
             created: 1_700_000_000_001,
             sources: Vec::new(),
             damaged: None,
+            cleared: Vec::new(),
+            rules: 0,
         };
-        Manifest { sequence: 12, blocks: vec![block] }
+        Manifest { sequence: 12, blocks: vec![block], deletions: Vec::new() }
     }
 
     fn merged() -> Manifest {
@@ -77,6 +84,10 @@ mod tests {
         block.sources =
             vec![source(Ulid::from_parts(1, 0), -5), source(Ulid::from_parts(1_700_000_000_000, 6), 6)];
         block.damaged = Some("torn".to_owned());
+        (block.cleared, block.rules) = (vec![Ulid::from_parts(1_700_000_000_002, 9)], 77);
+        let queries = vec!["up".to_owned(), "{a=\"b\"}".to_owned()];
+        let deletion = Deletion { id: block.cleared[0], queries, min_time: -9, max_time: 5, due: 8 };
+        merged.deletions.push(deletion);
         merged
     }
 
@@ -106,7 +117,12 @@ mod tests {
         let block = serde_json::to_string(&merged().blocks[0]).unwrap();
         assert_eq!(
             block,
-            r#"{"id":"01HF7YAT000000000000000007","min_time":-5,"max_time":1700000000000,"series":3,"samples":9,"bytes":100,"level":1,"source":"merge of 2 blocks","created":1700000000001,"sources":[{"id":"00000000010000000000000000","min_time":-5,"max_time":7},{"id":"01HF7YAT000000000000000006","min_time":6,"max_time":7}],"damaged":"torn"}"#
+            r#"{"id":"01HF7YAT000000000000000007","min_time":-5,"max_time":1700000000000,"series":3,"samples":9,"bytes":100,"level":1,"source":"merge of 2 blocks","created":1700000000001,"sources":[{"id":"00000000010000000000000000","min_time":-5,"max_time":7},{"id":"01HF7YAT000000000000000006","min_time":6,"max_time":7}],"damaged":"torn","cleared":["01HF7YAT020000000000000009"],"rules":77}"#
+        );
+        let deletion = serde_json::to_string(&merged().deletions[0]).unwrap();
+        assert_eq!(
+            deletion,
+            r#"{"id":"01HF7YAT020000000000000009","queries":["up","{a=\"b\"}"],"min_time":-9,"max_time":5,"due":8}"#
         );
     }
 }

@@ -1,5 +1,6 @@
 //! What a manifest says of each block.
 
+use super::{Deletion, as_text};
 use model::{Signal, TenantId, TimeRange, Timestamp};
 use serde::{Deserialize, Serialize};
 use ulid::Ulid;
@@ -14,6 +15,8 @@ pub struct Manifest {
     /// 1 for the first version; 0 where there is none yet.
     pub sequence: u64,
     pub blocks: Vec<BlockMeta>,
+    /// What is to be left out of them, in the order in which it was asked for.
+    pub deletions: Vec<Deletion>,
 }
 
 impl Manifest {
@@ -21,18 +24,25 @@ impl Manifest {
         self.blocks.iter().any(|block| block.id == id)
     }
 
-    /// The list with new blocks in the place of old ones.
-    pub(super) fn swap(&self, old: &[BlockMeta], new: &[BlockMeta]) -> Vec<BlockMeta> {
+    /// Another version with these blocks.
+    pub fn with_blocks(&self, blocks: Vec<BlockMeta>) -> Self {
+        Self { blocks, deletions: self.deletions.clone(), ..*self }
+    }
+
+    /// Another version with new blocks in the place of old ones.
+    pub(super) fn swap(&self, old: &[BlockMeta], new: &[BlockMeta]) -> Self {
         let is_old = |block: &&BlockMeta| !old.iter().any(|old| old.id == block.id);
         let added = new.iter().filter(|block| !self.lists(block.id));
         let mut swapped: Vec<BlockMeta> = self.blocks.iter().filter(is_old).chain(added).cloned().collect();
         let now = new.iter().map(|block| block.created).max().unwrap_or(0);
+        let is_listed = |id: &Ulid| self.deletions.iter().any(|deletion| deletion.id == *id);
         for block in &mut swapped {
+            block.cleared.retain(is_listed);
             if block.created.saturating_add(SOURCES_KEPT) < now {
                 block.sources = Vec::new();
             }
         }
-        swapped
+        self.with_blocks(swapped)
     }
 }
 
@@ -65,6 +75,13 @@ pub struct BlockMeta {
     /// Why it is set aside, if it is: what reads blocks goes on without it, and queries say so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub damaged: Option<String>,
+    /// The deletions of the same list of which nothing is in it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty", with = "as_text::all")]
+    pub cleared: Vec<Ulid>,
+    /// Which retention rules were applied to it, and how far; 0 if none were. It means something to who applies
+    /// them alone.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub rules: u64,
 }
 
 /// A block that another one was made of.
@@ -113,19 +130,4 @@ pub(crate) fn folder(tenant: &TenantId, signal: Signal) -> String {
 
 fn is_zero(number: &u64) -> bool {
     *number == 0
-}
-
-/// A ULID as its 26 characters.
-mod as_text {
-    use serde::{Deserialize, Deserializer, Serializer, de::Error};
-    use ulid::Ulid;
-
-    pub fn serialize<S: Serializer>(id: &Ulid, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(id)
-    }
-
-    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Ulid, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        Ulid::from_string(&text).map_err(D::Error::custom)
-    }
 }

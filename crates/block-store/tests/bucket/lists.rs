@@ -91,7 +91,7 @@ fn blocks_take_the_place_of_others_in_one_step_or_not_at_all() {
             ids
         };
         let replace = async |manifests: &Manifests, old: &[BlockMeta], new: &[BlockMeta]| {
-            manifests.replace(&tenant(), Signal::Logs, old, new).await
+            manifests.replace(&tenant(), Signal::Logs, old, new, &[]).await
         };
         let old = [a.clone(), b.clone()];
         let (merged, other) = ([meta(4, 0, 5), meta(5, 6, 9)], [meta(6, 0, 9)]);
@@ -138,7 +138,8 @@ fn a_list_that_is_written_too_late_is_taken_back() {
         let slow = Arc::new(Slow(ManualClock::at(0), AtomicU64::new(0)));
         let slow = Manifests::new(bucket, slow, Duration::ZERO);
         let old = [a.clone(), b.clone()];
-        let late = slow.replace(&tenant(), Signal::Metrics, &old, &[meta(3, 0, 9)]).await.unwrap_err();
+        let new = [meta(3, 0, 9)];
+        let late = slow.replace(&tenant(), Signal::Metrics, &old, &new, &[]).await.unwrap_err();
         assert_eq!(late.code, Code::Unavailable);
         let listed = sound.refresh(&tenant(), Signal::Metrics).await.unwrap();
         assert_eq!((listed.sequence, listed.blocks.as_slice()), (4, old.as_slice()));
@@ -253,7 +254,8 @@ fn what_was_the_newest_list_a_moment_ago_is_kept_with_its_blocks() {
         let block = put_block(&bucket, 1, &["up"], &[10]).await;
         manifests.add_block(&tenant(), Signal::Metrics, &block).await.unwrap();
         manifests.add_block(&tenant(), Signal::Metrics, &meta(2, 0, 10)).await.unwrap();
-        manifests.update(&tenant(), Signal::Metrics, |_| Some(Vec::new())).await.unwrap();
+        let nothing = |current: &Manifest| Some(current.with_blocks(Vec::new()));
+        manifests.update(&tenant(), Signal::Metrics, nothing).await.unwrap();
         for number in 0..20 {
             manifests.add_block(&tenant(), Signal::Metrics, &meta(100 + number, 0, 10)).await.unwrap();
         }

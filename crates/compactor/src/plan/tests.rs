@@ -22,6 +22,8 @@ fn block(line: &str) -> BlockMeta {
         sources: Vec::new(),
         damaged: (words.get(4) == Some(&"damaged")).then(|| "for a test".to_owned()),
         created: hours(words[2]),
+        cleared: Vec::new(),
+        rules: 0,
     }
 }
 

@@ -135,6 +135,8 @@ async fn a_querier_reads_the_blocks_that_it_is_given() {
         created: 8,
         sources: Vec::new(),
         damaged: None,
+        cleared: Vec::new(),
+        rules: 0,
     };
     let blocks = vec![block];
     let source = net.pool.blocks(ADDRESS, Signal::Metrics, blocks.clone());

@@ -141,6 +141,8 @@ impl LogIndexWriter {
             created: 0,
             sources: Vec::new(),
             damaged: None,
+            cleared: Vec::new(),
+            rules: 0,
         };
         tail.push(footer.into());
         Ok(Some((tail, meta)))

@@ -1,0 +1,113 @@
+//! Requests to delete, as a manifest lists them.
+
+use super::{BlockMeta, Manifest, as_text};
+use model::{TimeRange, Timestamp};
+use serde::{Deserialize, Serialize};
+use ulid::Ulid;
+
+/// For how long after a request entries are taken for older than it that come from heads, in milliseconds. Heads
+/// keep entries for two hours or so; who could not flush for a day has other worries.
+const HEADS_HOLD: i64 = 24 * 3_600_000;
+
+/// For how long it is told that a request was carried out, in milliseconds.
+const TOLD: i64 = 30 * 24 * 3_600_000;
+
+/// Entries that are to go. Whoever reads leaves them out from the moment that this is listed; the compactor
+/// takes them out of blocks when it is due.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Deletion {
+    /// Its time is that of the request.
+    #[serde(with = "as_text")]
+    pub id: Ulid,
+    /// Of metrics selectors, of which a series matches any; of logs queries, of which a line matches any.
+    pub queries: Vec<String>,
+    /// What is deleted is not before,
+    pub min_time: Timestamp,
+    /// and not after.
+    pub max_time: Timestamp,
+    /// From then on blocks are rewritten, and nothing comes back. Milliseconds since the Unix epoch.
+    pub due: i64,
+}
+
+/// How far a request is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeletionState {
+    /// It can be cancelled. What it names is hidden.
+    Received,
+    /// Blocks are rewritten. What it names is hidden.
+    Processing,
+    /// Nothing that it names is left, but in objects that nobody reads and that are about to be removed.
+    Processed,
+}
+
+impl Deletion {
+    pub fn range(&self) -> TimeRange {
+        TimeRange::new(self.min_time, self.max_time)
+    }
+
+    /// When it was asked for, in milliseconds since the Unix epoch.
+    pub fn requested(&self) -> i64 {
+        millis(self.id)
+    }
+
+    pub fn is_due(&self, now: i64) -> bool {
+        now >= self.due
+    }
+
+    /// Whether heads may hold what it names.
+    pub fn concerns_heads(&self, now: i64) -> bool {
+        now <= self.requested().saturating_add(HEADS_HOLD)
+    }
+
+    /// Whether a block may have what it names: not if that has been taken out of it, nor if the block was listed
+    /// later with what has nothing to do with it: then it was [`Manifest::cleared`] of it, or flushed from a
+    /// head long after.
+    pub fn concerns(&self, block: &BlockMeta) -> bool {
+        let is_younger = block.level == 0 && !self.concerns_heads(millis(block.id));
+        !is_younger && block.time_range().overlaps(&self.range()) && !block.cleared.contains(&self.id)
+    }
+}
+
+impl Manifest {
+    /// The deletions of which something may be in a block.
+    pub fn concerning<'a>(&'a self, block: &'a BlockMeta) -> impl Iterator<Item = &'a Deletion> {
+        self.deletions.iter().filter(|deletion| deletion.concerns(block))
+    }
+
+    /// All deletions: what a new block is cleared of that has nothing to do with older requests.
+    pub fn cleared(&self) -> Vec<Ulid> {
+        self.deletions.iter().map(|deletion| deletion.id).collect()
+    }
+
+    pub fn state(&self, deletion: &Deletion, now: i64) -> DeletionState {
+        let is_left = || self.blocks.iter().any(|block| deletion.concerns(block));
+        match deletion.is_due(now) {
+            false => DeletionState::Received,
+            true if deletion.concerns_heads(now) || is_left() => DeletionState::Processing,
+            true => DeletionState::Processed,
+        }
+    }
+
+    /// The deletions without those that were carried out long ago; none if there are no such.
+    pub fn without_old_deletions(&self, now: i64) -> Option<Self> {
+        let is_old = |deletion: &Deletion| {
+            let since = deletion.due.max(deletion.requested().saturating_add(HEADS_HOLD));
+            now > since.saturating_add(TOLD) && self.state(deletion, now) == DeletionState::Processed
+        };
+        let deletions: Vec<_> = self.deletions.iter().filter(|d| !is_old(d)).cloned().collect();
+        (deletions.len() < self.deletions.len()).then(|| self.with_deletions(deletions))
+    }
+
+    /// Another version with these deletions, which blocks say nothing of any more that are not among them.
+    pub fn with_deletions(&self, deletions: Vec<Deletion>) -> Self {
+        let mut blocks = self.blocks.clone();
+        for block in &mut blocks {
+            block.cleared.retain(|id| deletions.iter().any(|deletion| deletion.id == *id));
+        }
+        Self { blocks, deletions, ..*self }
+    }
+}
+
+fn millis(id: Ulid) -> i64 {
+    i64::try_from(id.timestamp_ms()).unwrap_or(i64::MAX)
+}
