@@ -12,7 +12,8 @@ mod logs;
 mod metrics;
 
 use block_store::{
-    BlockMeta, BlockObject, Bucket, BucketConfig, Merge, MergeConfig, Merged, S3Config, Ulid, merge_blocks,
+    BlockMeta, BlockObject, Bucket, BucketConfig, Merge, MergeConfig, Merged, Omissions, S3Config, Ulid,
+    merge_blocks,
 };
 use model::{Signal, TenantId};
 use runtime::{Clock, SystemClock};
@@ -72,6 +73,7 @@ impl Setup {
             tenant: &TenantId::anonymous(),
             signal: self.signal,
             inputs,
+            omissions: &Omissions::new(),
             config: &config,
             new_id: &new_id,
             stop: &CancellationToken::new(),

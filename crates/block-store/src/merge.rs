@@ -3,7 +3,7 @@
 //! What there is of a merge in memory does not grow with the blocks, but for their indexes: pages are
 //! read ahead of their use by a bounded amount (`read_ahead.rs`), those that overlap in time are open
 //! together, and new pages go to a file until a block is whole. A caller decides which blocks are
-//! merged, and lists the new ones in the place of the old ones.
+//! merged, and what is left out of them, and lists the new ones in the place of the old ones.
 
 mod error;
 mod indexes;
@@ -16,15 +16,18 @@ mod pieces;
 mod read_ahead;
 mod scratch;
 mod stored;
+mod touched;
 mod work;
 
 pub use error::MergeError;
+pub use touched::is_touched;
 
 use crate::{BlockMeta, Bucket, Ulid, blocks::in_merge_order};
 use memory::MAX_RUN;
 use model::{Signal, TenantId};
 use outputs::Outputs;
-use std::path::PathBuf;
+use service_api::{Error, Omit};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 use tokio_util::sync::CancellationToken;
 
 /// What a merge may use.
@@ -46,6 +49,8 @@ pub struct Merge<'a> {
     pub signal: Signal,
     /// Their order says nothing about what comes out.
     pub inputs: &'a [BlockMeta],
+    /// What is left out.
+    pub omissions: &'a Omissions,
     pub config: &'a MergeConfig,
     /// Names each new block just before it goes up into the bucket: a block must be listed within
     /// `LISTING_LIMIT` of its id's time, and a merge may take longer than that.
@@ -53,10 +58,13 @@ pub struct Merge<'a> {
     pub stop: &'a CancellationToken,
 }
 
+/// What is to be left out of an input, by its id; of others nothing is.
+pub type Omissions = BTreeMap<Ulid, Arc<dyn Omit>>;
+
 /// Blocks that have been put into the bucket, and are not listed yet.
 #[derive(Clone, Debug)]
 pub struct Merged {
-    /// In label order: no series or stream is in two of them.
+    /// In label order: no series or stream is in two of them. There are none if all was left out.
     pub blocks: Vec<BlockMeta>,
     pub figures: MergeFigures,
 }
@@ -68,6 +76,8 @@ pub struct MergeFigures {
     pub samples: u64,
     /// Those of them that were there before.
     pub repeats: u64,
+    /// Those of them that were to be left out.
+    pub omitted: u64,
     /// Pages of the new blocks, and those of them that were taken over as they are.
     pub pages: u64,
     pub pages_taken_over: u64,
@@ -78,6 +88,20 @@ pub struct MergeFigures {
     pub read_ahead_limit: u64,
     /// The most bytes that open pages had at once.
     pub open_peak: u64,
+}
+
+impl MergeFigures {
+    /// Nothing that went in may be lost without a word.
+    fn check(&self, written: u64) -> Result<(), MergeError> {
+        let Self { samples, repeats, omitted, .. } = *self;
+        if samples == written + repeats + omitted {
+            return Ok(());
+        }
+        let why = format!(
+            "of {samples} entries {written} were written, {repeats} repeat others, {omitted} were left out"
+        );
+        Err(Error::internal(format!("a merge went wrong: {why}")).into())
+    }
 }
 
 /// Makes few blocks of many of one tenant, and puts them into the bucket. Nothing is listed or removed.
@@ -116,7 +140,7 @@ async fn merge_tuned(merge: Merge<'_>, tuning: Tuning) -> Result<Merged, MergeEr
             Signal::Logs => logs::merge(merge, tuning, &mut outputs).await?,
             Signal::Metrics => metrics::merge(merge, tuning, &mut outputs).await?,
         };
-        Ok(Merged { blocks: outputs.finish()?, figures })
+        Ok(Merged { blocks: outputs.finish(figures.omitted)?, figures })
     };
     tokio::select! {
         biased;

@@ -26,7 +26,8 @@ use input::Input;
 use one_stream::{StreamMerge, Wants};
 use output::Output;
 pub(super) use output::PageShape;
-use service_api::Error;
+use service_api::{Error, Omit};
+use std::sync::Arc;
 
 pub(super) async fn merge(
     merge: Merge<'_>,
@@ -55,6 +56,7 @@ async fn begin(merge: Merge<'_>, tuning: Tuning) -> Result<(LogsMerge, Vec<Seque
         labels: LabelMerge::new(tables)?,
         inputs: merged,
         stream: StreamMerge::new(memory.open, tuning.lines, merge.stop.clone()),
+        omissions: merge.inputs.iter().map(|meta| merge.omissions.get(&meta.id).cloned()).collect(),
         output: Output::new(room, tuning.lines),
         rows: Vec::new(),
         read_ahead,
@@ -71,6 +73,8 @@ struct LogsMerge {
     output: Output,
     /// Reused from stream to stream.
     rows: Vec<(usize, u32)>,
+    /// Of each input.
+    omissions: Vec<Option<Arc<dyn Omit>>>,
     read_ahead: ReadAhead,
     memory: Memory,
 }
@@ -89,8 +93,8 @@ impl Work for LogsMerge {
                 return self.output.end_block().map(Step::Put);
             }
             let Some(labels) = self.labels.next(&mut self.rows)? else { break };
-            if self.stream.begin(&self.inputs, &self.rows) {
-                self.output.begin_stream(&labels)?;
+            if self.stream.begin(&labels, &self.inputs, &self.rows, &self.omissions) {
+                self.output.begin_stream(labels);
             }
         }
         match self.output.is_open() {
@@ -117,12 +121,11 @@ impl LogsMerge {
         let mut figures = self.output.figures();
         figures.repeats = self.stream.repeats();
         let written = figures.samples;
+        figures.omitted = self.stream.omitted();
         figures.samples = self.inputs.iter().map(Input::lines).sum();
-        // Nothing that went in may be lost without a word.
-        if figures.samples != written + figures.repeats || !self.inputs.iter().all(Input::is_used_up) {
-            let (lines, repeats) = (figures.samples, figures.repeats);
-            let why = format!("of {lines} lines {written} were written and {repeats} repeat others");
-            return Err(Error::internal(format!("a merge went wrong: {why}")).into());
+        figures.check(written)?;
+        if !self.inputs.iter().all(Input::is_used_up) {
+            return Err(Error::internal("a merge went wrong: not all pages were used").into());
         }
         figures.index_bytes = self.memory.index_bytes;
         figures.open_peak = self.stream.open_peak();

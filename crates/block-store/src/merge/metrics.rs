@@ -36,7 +36,7 @@ use gather::Gathered;
 use input::Input;
 use one_series::SeriesMerge;
 use output::Output;
-use service_api::Error;
+use service_api::Omit;
 use std::sync::Arc;
 use times_cache::TimesCache;
 use tokio_util::sync::CancellationToken;
@@ -103,6 +103,7 @@ async fn begin(merge: Merge<'_>, tuning: Tuning) -> Result<(MetricsMerge, Reader
         output: Output::new(room, tuning.samples),
         gathered: Gathered::default(),
         rows: Vec::new(),
+        omissions: merge.inputs.iter().map(|meta| merge.omissions.get(&meta.id).cloned()).collect(),
         stop: merge.stop.clone(),
         inputs,
         times,
@@ -128,6 +129,8 @@ struct MetricsMerge {
     output: Output,
     /// Reused from series to series.
     rows: Vec<(usize, u32)>,
+    /// Of each input.
+    omissions: Vec<Option<Arc<dyn Omit>>>,
     stop: CancellationToken,
     read_ahead: ReadAhead,
     memory: Memory,
@@ -156,7 +159,8 @@ impl Work for MetricsMerge {
                 return self.output.end_block().map(Step::Put);
             }
             let Some(labels) = self.labels.next(&mut self.rows)? else { break };
-            self.gathered.begin(labels, &self.rows, &self.labels, &mut self.inputs)?;
+            let (rows, omissions) = (&self.rows, &self.omissions);
+            self.gathered.begin(labels, rows, &self.labels, &mut self.inputs, omissions)?;
         }
         match self.output.is_open() {
             true => self.output.end_block().map(Step::Put),
@@ -201,13 +205,9 @@ impl MetricsMerge {
         let mut figures = self.output.figures();
         let written = figures.samples;
         figures.repeats = self.series.repeats();
+        figures.omitted = self.series.omitted() + self.gathered.omitted;
         figures.samples = self.inputs.iter().map(Input::samples).sum();
-        // Nothing that went in may be lost without a word.
-        if figures.samples != written + figures.repeats {
-            let (samples, repeats) = (figures.samples, figures.repeats);
-            let why = format!("of {samples} samples {written} were written and {repeats} repeat others");
-            return Err(Error::internal(format!("a merge went wrong: {why}")).into());
-        }
+        figures.check(written)?;
         figures.index_bytes = self.memory.index_bytes;
         figures.open_peak = self.series.open_peak() + self.times.peak();
         (figures.read_ahead_peak, figures.read_ahead_limit) =

@@ -31,6 +31,7 @@ impl WholeBlock {
 
 impl<'a> Outputs<'a> {
     pub fn new(merge: Merge<'a>) -> Self {
+        // Those of a merge that leaves something out are not told: the new blocks do not hold all that they held.
         let mut sources: Vec<_> = merge.inputs.iter().map(SourceBlock::of).collect();
         sources.sort_unstable_by_key(|source| source.id);
         let level = merge.inputs.iter().map(|input| input.level).max().unwrap_or(0).saturating_add(1);
@@ -40,6 +41,7 @@ impl<'a> Outputs<'a> {
             }
             _ => String::new(),
         };
+        let sources = if merge.omissions.is_empty() { sources } else { Vec::new() };
         let put = Unfinished { bucket: merge.bucket.clone(), objects: Vec::new(), blocks: Vec::new() };
         Self { merge, level, source, sources, put }
     }
@@ -62,8 +64,9 @@ impl<'a> Outputs<'a> {
         Ok(())
     }
 
-    pub fn finish(mut self) -> Result<Vec<BlockMeta>, MergeError> {
-        if self.put.blocks.is_empty() {
+    /// If something was left out it may have been everything.
+    pub fn finish(mut self, omitted: u64) -> Result<Vec<BlockMeta>, MergeError> {
+        if self.put.blocks.is_empty() && omitted == 0 {
             return Err(Error::internal("a merge of nothing").into());
         }
         self.put.objects.clear();

@@ -40,6 +40,7 @@ struct Setup {
     config: MergeConfig,
     folder: TempDir,
     tuning: Tuning,
+    omissions: Omissions,
     stop: CancellationToken,
 }
 
@@ -64,16 +65,29 @@ impl Setup {
         let folder = TempDir::new().unwrap();
         let scratch = folder.path().to_owned();
         let config = MergeConfig { scratch, memory: 64 << 20, block_bytes: u64::MAX };
-        Self { bucket, signal, config, folder, tuning: Tuning::MERGED, stop: CancellationToken::new() }
+        let (tuning, omissions, stop) = (Tuning::MERGED, Omissions::new(), CancellationToken::new());
+        Self { bucket, signal, config, folder, tuning, omissions, stop }
     }
 
     /// The new blocks' ids are of `number` and those that follow it.
     async fn merge_all(&self, inputs: &[BlockMeta], number: u64) -> Result<Merged, MergeError> {
         let next = AtomicU64::new(number);
         let new_id = || id(next.fetch_add(1, SeqCst));
-        let (bucket, tenant, signal, config) = (&self.bucket, &tenant(), self.signal, &self.config);
-        let merge = Merge { bucket, tenant, signal, inputs, config, new_id: &new_id, stop: &self.stop };
+        let merge = Merge {
+            bucket: &self.bucket,
+            tenant: &tenant(),
+            signal: self.signal,
+            inputs,
+            omissions: &self.omissions,
+            config: &self.config,
+            new_id: &new_id,
+            stop: &self.stop,
+        };
         let merged = Box::pin(merge_tuned(merge, self.tuning)).await;
+        if let (Ok(merged), false) = (&merged, self.omissions.is_empty()) {
+            let touched = is_touched(merge).await.unwrap();
+            assert!(touched || merged.figures.omitted == 0, "nothing was to be left out");
+        }
         assert_eq!(std::fs::read_dir(self.folder.path()).unwrap().count(), 0, "something is left");
         if let Ok(Merged { figures, .. }) = &merged {
             assert!(figures.read_ahead_peak <= figures.read_ahead_limit, "{figures:?}");

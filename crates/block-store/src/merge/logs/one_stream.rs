@@ -6,9 +6,9 @@ use super::{
     repeats::Repeats,
 };
 use crate::{block::PageEntry, merge::MergeError};
-use model::{Lines, Nanos};
-use service_api::Needles;
-use std::{cmp::Reverse, collections::BinaryHeap};
+use model::{Labels, Lines, Nanos};
+use service_api::{Cut, LinesCut, Needles, Omit};
+use std::{cmp::Reverse, collections::BinaryHeap, sync::Arc};
 use tokio_util::sync::CancellationToken;
 
 /// The next page of the input of this number.
@@ -28,6 +28,9 @@ pub struct StreamMerge {
     pages: Vec<OpenPage>,
     free: Vec<usize>,
     repeats: Repeats,
+    /// Of the stream: what is to be left out of inputs of which something is.
+    cuts: Vec<InputCut>,
+    omitted: u64,
     open_bytes: u64,
     open_peak: u64,
     open_limit: u64,
@@ -48,6 +51,13 @@ impl Waiting {
     }
 }
 
+/// What is to be left out of the stream's lines of an input.
+struct InputCut {
+    input: usize,
+    cut: Cut,
+    running: LinesCut,
+}
+
 #[derive(Default)]
 struct OpenPage {
     lines: Lines,
@@ -57,13 +67,40 @@ struct OpenPage {
 impl StreamMerge {
     pub fn new(open_limit: u64, shape: PageShape, stop: CancellationToken) -> Self {
         let (waiting, heads, pages, free, repeats) = Default::default();
-        Self { waiting, heads, pages, free, repeats, open_bytes: 0, open_peak: 0, open_limit, shape, stop }
+        let (cuts, omitted, open_bytes, open_peak) = (Vec::new(), 0, 0, 0);
+        Self {
+            waiting,
+            heads,
+            pages,
+            free,
+            repeats,
+            cuts,
+            omitted,
+            open_bytes,
+            open_peak,
+            open_limit,
+            shape,
+            stop,
+        }
     }
 
-    /// Begins a stream, of which an input has the pages of each row; false if there are none.
-    pub fn begin(&mut self, inputs: &[Input], rows: &[(usize, u32)]) -> bool {
+    /// Begins a stream, of which an input has the pages of each row; false if there are none. `omissions`: of
+    /// each input.
+    pub fn begin(
+        &mut self,
+        labels: &Labels,
+        inputs: &[Input],
+        rows: &[(usize, u32)],
+        omissions: &[Option<Arc<dyn Omit>>],
+    ) -> bool {
         self.repeats.begin();
+        self.cuts.clear();
         for (input, row) in rows {
+            let cut = omissions[*input].as_ref().map(|omit| omit.of(labels)).unwrap_or_default();
+            if !cut.is_empty() {
+                let running = cut.of_stream(labels);
+                self.cuts.push(InputCut { input: *input, cut, running });
+            }
             let pages = inputs[*input].pages.of(*row).iter().enumerate();
             self.waiting.extend(pages.map(|(number, entry)| Waiting {
                 input: *input,
@@ -88,7 +125,15 @@ impl StreamMerge {
                     }
                     let (input, entry) = (next.input, next.entry);
                     let Some(page) = inputs[input].take(&entry)? else { return Ok(Some(Wants(input))) };
-                    if head.is_none() && self.may_take_over(&inputs[input]) {
+                    let range = entry.range.millis();
+                    let of_input = |cut: &InputCut| cut.input == input && cut.cut.touches(range);
+                    let cut = self.cuts.iter().position(of_input);
+                    if cut.is_some_and(|at| self.cuts[at].cut.covers(range)) {
+                        self.omitted += u64::from(entry.lines);
+                        self.waiting.pop();
+                        continue;
+                    }
+                    if cut.is_none() && head.is_none() && self.may_take_over(&inputs[input]) {
                         self.waiting.pop();
                         output.take_over(&page)?;
                         continue;
@@ -96,6 +141,9 @@ impl StreamMerge {
                     let mut lines = Lines::default();
                     let read = page.read_lines(&Needles::default(), &mut lines);
                     read.map_err(|e| inputs[input].damaged(e))?;
+                    if let Some(cut) = cut {
+                        self.omitted += self.cuts[cut].running.take_out(&mut lines) as u64;
+                    }
                     self.open(lines)?;
                 }
                 _ => self.write(output)?,
@@ -112,9 +160,11 @@ impl StreamMerge {
         alone && input.level > 0 && self.shape.is_large(next.entry.text_bytes)
     }
 
-    /// Opens the next page, which has these lines.
+    /// Opens the next page, of which these lines are left.
     fn open(&mut self, lines: Lines) -> Result<(), MergeError> {
-        let Some(opened) = self.waiting.pop() else { return Ok(()) };
+        let Some(Waiting { input, number, .. }) = self.waiting.pop() else { return Ok(()) };
+        let Some(first) = lines.timestamps.first() else { return Ok(()) };
+        let place = (*first, input, number);
         self.open_bytes += lines.heap_bytes() as u64;
         self.open_peak = self.open_peak.max(self.open_bytes);
         if self.open_bytes > self.open_limit {
@@ -132,7 +182,7 @@ impl StreamMerge {
                 self.pages.len() - 1
             }
         };
-        self.heads.push(Reverse((opened.place(), at)));
+        self.heads.push(Reverse((place, at)));
         Ok(())
     }
 
@@ -166,6 +216,11 @@ impl StreamMerge {
     /// Lines of all streams so far that were left out.
     pub fn repeats(&self) -> u64 {
         self.repeats.count
+    }
+
+    /// Lines of all streams so far that were to be left out.
+    pub fn omitted(&self) -> u64 {
+        self.omitted
     }
 
     pub fn open_peak(&self) -> u64 {

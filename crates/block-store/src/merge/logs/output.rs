@@ -11,7 +11,7 @@ use crate::{
     page::ends_before,
 };
 use model::{Labels, Lines};
-use service_api::{Error, Result};
+use service_api::Error;
 
 /// How pages of a merged block are made.
 #[derive(Clone, Copy, Debug)]
@@ -38,6 +38,8 @@ pub struct Output {
     /// The block that is being written, if any.
     block: Option<(Scratch, LogIndexWriter)>,
     shape: PageShape,
+    /// Of the stream that follows, until it has a page.
+    stream: Option<Labels>,
     /// Lines of the page that is being filled.
     lines: Lines,
     /// Lines of all blocks so far count as samples.
@@ -46,8 +48,8 @@ pub struct Output {
 
 impl Output {
     pub fn new(room: Room, shape: PageShape) -> Self {
-        let (block, lines, figures) = Default::default();
-        Self { room, block, shape, lines, figures }
+        let (block, stream, lines, figures) = Default::default();
+        Self { room, block, shape, stream, lines, figures }
     }
 
     pub fn figures(&self) -> MergeFigures {
@@ -63,19 +65,14 @@ impl Output {
         self.block.as_ref().is_some_and(|(scratch, _)| scratch.len() >= self.room.block_bytes)
     }
 
-    pub fn begin_stream(&mut self, labels: &Labels) -> Result<(), MergeError> {
-        if self.block.is_none() {
-            let mut scratch = self.room.create()?;
-            scratch.write(LOGS_MAGIC)?;
-            self.block = Some((scratch, LogIndexWriter::default()));
-        }
-        let (_, index) = open(&mut self.block)?;
-        Ok(index.begin_stream(labels)?)
+    /// What follows is this stream's; if nothing does it is left out.
+    pub fn begin_stream(&mut self, labels: Labels) {
+        self.stream = Some(labels);
     }
 
     /// Adds line `at` of `lines`.
     #[inline]
-    pub fn push(&mut self, lines: &Lines, at: usize) -> Result<()> {
+    pub fn push(&mut self, lines: &Lines, at: usize) -> Result<(), MergeError> {
         if ends_before(&self.lines, lines, at, self.shape.bytes) {
             self.end_page()?;
         }
@@ -83,7 +80,7 @@ impl Output {
         Ok(())
     }
 
-    pub fn end_page(&mut self) -> Result<()> {
+    pub fn end_page(&mut self) -> Result<(), MergeError> {
         if !self.lines.is_empty() {
             let page = EncodedPage::encode_at(&self.lines, self.shape.zstd_level)?;
             self.lines.clear();
@@ -93,17 +90,25 @@ impl Output {
     }
 
     /// Adds a page that comes behind all lines so far.
-    pub fn take_over(&mut self, page: &EncodedPage) -> Result<()> {
+    pub fn take_over(&mut self, page: &EncodedPage) -> Result<(), MergeError> {
         self.end_page()?;
         self.figures.pages_taken_over += 1;
         self.write(page)
     }
 
-    fn write(&mut self, page: &EncodedPage) -> Result<()> {
+    fn write(&mut self, page: &EncodedPage) -> Result<(), MergeError> {
         self.figures.pages += 1;
-        let (scratch, index) = open(&mut self.block)?;
+        if self.block.is_none() {
+            let mut scratch = self.room.create()?;
+            scratch.write(LOGS_MAGIC)?;
+            self.block = Some((scratch, LogIndexWriter::default()));
+        }
+        let (scratch, index) = self.block.as_mut().ok_or_else(|| Error::internal("a page of no block"))?;
+        if let Some(labels) = self.stream.take() {
+            index.begin_stream(&labels)?;
+        }
         index.add_page(page)?;
-        scratch.write(page.bytes())
+        Ok(scratch.write(page.bytes())?)
     }
 
     /// The whole block, behind the last stream of which another one may begin.
@@ -115,8 +120,4 @@ impl Output {
         self.figures.samples += meta.samples;
         WholeBlock::new(scratch, meta)
     }
-}
-
-fn open(block: &mut Option<(Scratch, LogIndexWriter)>) -> Result<&mut (Scratch, LogIndexWriter)> {
-    block.as_mut().ok_or_else(|| Error::internal("a page of no block"))
 }

@@ -11,7 +11,8 @@ use crate::{
     merge::{MergeError, labels::LabelMerge},
 };
 use model::{Labels, TimeRange};
-use std::ops::Range;
+use service_api::{Cut, Omit};
+use std::{ops::Range, sync::Arc};
 
 /// More than this is not kept for the next series.
 const KEPT_BYTES: usize = 1 << 20;
@@ -25,33 +26,45 @@ pub struct Gathered {
     pub pages: Vec<StoredPage>,
     /// Of all pages: copies, so that nothing holds on to what was read ahead.
     pub bytes: Vec<u8>,
+    /// Entries of all series so far that were left out with their pages.
+    pub omitted: u64,
 }
 
+#[derive(Default)]
 struct Row {
     input: usize,
     pages: Vec<Page>,
     next: usize,
+    /// What of the series is to be left out of the input.
+    cut: Cut,
 }
 
 impl Gathered {
-    /// Begins a series, of which an input has each of these rows; inputs ascend.
+    /// Begins a series, of which an input has each of these rows; inputs ascend. `omissions`: of each input.
     pub fn begin(
         &mut self,
         series: Labels,
         rows: &[(usize, u32)],
         labels: &LabelMerge,
         inputs: &mut [Input],
+        omissions: &[Option<Arc<dyn Omit>>],
     ) -> Result<(), MergeError> {
         self.pages.clear();
         self.bytes.clear();
         self.bytes.shrink_to(KEPT_BYTES);
-        self.rows.resize_with(rows.len(), || Row { input: 0, pages: Vec::new(), next: 0 });
+        self.rows.resize_with(rows.len(), Row::default);
         for (row, (input, number)) in self.rows.iter_mut().zip(rows) {
             (row.input, row.next) = (*input, 0);
+            row.cut = omissions[*input].as_ref().map(|omit| omit.of(&series)).unwrap_or_default();
             inputs[*input].begin_row(labels.table(*input), *number, &mut row.pages)?;
         }
         self.labels = Some(series);
         Ok(())
+    }
+
+    /// What of the series is to be left out of an input.
+    pub fn cut(&self, input: usize) -> Option<&Cut> {
+        self.rows.iter().find(|row| row.input == input).map(|row| &row.cut)
     }
 
     /// The labels, once all is gathered.
@@ -71,7 +84,7 @@ impl Gathered {
         let mut rows = std::mem::take(&mut self.rows);
         for row in &mut rows {
             while let Some(page) = row.pages.get(row.next)
-                && self.take(row.input, page, &mut inputs[row.input], times, &mut wants)?
+                && self.take(row, page, &mut inputs[row.input], times, &mut wants)?
             {
                 row.next += 1;
             }
@@ -83,12 +96,22 @@ impl Gathered {
     /// Takes the next page of an input; if something of it is not here, nothing, and says what.
     fn take(
         &mut self,
-        number: usize,
+        &Row { input: number, ref cut, .. }: &Row,
         page: &Page,
         input: &mut Input,
         cache: &mut TimesCache,
         wants: &mut Vec<Want>,
     ) -> Result<bool, MergeError> {
+        let (count, range) = (input.count(page), input.range(page));
+        if cut.covers(range) {
+            if !input.has_values() {
+                wants.push(Want::Values(number));
+                return Ok(false);
+            }
+            input.take_values(page.len)?;
+            self.omitted += u64::from(count);
+            return Ok(true);
+        }
         let (kind, times) = match page.kind {
             PageKind::Float { time } => (Kind::Float, Some(input.vector(time)?)),
             PageKind::Histogram { .. } => (Kind::Histogram, None),
@@ -112,7 +135,6 @@ impl Gathered {
             return Ok(false);
         }
         cache.unpin(pinned);
-        let (count, range) = (input.count(page), input.range(page));
         let starts_range = starts.map_or(TimeRange::new(0, 0), |vector| vector.range);
         let times = self.copy_vector(number, times, cache);
         let starts = self.copy_vector(number, starts, cache);
@@ -126,6 +148,7 @@ impl Gathered {
             times,
             starts,
             starts_range,
+            is_cut: cut.touches(range),
         });
         Ok(true)
     }

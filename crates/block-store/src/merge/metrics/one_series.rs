@@ -21,6 +21,7 @@ pub struct SeriesMerge {
     /// And one page of it.
     one: SampleBuffer,
     repeats: u64,
+    omitted: u64,
     open_peak: u64,
     open_limit: u64,
 }
@@ -28,7 +29,7 @@ pub struct SeriesMerge {
 impl SeriesMerge {
     pub fn new(open_limit: u64, shape: PageShape) -> Self {
         let (merged, one) = Default::default();
-        Self { shape, merged, one, repeats: 0, open_peak: 0, open_limit }
+        Self { shape, merged, one, repeats: 0, omitted: 0, open_peak: 0, open_limit }
     }
 
     /// Writes what the pages hold that were gathered.
@@ -68,9 +69,18 @@ impl SeriesMerge {
         gathered.pages[group.clone()].sort_unstable_by_key(|page| (page.input, page.range.start));
         let (gathered, mut entries) = (&*gathered, 0);
         for page in &gathered.pages[group] {
-            let read = read_merged(&mut self.merged, (0, 0), |out| page.decode(&gathered.bytes, out));
-            read.map_err(|e| inputs[page.input].damaged(e))?;
-            entries += u64::from(page.count);
+            let mut gone = 0;
+            let decode = |out: &mut SampleBuffer| {
+                let before = (out.timestamps.len(), out.histograms.len());
+                page.decode(&gathered.bytes, out)?;
+                if let Some(cut) = gathered.cut(page.input).filter(|_| page.is_cut) {
+                    gone = cut.take_out(out, before) as u64;
+                }
+                Ok(())
+            };
+            read_merged(&mut self.merged, (0, 0), decode).map_err(|e| inputs[page.input].damaged(e))?;
+            entries += u64::from(page.count) - gone;
+            self.omitted += gone;
             self.count_open(gathered, 0)?;
         }
         self.repeats += entries - (self.merged.timestamps.len() + self.merged.histograms.len()) as u64;
@@ -87,7 +97,10 @@ impl SeriesMerge {
         output: &mut Output,
     ) -> Result<(), MergeError> {
         let entries = self.merged.timestamps.len() + self.merged.histograms.len();
-        for page in group.iter().filter(|page| page.count as usize == entries) {
+        if entries == 0 {
+            return Ok(());
+        }
+        for page in group.iter().filter(|page| page.count as usize == entries && !page.is_cut) {
             let one = std::slice::from_ref(page);
             // All that the first input has is there: if it is as many, it is all.
             let is_first = page.input == group[0].input;
@@ -135,6 +148,11 @@ impl SeriesMerge {
     /// Entries of all series so far that were left out.
     pub fn repeats(&self) -> u64 {
         self.repeats
+    }
+
+    /// Entries of all series so far that were to be left out, of pages that stayed.
+    pub fn omitted(&self) -> u64 {
+        self.omitted
     }
 
     pub fn open_peak(&self) -> u64 {

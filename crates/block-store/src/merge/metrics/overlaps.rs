@@ -26,12 +26,14 @@ pub fn sort(pages: &mut [StoredPage]) {
 }
 
 /// Drops of sorted pages those that are the same as another one, which was in an earlier input: whatever lies
-/// between them in time or order, none of their entries can stay. `bytes`: of all pages. Gives the number of
+/// between them in time or order, none of their entries can stay. Of those that are cut nobody knows. `bytes`: of all pages. Gives the number of
 /// the entries that were dropped.
 pub fn drop_repeats(pages: &mut Vec<StoredPage>, bytes: &[u8]) -> u64 {
     let key = |page: &StoredPage| (page.kind, page.range.start, page.range.end, page.count);
     let same = |a: &StoredPage, b: &StoredPage| {
-        bytes[a.values.clone()] == bytes[b.values.clone()]
+        !a.is_cut
+            && !b.is_cut
+            && bytes[a.values.clone()] == bytes[b.values.clone()]
             && bytes[a.times.clone()] == bytes[b.times.clone()]
             && bytes[a.starts.clone()] == bytes[b.starts.clone()]
     };
@@ -69,7 +71,8 @@ pub fn first_group(pages: &[StoredPage], shape: &PageShape) -> usize {
 pub fn is_as_merged(group: &[StoredPage], shape: &PageShape) -> bool {
     let (Some(first), Some(last)) = (group.first(), group.last()) else { return true };
     let full = shape.limit(first.kind);
-    shape.span_of(first.range.start) == shape.span_of(last.range.end)
+    group.iter().all(|page| !page.is_cut)
+        && shape.span_of(first.range.start) == shape.span_of(last.range.end)
         && group
             .windows(2)
             .all(|pair| pair[0].range.end < pair[1].range.start && pair[0].count as usize == full)

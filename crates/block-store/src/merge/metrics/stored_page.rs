@@ -25,6 +25,8 @@ pub struct StoredPage {
     /// The vector of starts, nothing if none is known, with its first number and its last.
     pub starts: Range<usize>,
     pub starts_range: TimeRange,
+    /// Whether some of its entries may have to be left out.
+    pub is_cut: bool,
 }
 
 impl StoredPage {

@@ -1,5 +1,6 @@
 //! Merges of blocks of logs.
 
+mod omissions;
 mod properties;
 
 use super::*;

@@ -2,6 +2,7 @@
 
 mod damage;
 mod endings;
+mod omissions;
 mod pages;
 mod properties;
 

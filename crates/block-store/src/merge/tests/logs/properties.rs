@@ -6,9 +6,9 @@ use proptest::prelude::*;
 use std::collections::{BTreeMap, HashSet};
 
 /// Metadata of a line.
-type Pairs = Vec<(String, String)>;
+pub type Pairs = Vec<(String, String)>;
 /// For each stream its lines by time; of one time in the order in which they come out.
-type Model = BTreeMap<Labels, BTreeMap<i64, Vec<(Vec<u8>, Pairs)>>>;
+pub type Model = BTreeMap<Labels, BTreeMap<i64, Vec<(Vec<u8>, Pairs)>>>;
 
 fn labels_of(stream: usize) -> Labels {
     let all: [&[(&str, &str)]; 4] = [
@@ -50,7 +50,7 @@ fn a_block() -> impl Strategy<Value = Vec<Given>> {
 }
 
 /// Blocks, the numbers of those that are replicas of the first, and the bytes of a page of the output.
-fn blocks() -> impl Strategy<Value = (Vec<Vec<Given>>, usize, u64)> {
+pub fn blocks() -> impl Strategy<Value = (Vec<Vec<Given>>, usize, u64)> {
     let blocks = (prop::collection::vec(a_block(), 1..5), 0..3usize).prop_map(|(mut blocks, replicas)| {
         let first = blocks[0].clone();
         blocks.extend(std::iter::repeat_n(first, replicas));
@@ -63,7 +63,7 @@ fn blocks() -> impl Strategy<Value = (Vec<Vec<Given>>, usize, u64)> {
     )
 }
 
-fn model<'g>(given: impl Iterator<Item = &'g Given>) -> Model {
+pub fn model<'g>(given: impl Iterator<Item = &'g Given>) -> Model {
     let mut all = Model::new();
     for (labels, pages) in given {
         let mut pages: Vec<_> = pages.iter().collect();
@@ -83,7 +83,7 @@ fn model<'g>(given: impl Iterator<Item = &'g Given>) -> Model {
 }
 
 /// What lies in a block, as it lies there.
-fn stored(streams: &[Given]) -> Vec<(Labels, i64, Vec<u8>, Pairs)> {
+pub fn stored(streams: &[Given]) -> Vec<(Labels, i64, Vec<u8>, Pairs)> {
     let mut all = Vec::new();
     for (labels, pages) in streams {
         for page in pages {
@@ -96,7 +96,7 @@ fn stored(streams: &[Given]) -> Vec<(Labels, i64, Vec<u8>, Pairs)> {
     all
 }
 
-fn flat(model: Model) -> Vec<(Labels, i64, Vec<u8>, Pairs)> {
+pub fn flat(model: Model) -> Vec<(Labels, i64, Vec<u8>, Pairs)> {
     let mut all = Vec::new();
     for (labels, times) in model {
         for (time, lines) in times {

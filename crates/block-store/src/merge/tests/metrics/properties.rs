@@ -5,7 +5,7 @@ use ::model::stale_nan;
 use proptest::prelude::*;
 
 /// A series of a block: floats and histograms by time, and whether starts are known.
-type Drawn = (BTreeMap<i64, (u8, i64)>, BTreeMap<i64, (u8, i64)>, bool);
+pub type Drawn = (BTreeMap<i64, (u8, i64)>, BTreeMap<i64, (u8, i64)>, bool);
 
 fn value(kind: u8, time: i64) -> f64 {
     match kind {
@@ -19,7 +19,7 @@ fn value(kind: u8, time: i64) -> f64 {
     }
 }
 
-fn samples((drawn, others, has_starts): &Drawn) -> SampleBuffer {
+pub fn samples((drawn, others, has_starts): &Drawn) -> SampleBuffer {
     let mut samples = floats(drawn.iter().map(|(time, (kind, _))| (*time, value(*kind, *time))));
     for (timestamp, (kind, _)) in others {
         let histogram = histogram(u64::from(*kind), *kind % 2 == 0);
@@ -44,7 +44,7 @@ fn a_block() -> impl Strategy<Value = BTreeMap<usize, Drawn>> {
 }
 
 /// Blocks, and replicas of the first with some samples missing: one in so many, or none if 0.
-fn blocks() -> impl Strategy<Value = Vec<BTreeMap<usize, Drawn>>> {
+pub fn blocks() -> impl Strategy<Value = Vec<BTreeMap<usize, Drawn>>> {
     (prop::collection::vec(a_block(), 1..5), prop::collection::vec(0..5i64, 0..3)).prop_map(
         |(mut blocks, missing)| {
             for missing in missing {
@@ -63,7 +63,7 @@ fn blocks() -> impl Strategy<Value = Vec<BTreeMap<usize, Drawn>>> {
     )
 }
 
-fn shapes() -> impl Strategy<Value = PageShape> {
+pub fn shapes() -> impl Strategy<Value = PageShape> {
     let limits = prop::sample::select(vec![(1, 1), (7, 3), (8_192, 256)]);
     (prop::sample::select(vec![1i64, 10, 25, 1_000]), limits).prop_map(|(span, (floats, histograms))| {
         PageShape { span, limits: PageLimits { floats, histograms } }
