@@ -5,7 +5,7 @@ mod deletion;
 mod encoding;
 mod meta;
 
-pub use deletion::{Deletion, DeletionState};
+pub use deletion::{Deletion, DeletionState, Settled};
 pub(crate) use meta::folder as blocks_folder;
 pub use meta::{BlockMeta, Manifest, SourceBlock};
 
@@ -156,8 +156,10 @@ impl Manifests {
         like: impl Fn(&BlockMeta) -> bool + Send + Sync,
     ) -> Result<bool> {
         let add = |current: &Manifest| {
-            let cleared = current.cleared();
-            let of_now = |block: &BlockMeta| BlockMeta { cleared: cleared.clone(), ..block.clone() };
+            let of_now = |block: &BlockMeta| BlockMeta {
+                cleared: current.cleared(block.time_range()),
+                ..block.clone()
+            };
             let is_new = !current.blocks.iter().any(&like);
             is_new.then(|| current.swap(&[], &blocks.iter().map(of_now).collect::<Vec<_>>()))
         };
@@ -249,6 +251,29 @@ impl Manifests {
         };
         self.update(tenant, signal, note).await?;
         Ok(noted)
+    }
+
+    /// Notes of blocks, if they are listed, that they hold nothing of what was to be left out of them.
+    pub async fn settle(
+        &self,
+        tenant: &TenantId,
+        signal: Signal,
+        settled: &[(Ulid, Settled)],
+    ) -> Result<Arc<Manifest>> {
+        let settle = |current: &Manifest| {
+            let (mut blocks, mut changed) = (current.blocks.clone(), false);
+            for block in &mut blocks {
+                let Some((_, settled)) = settled.iter().find(|(id, _)| *id == block.id) else { continue };
+                let is_listed = |id: &&Ulid| current.deletions.iter().any(|deletion| deletion.id == **id);
+                let is_new = |id: &&Ulid| is_listed(id) && !block.cleared.contains(id);
+                let new: Vec<Ulid> = settled.cleared.iter().filter(is_new).copied().collect();
+                changed |= !new.is_empty() || block.rules != settled.rules;
+                block.cleared.extend(new);
+                block.rules = settled.rules;
+            }
+            changed.then(|| current.with_blocks(blocks))
+        };
+        self.update(tenant, signal, settle).await
     }
 
     fn in_time(&self, block: &BlockMeta) -> Result<()> {

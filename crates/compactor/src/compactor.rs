@@ -1,11 +1,12 @@
 //! Makes rounds through all tenants.
 
-use crate::{CompactorConfig, CompactorMetrics, Job, Plan, job::Worker, patience::Patience};
+use crate::{CompactorConfig, CompactorMetrics, Job, Owed, Plan, job::Worker, patience::Patience};
 use block_store::{Manifest, Manifests, Ulid, apply_retention, collect_garbage};
 use model::{Signal, TenantId, Timestamp};
 use parking_lot::Mutex;
+use removal::Retention;
 use runtime::Clock;
-use service_api::{LimitsSource, Result};
+use service_api::{Error, LimitsSource, Result};
 use std::{convert::Infallible, sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
 
@@ -17,6 +18,9 @@ const GRACE: Duration = Duration::from_secs(3600);
 
 /// Of one tenant and signal in one round, so that nobody waits for all of another's.
 const JOBS_AT_ONCE: usize = 8;
+
+/// Blocks whose indexes are looked through in one round for what is to be left out, likewise.
+const LOOKS_AT_ONCE: usize = 64;
 
 /// Whether this process does what is to be done for a tenant's signal, of the day that begins then; if there is
 /// none, what is to be done for all of it.
@@ -120,9 +124,11 @@ impl Compactor {
     ) -> Result<()> {
         // Asked once a round, for of ten thousand tenants each question is one of ten thousand.
         let mut manifest = self.manifests.refresh(tenant, signal).await?;
+        let retention = Retention::new(&self.limits.limits(tenant));
+        let retention = retention.map_err(|e| Error::internal(format!("limits.retention_rules: {e}")))?;
         if (self.owns)(tenant, signal, None) {
             seen.damaged += manifest.blocks.iter().filter(|block| block.damaged.is_some()).count();
-            if self.expire(tenant, signal, &manifest).await? {
+            if self.forget(tenant, signal, &manifest, retention.longest()).await? {
                 manifest = self.manifests.refresh(tenant, signal).await?;
             }
             if collects_garbage {
@@ -131,76 +137,123 @@ impl Compactor {
                 self.metrics.removed_objects.inc_by(collected.blocks + collected.manifests);
             }
         }
-        self.merge(tenant, signal, &manifest, stop, seen).await;
-        Ok(())
+        let (retention, now) = (Arc::new(retention), self.clock.now_ms());
+        let owed = Owed { manifest, retention, now };
+        self.work(tenant, signal, &owed, stop, seen).await
     }
 
-    /// Drops what is past its retention; false if nothing is.
-    async fn expire(&self, tenant: &TenantId, signal: Signal, manifest: &Manifest) -> Result<bool> {
-        let now = self.clock.now_ms();
-        let retention = Duration::from_secs(self.limits.limits(tenant).retention);
-        let oldest = now.saturating_sub_unsigned(retention.as_millis().try_into().unwrap_or(u64::MAX));
-        if retention.is_zero() || manifest.blocks.iter().all(|block| block.max_time >= oldest) {
-            return Ok(false);
-        }
-        let expired = apply_retention(&self.manifests, tenant, signal, now, retention).await?;
-        self.metrics.expired_blocks.inc_by(expired.len() as u64);
-        Ok(true)
-    }
-
-    async fn merge(
+    /// Drops blocks of which all is past its retention, and what nobody needs to know any more of deletions;
+    /// false if there is nothing.
+    async fn forget(
         &self,
         tenant: &TenantId,
         signal: Signal,
         manifest: &Manifest,
-        stop: &CancellationToken,
-        seen: &mut Seen,
-    ) {
-        let mut jobs = self.jobs(tenant, signal, manifest);
-        let left = jobs.split_off(jobs.len().min(JOBS_AT_ONCE));
-        for job in &jobs {
-            if stop.is_cancelled() {
-                return;
-            }
-            self.work(job, stop).await;
+        retention: Duration,
+    ) -> Result<bool> {
+        let now = self.clock.now_ms();
+        let oldest = now.saturating_sub_unsigned(retention.as_millis().try_into().unwrap_or(u64::MAX));
+        let expires = !retention.is_zero() && manifest.blocks.iter().any(|block| block.max_time < oldest);
+        if expires {
+            let expired = apply_retention(&self.manifests, tenant, signal, now, retention).await?;
+            self.metrics.expired_blocks.inc_by(expired.len() as u64);
         }
-        seen.waiting += left.len();
+        let forgets = manifest.without_old_deletions(now).is_some();
+        if forgets {
+            let forget = |current: &Manifest| current.without_old_deletions(now);
+            self.manifests.update(tenant, signal, forget).await?;
+        }
+        Ok(expires || forgets)
     }
 
-    /// What is to be done here, and has not failed just now.
-    fn jobs(&self, tenant: &TenantId, signal: Signal, manifest: &Manifest) -> Vec<Job> {
+    /// Does of what is to be done as much as one round does.
+    async fn work(
+        &self,
+        tenant: &TenantId,
+        signal: Signal,
+        owed: &Owed,
+        stop: &CancellationToken,
+        seen: &mut Seen,
+    ) -> Result<()> {
         let plan = Plan {
-            now: self.clock.now_ms(),
+            owed,
             delay: Duration::from_secs(self.config.delay),
             block_bytes: self.config.block_bytes,
         };
-        let (now, patience) = (self.clock.monotonic(), self.patience.lock());
-        let ours = |job: &Job| (self.owns)(tenant, signal, Some(job.day()));
-        let mut jobs = plan.jobs(tenant, signal, &manifest.blocks);
-        jobs.retain(|job| ours(job) && patience.may_try(job, now));
-        jobs
-    }
-
-    async fn work(&self, job: &Job, stop: &CancellationToken) {
+        let mut merges = plan.merges(tenant, signal);
+        let mut rewrites = plan.rewrites(tenant, signal, &merges);
+        self.keep_ours(&mut merges);
+        self.keep_ours(&mut rewrites);
         let worker = Worker {
             manifests: &self.manifests,
+            owed,
             config: &self.config,
             new_id: &*self.new_id,
             metrics: &self.metrics,
             stop,
         };
-        match worker.run(job).await {
-            Ok(()) => self.patience.lock().done(job),
-            Err(_) if stop.is_cancelled() => {}
+        seen.waiting += self.settle(&worker, &rewrites).await?;
+        for job in merges.iter().take(JOBS_AT_ONCE) {
+            if stop.is_cancelled() {
+                return Ok(());
+            }
+            self.attempt(&worker, job, worker.run(job)).await;
+        }
+        seen.waiting += merges.len().saturating_sub(JOBS_AT_ONCE);
+        Ok(())
+    }
+
+    /// What is to be done here, and has not failed just now.
+    fn keep_ours(&self, jobs: &mut Vec<Job>) {
+        let (now, patience) = (self.clock.monotonic(), self.patience.lock());
+        let ours = |job: &Job| (self.owns)(&job.tenant, job.signal, Some(job.day()));
+        jobs.retain(|job| ours(job) && patience.may_try(job, now));
+    }
+
+    /// Writes blocks again that hold what is to be left out of them, and notes of the others that they do not: of
+    /// all in one step, for a deletion can concern thousands that it does not touch. Gives how many wait.
+    async fn settle(&self, worker: &Worker<'_>, rewrites: &[Job]) -> Result<usize> {
+        let (mut settled, mut looked, mut written) = (Vec::new(), 0, 0);
+        for job in rewrites.iter().take(LOOKS_AT_ONCE) {
+            if worker.stop.is_cancelled() || written == JOBS_AT_ONCE {
+                break;
+            }
+            looked += 1;
+            match self.attempt(worker, job, worker.settle(job)).await {
+                Some(Some(one)) => settled.extend(job.inputs.iter().map(|input| (input.id, one.clone()))),
+                _ => written += 1,
+            }
+        }
+        if let Some(job) = rewrites.first().filter(|_| !settled.is_empty()) {
+            self.manifests.settle(&job.tenant, job.signal, &settled).await?;
+            self.metrics.settled_blocks.inc_by(settled.len() as u64);
+        }
+        Ok(rewrites.len() - looked)
+    }
+
+    /// What a job gives; none if it failed, and is to be tried again later.
+    async fn attempt<T>(
+        &self,
+        worker: &Worker<'_>,
+        job: &Job,
+        done: impl Future<Output = Result<T>>,
+    ) -> Option<T> {
+        match done.await {
+            Ok(done) => {
+                self.patience.lock().done(job);
+                return Some(done);
+            }
+            Err(_) if worker.stop.is_cancelled() => {}
             Err(error) => {
                 self.metrics.failed_merges.inc();
                 let wait = self.patience.lock().failed(job, self.clock.monotonic());
                 let Job { tenant, signal, window, inputs } = job;
                 tracing::warn!(
                     %tenant, %signal, window = window.start, inputs = inputs.len(), %error,
-                    "blocks could not be merged; trying again in {wait:?}"
+                    "a merge failed; it is tried again in {wait:?}"
                 );
             }
         }
+        None
     }
 }

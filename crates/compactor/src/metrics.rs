@@ -16,6 +16,8 @@ pub struct CompactorMetrics {
     pub new_blocks: Counter,
     pub new_bytes: Counter,
     pub repeats: Counter,
+    pub omitted: Counter,
+    pub settled_blocks: Counter,
     pub waiting_jobs: Gauge,
     pub damaged_blocks: Gauge,
     pub failed_rounds: Counter,
@@ -46,13 +48,23 @@ impl CompactorMetrics {
                 &self.repeats,
             ),
             (
+                "omitted",
+                "Samples and lines that merges left out because they were deleted or past their retention",
+                &self.omitted,
+            ),
+            (
+                "settled_blocks",
+                "Blocks of which the index told that they hold nothing of what is to be left out",
+                &self.settled_blocks,
+            ),
+            (
                 "failed_rounds",
                 "Looks at all tenants that failed for one of them; the next one tries again",
                 &self.failed_rounds,
             ),
             (
                 "expired_blocks",
-                "Blocks dropped because they were past limits.retention",
+                "Blocks dropped because all in them was past its retention",
                 &self.expired_blocks,
             ),
             ("removed_objects", "Objects removed that no manifest listed any more", &self.removed_objects),

@@ -12,6 +12,7 @@
 //! merged ones without their replicas' repeats. So every merge leaves fewer blocks or fewer flushed ones, and
 //! however much there is, the work comes to an end.
 
+use crate::Owed;
 use block_store::{BlockMeta, Ulid};
 use model::{Signal, TenantId, TimeRange, Timestamp};
 use std::{collections::BTreeMap, time::Duration};
@@ -52,29 +53,27 @@ impl Job {
 }
 
 /// By what jobs are planned.
-#[derive(Clone, Copy, Debug)]
-pub struct Plan {
-    /// Milliseconds since the Unix epoch.
-    pub now: Timestamp,
+pub struct Plan<'a> {
+    /// The list of blocks, and what they owe at which time.
+    pub owed: &'a Owed,
     /// For how long nothing must have come for a window.
     pub delay: Duration,
     /// At which a block is full.
     pub block_bytes: u64,
 }
 
-impl Plan {
-    /// The jobs of a list of blocks, the oldest data first. No block is in two of them.
-    pub fn jobs(&self, tenant: &TenantId, signal: Signal, blocks: &[BlockMeta]) -> Vec<Job> {
-        let sound = blocks.iter().filter(|block| block.damaged.is_none());
+impl Plan<'_> {
+    /// The merges of the list, the oldest data first. No block is in two of them.
+    pub fn merges(&self, tenant: &TenantId, signal: Signal) -> Vec<Job> {
         let mut jobs = Vec::new();
-        for (day, blocks) in windows(sound, LONG) {
+        for (day, blocks) in self.windows(self.sound(), LONG) {
             let whole = self.of_window(day, &blocks);
             let parts = || {
                 let short =
                     blocks.iter().copied().filter(|block| block.max_time < start_of(block, SHORT) + SHORT);
                 let of_window =
                     |(window, blocks): (TimeRange, Vec<_>)| Some((window, self.of_window(window, &blocks)?));
-                windows(short, SHORT).into_iter().filter_map(of_window).collect()
+                self.windows(short, SHORT).into_iter().filter_map(of_window).collect()
             };
             let of_day: Vec<(TimeRange, Vec<BlockMeta>)> =
                 whole.map_or_else(parts, |inputs| vec![(day, inputs)]);
@@ -88,11 +87,43 @@ impl Plan {
         jobs
     }
 
+    /// Blocks that hold something that is to be left out of them, and are in none of these jobs: one to a job.
+    pub fn rewrites(&self, tenant: &TenantId, signal: Signal, merges: &[Job]) -> Vec<Job> {
+        let is_merged = |id: Ulid| merges.iter().any(|job| job.inputs.iter().any(|input| input.id == id));
+        let owing = self.sound().filter(|block| self.owed.owes(block) && !is_merged(block.id));
+        let job = |block: &BlockMeta| Job {
+            tenant: tenant.clone(),
+            signal,
+            window: block.time_range(),
+            inputs: vec![block.clone()],
+        };
+        owing.map(job).collect()
+    }
+
+    fn sound(&self) -> impl Iterator<Item = &BlockMeta> {
+        self.owed.manifest.blocks.iter().filter(|block| block.damaged.is_none())
+    }
+
+    /// Blocks by the window in which they begin. Those that differ in what is to be left out of them some day are
+    /// not mixed.
+    fn windows<'b>(
+        &self,
+        blocks: impl Iterator<Item = &'b BlockMeta>,
+        length: i64,
+    ) -> Vec<(TimeRange, Vec<&'b BlockMeta>)> {
+        let mut windows: BTreeMap<(Timestamp, Vec<Ulid>), Vec<&BlockMeta>> = BTreeMap::new();
+        for block in blocks {
+            windows.entry((start_of(block, length), self.owed.pending(block))).or_default().push(block);
+        }
+        let windows = windows.into_iter();
+        windows.map(|((start, _), blocks)| (TimeRange::new(start, start + length - 1), blocks)).collect()
+    }
+
     /// The blocks of a window, if they are to be merged.
     fn of_window(&self, window: TimeRange, blocks: &[&BlockMeta]) -> Option<Vec<BlockMeta>> {
         let newest = blocks.iter().map(|block| block.created).max()?;
-        let quiet = self.now.saturating_sub(newest) >= self.delay.as_millis() as i64;
-        if self.now <= window.end || !quiet || !self.is_worth_it(blocks) || !self.gains(blocks) {
+        let quiet = self.owed.now.saturating_sub(newest) >= self.delay.as_millis() as i64;
+        if self.owed.now <= window.end || !quiet || !self.is_worth_it(blocks) || !self.gains(blocks) {
             return None;
         }
         let mut inputs: Vec<BlockMeta> = blocks.iter().copied().cloned().collect();
@@ -133,7 +164,7 @@ impl Plan {
         let all: u64 = blocks.iter().map(|block| block.bytes).sum();
         let (count, bytes) = others().fold((0, 0), |(count, bytes), block| (count + 1, bytes + block.bytes));
         let oldest = others().map(|block| block.created).min();
-        let waited = oldest.is_some_and(|created| self.now.saturating_sub(created) >= WAITED);
+        let waited = oldest.is_some_and(|created| self.owed.now.saturating_sub(created) >= WAITED);
         count >= MANY || (count > 0 && (waited || bytes * SHARE >= all))
     }
 }
@@ -151,16 +182,6 @@ fn made_by(block: &BlockMeta) -> Maker<'_> {
 
 fn start_of(block: &BlockMeta, length: i64) -> Timestamp {
     block.min_time.div_euclid(length) * length
-}
-
-/// Blocks by the window in which they begin.
-fn windows<'a>(
-    blocks: impl Iterator<Item = &'a BlockMeta>,
-    length: i64,
-) -> Vec<(TimeRange, Vec<&'a BlockMeta>)> {
-    let mut windows: BTreeMap<Timestamp, Vec<&BlockMeta>> = BTreeMap::new();
-    blocks.for_each(|block| windows.entry(start_of(block, length)).or_default().push(block));
-    windows.into_iter().map(|(start, blocks)| (TimeRange::new(start, start + length - 1), blocks)).collect()
 }
 
 #[cfg(test)]

@@ -3,7 +3,9 @@
 
 mod deletions;
 mod lines;
+mod retention;
 mod selection;
 
 pub use deletions::Deletions;
+pub use retention::{Expired, Retention};
 pub use selection::Selection;

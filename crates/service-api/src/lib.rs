@@ -21,7 +21,7 @@ pub use changes::{
 };
 pub use context::{Heard, Listed, MemoryBudget, ReadContext, Reservation};
 pub use error::{Code, Error, Result};
-pub use limits::{Limits, LimitsSource};
+pub use limits::{Limits, LimitsSource, RetentionRule};
 pub use logs::{
     LineSource, LogPage, LogStream, LogsReader, Needles, PageData, PageStore, Source, StreamSet,
     StreamsRequest, fetch_pages, merge_stream_sets, origin,

@@ -60,6 +60,9 @@ pub struct Limits {
     pub max_sample_future: u64,
     /// Seconds that blocks are kept; 0 is for ever.
     pub retention: u64,
+    /// How long single series and streams are kept: of the rules that match one the first counts, and
+    /// `retention` if there is none.
+    pub retention_rules: Vec<RetentionRule>,
     /// Queries that may run at once; 0 is no bound but that of everybody's.
     pub max_concurrent_queries: u64,
     /// Bytes that one query may hold.
@@ -72,6 +75,16 @@ pub struct Limits {
     pub max_query_range: u64,
     /// Lines that one query may ask for; 0 is no limit.
     pub max_query_lines: u64,
+}
+
+/// How long the series or streams are kept that a selector matches.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RetentionRule {
+    /// Such as `{namespace="dev"}`, for metrics and for logs.
+    pub selector: String,
+    /// A duration such as `24h` or `30d`; `0` is for ever.
+    pub retention: String,
 }
 
 impl Default for Limits {
@@ -102,6 +115,7 @@ impl Default for Limits {
             max_sample_age: 14 * 86_400,
             max_sample_future: 600,
             retention: 0,
+            retention_rules: Vec::new(),
             max_concurrent_queries: 0,
             query_memory: 1 << 30,
             query_timeout: 120,

@@ -29,6 +29,15 @@ pub struct Deletion {
     pub due: i64,
 }
 
+/// What is known of a block once it holds nothing any more that was to be left out of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Settled {
+    /// As [`BlockMeta::cleared`].
+    pub cleared: Vec<Ulid>,
+    /// As [`BlockMeta::rules`].
+    pub rules: u64,
+}
+
 /// How far a request is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DeletionState {
@@ -74,9 +83,10 @@ impl Manifest {
         self.deletions.iter().filter(|deletion| deletion.concerns(block))
     }
 
-    /// All deletions: what a new block is cleared of that has nothing to do with older requests.
-    pub fn cleared(&self) -> Vec<Ulid> {
-        self.deletions.iter().map(|deletion| deletion.id).collect()
+    /// All deletions of a range: what a new block is cleared of that has nothing to do with them.
+    pub fn cleared(&self, range: TimeRange) -> Vec<Ulid> {
+        let of_range = self.deletions.iter().filter(|deletion| deletion.range().overlaps(&range));
+        of_range.map(|deletion| deletion.id).collect()
     }
 
     pub fn state(&self, deletion: &Deletion, now: i64) -> DeletionState {

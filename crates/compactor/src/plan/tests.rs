@@ -1,7 +1,11 @@
 //! Lists of blocks and what is to be done with them, as text.
 
 use super::*;
+use block_store::{Deletion, Manifest};
 use proptest::prelude::*;
+use removal::Retention;
+use service_api::Limits;
+use std::sync::Arc;
 
 /// `NAME FROM-TO CREATED SIZE [of MERGE]`, times in hours since an epoch's day, sizes in MiB.
 fn block(line: &str) -> BlockMeta {
@@ -32,17 +36,27 @@ fn name(block: &BlockMeta) -> String {
     String::from_utf8_lossy(&bytes).trim_matches('\0').to_owned()
 }
 
+fn owed(now: f64, blocks: Vec<BlockMeta>, deletions: Vec<Deletion>) -> Owed {
+    let manifest = Arc::new(Manifest { sequence: 1, blocks, deletions });
+    let retention = Arc::new(Retention::new(&Limits::default()).unwrap());
+    Owed { manifest, retention, now: (now * HOUR as f64) as i64 }
+}
+
+fn plan(owed: &Owed) -> Plan<'_> {
+    Plan { owed, delay: Duration::from_secs(600), block_bytes: 1 << 30 }
+}
+
 /// The jobs at an hour, as `FROM-TO: NAMES`.
 fn jobs(now: f64, blocks: &str) -> Vec<String> {
     let blocks: Vec<_> = blocks.lines().filter(|line| !line.trim().is_empty()).map(block).collect();
-    let plan =
-        Plan { now: (now * HOUR as f64) as i64, delay: Duration::from_secs(600), block_bytes: 1 << 30 };
+    let owed = owed(now, blocks, Vec::new());
+    let plan = plan(&owed);
     let job = |job: &Job| {
         let TimeRange { start, end } = job.window;
         let names: Vec<_> = job.inputs.iter().map(name).collect();
         format!("{}-{}: {}", start / HOUR, (end + 1) / HOUR, names.join(" "))
     };
-    plan.jobs(&TenantId::anonymous(), Signal::Metrics, &blocks).iter().map(job).collect()
+    plan.merges(&TenantId::anonymous(), Signal::Metrics).iter().map(job).collect()
 }
 
 #[test]
@@ -149,10 +163,10 @@ proptest! {
             ..block(&format!("{n} {}-{} 30 {mib}", 2 * window, 2 * window + 2))
         });
         let mut blocks: Vec<BlockMeta> = flushed.collect();
-        let plan = Plan { now: 60 * HOUR, delay: Duration::from_secs(600), block_bytes: 1 << 30 };
         let first = blocks.len();
         for number in 1.. {
-            let jobs = plan.jobs(&TenantId::anonymous(), Signal::Logs, &blocks);
+            let owed = owed(60.0, blocks.clone(), Vec::new());
+            let jobs = plan(&owed).merges(&TenantId::anonymous(), Signal::Logs);
             let Some(job) = jobs.first() else { break };
             prop_assert!(number <= 2 * first as u64, "{number} merges of {first} blocks and more to come");
             let gone: Vec<Ulid> = job.inputs.iter().map(|block| block.id).collect();
