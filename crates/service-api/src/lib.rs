@@ -12,6 +12,7 @@ mod matching;
 mod merge;
 mod omit;
 mod read;
+mod rollup;
 mod tail;
 mod write;
 mod write_logs;
@@ -33,6 +34,7 @@ pub use read::{
     EncodedChunk, ExemplarSeries, LabelQuery, LabelsReader, MetricMetadata, MetricsReader, SampleBuffer,
     SelectRequest, Series, SeriesData, SeriesSet, StartTimestamps, Warned,
 };
+pub use rollup::{Aggregate, RESOLUTIONS, RollupRequest};
 pub use tail::{LogsTail, TailItem, TailedEntry, TailedStream};
 pub use write::{
     AppendOutcome, BatchSeries, Ingest, LabelSource, MetadataEntry, Push, PushOutcome, Refused, RejectReason,

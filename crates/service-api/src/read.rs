@@ -1,6 +1,6 @@
 //! The way of a read: how engines and the HTTP API reach labels and samples.
 
-use crate::{ReadContext, Result};
+use crate::{ReadContext, Result, RollupRequest};
 use async_trait::async_trait;
 use model::{Exemplar, HistogramSample, Labels, Matcher, Metadata, Signal, TimeRange, Timestamp, pad_starts};
 use std::{fmt, sync::Arc};
@@ -30,6 +30,13 @@ pub trait MetricsReader: LabelsReader {
     /// each once. Everything that needs waiting is done before this returns; the encoded
     /// samples are in memory and counted against the context's budget.
     async fn select(&self, ctx: &ReadContext, request: &SelectRequest) -> Result<SeriesSet>;
+
+    /// For each of the aggregates the series that match, as in `select`: their samples are figures of buckets, at
+    /// the buckets' ends. None if there are no such figures of all of the range, or they are not sure to be
+    /// those of all samples that `select` would give: then that is the way.
+    async fn rollups(&self, _ctx: &ReadContext, _request: &RollupRequest) -> Result<Option<Vec<SeriesSet>>> {
+        Ok(None)
+    }
 
     async fn exemplars(&self, ctx: &ReadContext, query: &LabelQuery) -> Result<Vec<ExemplarSeries>>;
 
