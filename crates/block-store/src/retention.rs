@@ -1,7 +1,7 @@
 //! Forgetting: blocks past their retention, and objects that no manifest lists.
 
 use crate::{BlockMeta, Manifests, ObjectInfo, Ulid, manifest, manifest::LISTING_LIMIT};
-use model::{Signal, TenantId};
+use model::{Signal, TenantId, Timestamp};
 use service_api::{Code, Result};
 use std::{collections::HashSet, time::Duration};
 
@@ -16,16 +16,14 @@ pub struct Collected {
     pub manifests: u64,
 }
 
-/// Drops the blocks that ended longer than `retention` ago from the manifest; gives those.
-/// Their objects go with a later `collect_garbage`. `now` is in milliseconds.
+/// Drops the blocks that end before a time from the manifest; gives those. Their objects go with a later
+/// `collect_garbage`.
 pub async fn apply_retention(
     manifests: &Manifests,
     tenant: &TenantId,
     signal: Signal,
-    now: i64,
-    retention: Duration,
+    oldest: Timestamp,
 ) -> Result<Vec<BlockMeta>> {
-    let oldest = now.saturating_sub_unsigned(retention.as_millis().try_into().unwrap_or(u64::MAX));
     let mut dropped = Vec::new();
     let drop_old = |current: &manifest::Manifest| {
         let (kept, old): (Vec<_>, Vec<_>) =

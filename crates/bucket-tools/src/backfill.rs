@@ -17,7 +17,6 @@ use runs::Runs;
 use std::{
     fs::File,
     io::{BufRead, BufReader, Read, Write},
-    time::Duration,
 };
 use tsdb::TextParser;
 use xxhash_rust::xxh3::Xxh3;
@@ -95,9 +94,7 @@ fn name(file: &str) -> &str {
 }
 
 fn check_retention(tools: &Tools, tenant: &TenantId, end: i64, force: bool) -> Result<()> {
-    let retention = Duration::from_secs(tools.limits.limits(tenant).retention);
-    let oldest = tools.clock.now_ms().saturating_sub_unsigned(retention.as_millis() as u64);
-    if retention.is_zero() || force || end >= oldest {
+    if force || !tools.is_past_retention(tenant, end) {
         return Ok(());
     }
     bail!(

@@ -16,7 +16,7 @@ use model::{LabelsBuilder, Signal, TenantId};
 use order::InOrder;
 use service_api::SampleBuffer;
 use source::Source;
-use std::{collections::HashSet, io::Write, path::Path, time::Duration};
+use std::{collections::HashSet, io::Write, path::Path};
 
 #[derive(Clone, Debug, Default)]
 pub struct ImportOptions {
@@ -90,12 +90,11 @@ fn said_of(block: &SourceBlock) -> String {
 }
 
 fn past_retention(tools: &Tools, tenant: &TenantId, block: &SourceBlock, force: bool) -> Option<String> {
-    let retention = Duration::from_secs(tools.limits.limits(tenant).retention);
-    let oldest = tools.clock.now_ms().saturating_sub_unsigned(retention.as_millis() as u64);
-    if retention.is_zero() || force || block.meta.time_range().end >= oldest {
+    let end = block.meta.time_range().end;
+    if force || !tools.is_past_retention(tenant, end) {
         return None;
     }
-    let end = time(block.meta.time_range().end);
+    let end = time(end);
     Some(format!(
         "it ends at {end}, which is past the retention of tenant {tenant} (limits.retention), so that it would be \
          removed at once; --force imports it nevertheless"

@@ -3,7 +3,8 @@
 use crate::{human::bytes, progress::Progress};
 use anyhow::{Context, Result, bail};
 use block_store::{BlockMeta, Manifests, S3Config, Ulid};
-use model::{Signal, TenantId};
+use model::{Signal, TenantId, Timestamp};
+use removal::Retention;
 use runtime::Clock;
 use service_api::LimitsSource;
 use std::{path::PathBuf, sync::Arc};
@@ -44,6 +45,15 @@ pub struct Tools {
 }
 
 impl Tools {
+    /// Whether nothing of what ends then is kept for the tenant. Rules that cannot be understood keep everything: a
+    /// server does not start with them.
+    pub(crate) fn is_past_retention(&self, tenant: &TenantId, end: Timestamp) -> bool {
+        let retention = Retention::new(&self.limits.limits(tenant)).ok();
+        retention
+            .and_then(|retention| retention.oldest(self.clock.now_ms()))
+            .is_some_and(|oldest| end < oldest)
+    }
+
     pub(crate) fn progress(&self, what: &str, total: Option<u64>) -> Progress {
         Progress::new(self.console, Arc::clone(&self.clock), what, total)
     }

@@ -128,7 +128,7 @@ impl Compactor {
         let retention = retention.map_err(|e| Error::internal(format!("limits.retention_rules: {e}")))?;
         if (self.owns)(tenant, signal, None) {
             seen.damaged += manifest.blocks.iter().filter(|block| block.damaged.is_some()).count();
-            if self.forget(tenant, signal, &manifest, retention.longest()).await? {
+            if self.forget(tenant, signal, &manifest, &retention).await? {
                 manifest = self.manifests.refresh(tenant, signal).await?;
             }
             if collects_garbage {
@@ -149,13 +149,13 @@ impl Compactor {
         tenant: &TenantId,
         signal: Signal,
         manifest: &Manifest,
-        retention: Duration,
+        retention: &Retention,
     ) -> Result<bool> {
         let now = self.clock.now_ms();
-        let oldest = now.saturating_sub_unsigned(retention.as_millis().try_into().unwrap_or(u64::MAX));
-        let expires = !retention.is_zero() && manifest.blocks.iter().any(|block| block.max_time < oldest);
-        if expires {
-            let expired = apply_retention(&self.manifests, tenant, signal, now, retention).await?;
+        let is_up = |oldest: &Timestamp| manifest.blocks.iter().any(|block| block.max_time < *oldest);
+        let oldest = retention.oldest(now).filter(is_up);
+        if let Some(oldest) = oldest {
+            let expired = apply_retention(&self.manifests, tenant, signal, oldest).await?;
             self.metrics.expired_blocks.inc_by(expired.len() as u64);
         }
         let forgets = manifest.without_old_deletions(now).is_some();
@@ -163,7 +163,7 @@ impl Compactor {
             let forget = |current: &Manifest| current.without_old_deletions(now);
             self.manifests.update(tenant, signal, forget).await?;
         }
-        Ok(expires || forgets)
+        Ok(oldest.is_some() || forgets)
     }
 
     /// Does of what is to be done as much as one round does.

@@ -81,3 +81,6 @@ impl Owed {
         Settled { cleared, rules: self.rules(end).note }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -48,14 +48,11 @@ impl Retention {
         self.rules.is_empty()
     }
 
-    /// How long anything at all is kept; zero is for ever.
-    pub fn longest(&self) -> Duration {
+    /// Of blocks that end before this time nothing is kept; none if something is kept for ever.
+    pub fn oldest(&self, now: Timestamp) -> Option<Timestamp> {
         let all = || self.rules.iter().map(|(_, retention)| *retention).chain([self.otherwise]);
-        if all().any(|retention| retention.is_zero()) {
-            Duration::ZERO
-        } else {
-            all().max().unwrap_or_default()
-        }
+        let longest = all().max().filter(|_| all().all(|retention| !retention.is_zero()));
+        longest.map(|longest| now.saturating_sub(millis(longest)))
     }
 
     /// What is up of a block that ends at this time.
@@ -160,10 +157,11 @@ mod tests {
                 );
             }
         }
-        assert_eq!(rules.longest(), Duration::ZERO);
-        assert_eq!(retention(&[("a", "1d")], 72).longest(), Duration::from_secs(72 * 3600));
-        assert_eq!(retention(&[("a", "1w")], 72).longest(), Duration::from_secs(168 * 3600));
-        assert_eq!(retention(&[("a", "1w")], 0).longest(), Duration::ZERO);
+        assert_eq!(rules.oldest(1000 * HOUR), None);
+        assert_eq!(retention(&[("a", "1d")], 72).oldest(1000 * HOUR), Some(928 * HOUR));
+        assert_eq!(retention(&[("a", "1w")], 72).oldest(1000 * HOUR), Some(832 * HOUR));
+        assert_eq!(retention(&[("a", "1w")], 0).oldest(1000 * HOUR), None);
+        assert_eq!(retention(&[], 0).oldest(1000 * HOUR), None);
     }
 
     #[test]

@@ -23,6 +23,7 @@ use http_api::{AuthConfig, Multitenancy, ReadConfig, WriteConfig};
 use ingester::{IngesterConfig, wal::WalConfig};
 use promql::{Features, engine::EngineConfig};
 use querier::QuerierConfig;
+use removal::Retention;
 use rpc::{PoolConfig, ServerConfig, TlsConfig};
 use runtime::{LogConfig, TracingConfig};
 use serde::{Deserialize, Deserializer, Serialize, de};
@@ -335,8 +336,16 @@ impl Config {
         found.extend(self.wal.validate().err().map(|message| named(&message, "wal.")));
         found.extend(self.ingester.validate().err().map(|message| named(&message, "ingester.")));
         found.extend(self.compactor.validate().err().map(|message| named(&message, "compactor.")));
+        found.extend(
+            limits_problem(&self.limits.all).map(|(key, message)| (format!("limits.{key}"), message)),
+        );
         found
     }
+}
+
+/// What is wrong with a tenant's limits, and with which.
+pub(crate) fn limits_problem(limits: &Limits) -> Option<(String, String)> {
+    Retention::new(limits).err().map(|message| ("retention_rules".to_owned(), message))
 }
 
 /// A crate's own sentence about its settings, `key must be …, is VALUE`, as a key and what is

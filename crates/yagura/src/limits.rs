@@ -1,7 +1,7 @@
 //! Tenants' limits: everybody's from the configuration, single ones from a file that is reread.
 
 use crate::{
-    config::{Config, ConfigError, Merge, parse_yaml},
+    config::{Config, ConfigError, Merge, limits_problem, parse_yaml},
     reread::Reread,
 };
 use arc_swap::ArcSwap;
@@ -62,7 +62,7 @@ fn overrides(name: &str, text: &str, all: &Limits) -> Result<HashMap<TenantId, A
         let prefix = format!("overrides.{tenant}.");
         let mut merge = Merge::over(all, &prefix, "limits.")?;
         merge.add_dict(values, &|key| Merge::place(name, text, &format!("{prefix}{key}")));
-        match merge.finish(|_: &Limits| Vec::new()) {
+        match merge.finish(|limits: &Limits| limits_problem(limits).into_iter().collect()) {
             Ok(merged) => {
                 limits.insert(id, Arc::new(merged));
             }
@@ -107,6 +107,11 @@ mod tests {
         let end = "overrides.yaml, line 3); did you mean overrides.team-b.retention?";
         assert!(error.ends_with(end), "{error}");
         assert_eq!(of(&limits, "team-a").1, 30 * 86_400);
+
+        let rules = "overrides:\n  team-a:\n    retention_rules:\n      - {selector: '{', retention: 1d}\n";
+        fs::write(&file, rules).unwrap();
+        let error = reread.reload().unwrap_err().to_string();
+        assert!(error.contains("overrides.team-a.retention_rules: a list: \"{\": "), "{error}");
 
         fs::write(&file, "overrides:\n  team-b:\n    max_series: 9\n").unwrap();
         reread.reload().unwrap();

@@ -121,3 +121,6 @@ impl Manifest {
 fn millis(id: Ulid) -> i64 {
     i64::try_from(id.timestamp_ms()).unwrap_or(i64::MAX)
 }
+
+#[cfg(test)]
+mod tests;

@@ -203,6 +203,11 @@ const SECTIONS: &[Section] = &[
             ),
             ("limits.max_sample_future", Seconds, "How far in the future a sample or line may lie."),
             ("limits.retention", Seconds, "How long blocks are kept; 0 is for ever."),
+            (
+                "limits.retention_rules",
+                Plain,
+                "How long single series and streams are kept: a list of `{selector, retention}`, such as `[{selector: '{namespace=\"dev\"}', retention: 24h}]`. Of the rules that match one the first counts, and `limits.retention` if none does; a retention of `0` is for ever.",
+            ),
             ("limits.query_memory", Bytes, "Memory that one query may hold."),
             ("limits.query_timeout", Seconds, "Time that one query may take; 0 is no limit."),
             (

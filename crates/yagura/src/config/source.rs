@@ -190,6 +190,9 @@ fn coerce(value: Value, default: &Value, unit: Unit) -> Value {
     let parsed = match default {
         Value::Num(..) => unit.parse(text).map(Value::from).or_else(|| number(text)),
         Value::Bool(..) => text.parse::<bool>().ok().map(Value::from),
+        Value::Array(..) => {
+            <Yaml as Format>::from_str(text).ok().filter(|v: &Value| matches!(v, Value::Array(..)))
+        }
         _ => None,
     };
     parsed.unwrap_or(value)
