@@ -127,7 +127,9 @@ impl<'a> Merge<'a> {
         };
         for (key, why) in problems {
             let value = self.shown_value(&key);
-            let from = self.origins.get(&key).map_or("a default", String::as_str);
+            // What is wrong may lie inside of a list, and that has one origin.
+            let mut within = std::iter::successors(Some(key.as_str()), |key| Some(key.rsplit_once('.')?.0));
+            let from = within.find_map(|key| self.origins.get(key)).map_or("a default", String::as_str);
             self.errors.push(format!("{}{key}: {value}: {why} ({from})", self.prefix));
         }
         match merged {
@@ -158,6 +160,7 @@ impl<'a> Merge<'a> {
                 "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number of at least 0 is wanted".into(),
                 "i8" | "i16" | "i32" | "i64" | "isize" => "a whole number is wanted".into(),
                 "f32" | "f64" => "a number is wanted".into(),
+                "a sequence" => "a list is wanted".into(),
                 "a boolean" => "true or false is wanted".into(),
                 "a string" | "path string" | "string" => "a text is wanted; put it in quotes".into(),
                 other => format!("{other} is wanted"),

@@ -13,6 +13,21 @@ fn with_file(yaml: &str, env: &[(&str, &str)], set: &[&str]) -> Result<Config, S
 }
 
 #[test]
+fn a_list_can_be_given_as_text_and_what_is_wrong_inside_of_it_is_traced() {
+    let rules = "limits.retention_rules=[{selector: '{a=\"b\"}', retention: 1d}]";
+    let config = with_file("", &[], &[rules]).unwrap();
+    assert_eq!(config.limits.all.retention_rules[0].selector, "{a=\"b\"}");
+    for (bad, why) in [
+        ("1d", "limits.retention_rules: \"1d\": a list is wanted (--set)"),
+        ("[{selector: a, retention: 24}]", "retention: this value: a text is wanted; put it in quotes (--set)"),
+        ("[{selector: '{a=', retention: 1d}]", "limits.retention_rules: a list: \"{a=\": 1:4: parse error"),
+    ] {
+        let error = with_file("", &[], &[&format!("limits.retention_rules={bad}")]).unwrap_err();
+        assert!(error.contains(why), "{error}");
+    }
+}
+
+#[test]
 fn each_layer_goes_over_the_one_before() {
     let yaml = "http:\n  listen: 0.0.0.0:1\ngrpc:\n  listen: 0.0.0.0:2\nlog:\n  level: warn\n";
     let env = [("YAGURA__GRPC__LISTEN", "0.0.0.0:3"), ("YAGURA__LOG__LEVEL", "error"), ("HOME", "/")];
