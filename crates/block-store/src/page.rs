@@ -98,6 +98,7 @@ impl EncodedPage {
             text_bytes: self.text_bytes(),
             stored_bytes: 0,
             origin: 0,
+            is_cut: false,
             data: PageData::Here(Arc::new(self.clone())),
         }
     }

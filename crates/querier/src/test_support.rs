@@ -2,7 +2,7 @@
 
 use crate::{Connect, ViewSource};
 use async_trait::async_trait;
-use block_store::{BlockMeta, Ulid};
+use block_store::{BlockMeta, Deletion, Ulid};
 use hash_ring::{Member, RingView};
 use model::{Labels, Lines, Matcher, NanoRange, Nanos, Signal, TenantId, TimeRange, Timestamp};
 use parking_lot::Mutex;
@@ -35,6 +35,12 @@ pub fn block(id: u64, min_time: Timestamp, max_time: Timestamp) -> BlockMeta {
         cleared: Vec::new(),
         rules: 0,
     }
+}
+
+/// A request of the first millisecond to delete what a query selects.
+pub fn deletion(query: &str, min_time: Timestamp, max_time: Timestamp) -> Deletion {
+    let id = Ulid::from_parts(1, min_time as u128);
+    Deletion { id, queries: vec![query.to_owned()], min_time, max_time, due: i64::MAX }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -314,7 +320,10 @@ impl LogsReader for Fake {
                 if range.overlaps(&request.range) {
                     let text_bytes = (page.lines.text.len() - page.lines.len()) as u64;
                     let lines = page.lines.len() as u32;
-                    found.push(LogPage { range, lines, text_bytes, stored_bytes: 0, origin: 0, data });
+                    // What has to be fetched is final, and may be counted unread.
+                    let stored_bytes = if page.stored { text_bytes } else { 0 };
+                    let is_cut = false;
+                    found.push(LogPage { range, lines, text_bytes, stored_bytes, origin: 0, is_cut, data });
                 }
             }
             found.sort_by_key(|page| (page.range.start, page.range.end));

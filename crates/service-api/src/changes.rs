@@ -48,10 +48,19 @@ pub struct DataVersion {
     pub heads: BTreeMap<Arc<str>, HeadVersion>,
     /// Those that overlap the range that was asked about.
     pub blocks: Vec<ListedBlock>,
+    /// Those of which something may have been left out, or may lack in a block that has been rewritten.
+    pub deletions: Vec<ListedDeletion>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ListedBlock {
+    pub id: u128,
+    pub range: TimeRange,
+}
+
+/// A request to delete entries of a range.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ListedDeletion {
     pub id: u128,
     pub range: TimeRange,
 }

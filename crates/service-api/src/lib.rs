@@ -19,6 +19,7 @@ mod write_logs;
 
 pub use changes::{
     Change, Changes, DataVersion, HeadChange, HeadChanges, HeadSource, HeadVersion, ListedBlock,
+    ListedDeletion,
 };
 pub use context::{Heard, Listed, MemoryBudget, ReadContext, Reservation};
 pub use error::{Code, Error, Result};

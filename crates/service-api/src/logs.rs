@@ -63,6 +63,9 @@ pub struct LogPage {
     /// several ingesters with lines of the same times are replicas: whoever counts lines without
     /// reading them counts those of one ingester.
     pub origin: u64,
+    /// Whether some of its lines are not to be seen: then what is known of it unread counts too many, and
+    /// whoever needs to know exactly must read it.
+    pub is_cut: bool,
     pub data: PageData,
 }
 

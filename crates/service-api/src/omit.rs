@@ -52,6 +52,10 @@ impl Cut {
         self.parts.is_empty()
     }
 
+    pub fn heap_bytes(&self) -> usize {
+        self.parts.capacity() * size_of::<CutPart>()
+    }
+
     /// Whether something in the range may be left out.
     pub fn touches(&self, range: TimeRange) -> bool {
         self.parts.iter().any(|part| part.range.overlaps(&range))

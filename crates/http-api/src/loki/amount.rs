@@ -1,7 +1,8 @@
 //! How much of a stream lies in ranges of time, as its pages tell without being read.
 //!
 //! Lines that several ingesters hold are counted once: of those whose pages reach over a time, the one
-//! that has most is believed. It is an estimate, as if the lines of a page came evenly.
+//! that has most is believed. It is an estimate, as if the lines of a page came evenly. Of a page of which
+//! some lines are not to be seen all count, as none is read.
 
 use model::{NanoRange, Nanos};
 use service_api::LogPage;
@@ -124,6 +125,7 @@ mod tests {
             text_bytes: 10 * u64::from(lines),
             stored_bytes: 0,
             origin,
+            is_cut: false,
             data: PageData::Here(Arc::new(Unread)),
         }
     }

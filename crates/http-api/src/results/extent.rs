@@ -1,7 +1,7 @@
 //! One kept result: values of steps that lie side by side, and the state of the data that they are of.
 
 use model::Timestamp;
-use service_api::{DataVersion, ListedBlock, ReadContext, Result};
+use service_api::{DataVersion, ListedBlock, ListedDeletion, ReadContext, Result};
 use std::cmp::Ordering;
 use vectors::{Reach, Row, Rows, Steps, absent, has_values, row_bytes};
 
@@ -19,7 +19,9 @@ const HEAD_BYTES: usize = 128;
 impl Extent {
     pub fn new(steps: Steps, rows: Vec<Row>, version: DataVersion) -> Self {
         let of_rows: usize = rows.iter().map(Row::bytes).sum();
-        let of_version = version.heads.len() * HEAD_BYTES + version.blocks.len() * size_of::<ListedBlock>();
+        let of_blocks = version.blocks.len() * size_of::<ListedBlock>();
+        let of_deletions = version.deletions.len() * size_of::<ListedDeletion>();
+        let of_version = version.heads.len() * HEAD_BYTES + of_blocks + of_deletions;
         Self { steps, rows, version, bytes: size_of::<Self>() + of_rows + of_version }
     }
 

@@ -110,6 +110,7 @@ impl LogsReader for MemoryLogs {
                 text_bytes: (page.0.text.len() - page.0.len()) as u64,
                 stored_bytes: 0,
                 origin: 0,
+                is_cut: false,
                 data: PageData::Here(page.clone()),
             }],
         };

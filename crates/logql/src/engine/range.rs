@@ -109,7 +109,7 @@ pub(super) async fn evaluate(
                 continue;
             }
             // A page in memory, ours or an ingester's, may be one that is still written, with repeats in it.
-            let is_final = page.stored_bytes > 0;
+            let is_final = page.stored_bytes > 0 && !page.is_cut;
             let is_alone = alone.contains(page.range.start) && alone.contains(page.range.end);
             if is_countable && is_final && is_alone && windows.pane(page.range.start).1 >= page.range.end {
                 unread.push(task);

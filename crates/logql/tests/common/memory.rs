@@ -67,6 +67,7 @@ impl Memory {
             text_bytes,
             stored_bytes,
             origin: 0,
+            is_cut: false,
             data,
         };
         let at = match self.streams.binary_search_by(|stream| stream.labels.cmp(labels)) {
@@ -88,6 +89,7 @@ impl Memory {
             text_bytes: 3000,
             stored_bytes: 0,
             origin: 0,
+            is_cut: false,
             data: PageData::Here(lines),
         };
         self.streams = vec![LogStream { labels: labels.clone(), pages: vec![page] }];

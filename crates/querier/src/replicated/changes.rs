@@ -27,7 +27,7 @@ impl Changes for ReplicatedReader {
         let answers = answers.await?;
         let id = |index: u16| Arc::clone(&view.members()[usize::from(index)].id);
         let heads = answers.iter().map(|(index, change)| (id(*index), change.version)).collect();
-        let version = DataVersion { heads, blocks: Vec::new() };
+        let version = DataVersion { heads, ..DataVersion::default() };
         let tells = |index: u16| version.shares_life(since, &id(index));
         let able: Vec<u16> = answers.iter().map(|(index, _)| *index).filter(|index| tells(*index)).collect();
         let is_enough = view.read_plan().is_enough(&able);

@@ -101,6 +101,8 @@ impl Listing {
                 text_bytes: page.text_bytes,
                 stored_bytes: page.stored_bytes,
                 origin: page.origin,
+                // Whoever asks leaves out what is not to be seen, and whoever is asked gives everything.
+                is_cut: false,
                 data,
             }
         };

@@ -251,5 +251,13 @@ pub fn encoded(text: &str) -> EncodedPage {
 }
 
 pub fn page(data: PageData) -> LogPage {
-    LogPage { range: NanoRange::new(5, 6), lines: 1, text_bytes: 4, stored_bytes: 3, origin: 7, data }
+    LogPage {
+        range: NanoRange::new(5, 6),
+        lines: 1,
+        text_bytes: 4,
+        stored_bytes: 3,
+        origin: 7,
+        is_cut: false,
+        data,
+    }
 }

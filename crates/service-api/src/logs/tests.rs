@@ -32,6 +32,7 @@ fn page(start: Nanos, data: PageData) -> LogPage {
         text_bytes: 4,
         stored_bytes: 0,
         origin: 0,
+        is_cut: false,
         data,
     }
 }

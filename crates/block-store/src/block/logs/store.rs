@@ -65,6 +65,7 @@ impl PageEntry {
             text_bytes: u64::from(self.text_bytes),
             stored_bytes: u64::from(self.len),
             origin,
+            is_cut: false,
             data,
         }
     }

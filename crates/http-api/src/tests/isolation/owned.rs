@@ -115,6 +115,7 @@ impl LogsReader for Owned {
                 text_bytes: lines.text.len() as u64,
                 stored_bytes: 0,
                 origin: 0,
+                is_cut: false,
                 data: PageData::Here(Arc::new(Page(lines))),
             };
             LogStream { labels, pages: vec![page] }

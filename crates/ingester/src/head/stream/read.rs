@@ -29,6 +29,7 @@ impl HeadPage {
                 text_bytes: source.text_bytes(),
                 stored_bytes: 0,
                 origin: 0,
+                is_cut: false,
                 data: PageData::Here(Arc::new(Held { source, _reservation })),
             },
         }
