@@ -1,7 +1,7 @@
 //! Answers from all blocks that a tenant's manifest lists, or from some.
 
 use crate::{
-    BlockMeta, Manifest, Manifests,
+    BlockMeta, Deletion, Manifest, Manifests,
     attempts::{attempts, within},
     block::{BlockCaches, BlockReader, Counted, blocking},
     disk::{DiskCache, DiskMetrics, RealIo},
@@ -40,7 +40,7 @@ impl Default for BlockCacheConfig {
     }
 }
 
-/// The long-term half of the data.
+/// The long-term half of the data, as it is in the blocks: what deletions name is left out by whoever asks.
 pub struct BlocksReader {
     manifests: Arc<Manifests>,
     caches: Arc<BlockCaches>,
@@ -76,7 +76,7 @@ impl BlocksReader {
     }
 
     /// The blocks that may have something of a range. Their list is no older than the newest that the query has
-    /// heard of.
+    /// heard of, and no part of the query reads an older one afterwards.
     pub async fn in_range(
         &self,
         ctx: &ReadContext,
@@ -88,6 +88,7 @@ impl BlocksReader {
         }
         let at_least = || self.manifests.at_least(&ctx.tenant, signal, ctx.listed.get(signal));
         let manifest = within(ctx, attempts(0, |_| {}, at_least)).await?;
+        ctx.listed.raise(signal, manifest.sequence);
         Ok(BlocksInRange::of(&manifest, range))
     }
 
@@ -99,8 +100,8 @@ impl BlocksReader {
         range: TimeRange,
         ask: impl Fn(BlockReader) -> F + Send,
     ) -> Result<Warned<Vec<T>>> {
-        let BlocksInRange { blocks, warnings } = match &self.only {
-            Some(only) => BlocksInRange { blocks: only.clone(), warnings: Vec::new() },
+        let BlocksInRange { blocks, warnings, .. } = match &self.only {
+            Some(only) => BlocksInRange { blocks: only.clone(), ..BlocksInRange::default() },
             None => self.in_range(ctx, signal, range).await?,
         };
         let bucket = self.manifests.bucket();
@@ -116,7 +117,9 @@ impl BlocksReader {
 pub struct BlocksInRange {
     /// Those to be read, in the order in which their answers are merged: by time.
     pub blocks: Vec<BlockMeta>,
-    /// One for each that is set aside, for whoever asked.
+    /// Deletions of something in the range, also those that concern none of the blocks any more.
+    pub deletions: Vec<Deletion>,
+    /// One for each block that is set aside, for whoever asked.
     pub warnings: Vec<String>,
 }
 
@@ -126,7 +129,9 @@ impl BlocksInRange {
         let mut blocks: Vec<_> = manifest.blocks.iter().filter(overlaps).cloned().collect();
         in_merge_order(&mut blocks);
         let (blocks, damaged): (Vec<_>, Vec<_>) = blocks.into_iter().partition(|b| b.damaged.is_none());
-        Self { blocks, warnings: damaged.iter().map(left_out).collect() }
+        let of_range = |deletion: &&Deletion| deletion.range().overlaps(&range);
+        let deletions = manifest.deletions.iter().filter(of_range).cloned().collect();
+        Self { blocks, deletions, warnings: damaged.iter().map(left_out).collect() }
     }
 }
 

@@ -8,8 +8,8 @@ mod lists;
 mod s3;
 
 use block_store::{
-    BlockCacheConfig, BlockMeta, BlockWriter, BlocksReader, Bucket, BucketConfig, Manifest, Manifests,
-    S3Config, Ulid, apply_retention, collect_garbage,
+    BlockCacheConfig, BlockMeta, BlockWriter, BlocksReader, Bucket, BucketConfig, Deletion, Manifest,
+    Manifests, S3Config, Ulid, apply_retention, collect_garbage,
 };
 use bytes::Bytes;
 use model::{Labels, Matcher, Signal, TenantId, TimeRange};

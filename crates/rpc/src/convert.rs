@@ -187,7 +187,7 @@ pub const TENANT: &str = "x-scope-orgid";
 /// The disk whose data is asked for: an answer from another one would lack what is lost.
 pub const DISK: &str = "x-yagura-disk";
 
-/// A stretch of a query, for whom it does not matter who is heard.
+/// A stretch of a query, for whom it does not matter who is heard or what is listed.
 pub fn stretch_out(stretch: &Stretch) -> reader::EvaluateRequest {
     let Stretch { signal, query, steps, lookback } = stretch;
     reader::EvaluateRequest {
@@ -198,6 +198,7 @@ pub fn stretch_out(stretch: &Stretch) -> reader::EvaluateRequest {
         steps: steps.count as u64,
         lookback: *lookback as u64,
         hears: false,
+        listed: 0,
     }
 }
 

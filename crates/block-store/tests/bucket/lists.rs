@@ -77,6 +77,37 @@ fn a_query_reads_no_list_that_is_older_than_what_it_has_heard_of() {
 }
 
 #[test]
+fn a_list_says_which_deletions_are_of_a_range_and_the_query_reads_no_older_one() {
+    on_both(|bucket| async move {
+        let clock = Arc::new(ManualClock::at(0));
+        let (ours, theirs) = (manifests(&bucket, &clock), manifests(&bucket, &clock));
+        let deletion = |id, min_time, max_time| Deletion {
+            id: Ulid::from_parts(id, 0),
+            queries: vec!["up".to_owned()],
+            min_time,
+            max_time,
+            due: 0,
+        };
+        let deletions = vec![deletion(1, 0, 9), deletion(2, 5, 20), deletion(3, 21, 30)];
+        let with = |current: &Manifest| Some(current.with_deletions(deletions.clone()));
+        theirs.update(&tenant(), Signal::Metrics, with).await.unwrap();
+        let (ctx, newer) = (ReadContext::new(tenant(), 1 << 30), ReadContext::new(tenant(), 1 << 30));
+        let reader = BlocksReader::new(ours.clone(), &BlockCacheConfig::default());
+        // Of each of them, whether or not it concerns a block.
+        let listed = reader.in_range(&ctx, Signal::Metrics, TimeRange::new(10, 20)).await.unwrap();
+        assert_eq!(listed.deletions, deletions[1..2]);
+        let listed = reader.in_range(&ctx, Signal::Metrics, TimeRange::new(9, 21)).await.unwrap();
+        assert_eq!(listed.deletions, deletions);
+        assert_eq!((ctx.listed.get(Signal::Metrics), ctx.listed.get(Signal::Logs)), (1, 0));
+        // Another process that the query goes on in.
+        newer.listed.raise(Signal::Metrics, ctx.listed.get(Signal::Metrics));
+        let theirs = BlocksReader::new(manifests(&bucket, &clock), &BlockCacheConfig::default());
+        let listed = theirs.in_range(&newer, Signal::Metrics, TimeRange::new(9, 21)).await.unwrap();
+        assert_eq!(listed.deletions, deletions);
+    });
+}
+
+#[test]
 fn blocks_take_the_place_of_others_in_one_step_or_not_at_all() {
     on_both(|bucket| async move {
         let clock = Arc::new(ManualClock::at(100));

@@ -15,7 +15,8 @@ const EVALUATE: Method = Method { name: "Evaluate", path: "/yagura.reader.v1.Rea
 #[async_trait]
 impl Evaluate for IngesterClient {
     async fn evaluate(&self, ctx: &ReadContext, stretch: &Stretch) -> Result<Option<Table>> {
-        let request = EvaluateRequest { hears: ctx.heard.is_some(), ..convert::stretch_out(stretch) };
+        let (hears, listed) = (ctx.heard.is_some(), ctx.listed.get(stretch.signal));
+        let request = EvaluateRequest { hears, listed, ..convert::stretch_out(stretch) };
         let (mut held, mut rows, mut evaluated) = (ctx.budget.reserve(0)?, Vec::new(), None::<Evaluated>);
         let take = |answer: EvaluateResponse| {
             evaluated = evaluated.take().or(answer.evaluated);

@@ -274,7 +274,9 @@ impl Reader for ReaderService {
         let work = async {
             let mut query = self.query(&metadata)?;
             query.ctx.heard = request.hears.then(Arc::default);
+            let listed = request.listed;
             let stretch = convert::stretch_in(request)?;
+            query.ctx.listed.raise(stretch.signal, listed);
             let evaluator = self.deps.evaluator.as_ref();
             let evaluator =
                 evaluator.ok_or_else(|| Error::unavailable("this process evaluates no queries"))?;

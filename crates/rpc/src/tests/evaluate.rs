@@ -17,6 +17,7 @@ impl Evaluate for Fake {
             heard.from(["a", "c"].into_iter().map(Into::into));
         }
         *self.asked.lock() = Some(Box::new(stretch.clone()));
+        *self.context.lock() = Some(ctx.clone());
         let error = self.error.lock().clone();
         error.map_or(Ok(()), Err)?;
         let rows = (0..stretch.steps.interval as usize).map(|n| {
@@ -90,4 +91,18 @@ async fn whoever_wants_to_know_is_told_who_was_heard() {
     heard.from(["a", "b"].into_iter().map(Into::into));
     evaluator.evaluate(&ctx, &stretch("sum(x)", 1)).await.unwrap();
     assert_eq!(["a", "b", "c"].map(|id| heard.always(id)), [true, false, false]);
+}
+
+#[tokio::test]
+async fn a_stretch_is_evaluated_with_no_older_list_of_blocks_than_is_known_where_it_is_from() {
+    let net = Net::new(Settings::default());
+    let (ctx, evaluator) = (context(), net.pool.evaluator(ADDRESS));
+    ctx.listed.raise(Signal::Logs, 7);
+    ctx.listed.raise(Signal::Metrics, 9);
+    evaluator.evaluate(&ctx, &stretch("sum(x)", 1)).await.unwrap();
+    let theirs = net.fake.context.lock().take().unwrap().listed;
+    assert_eq!(
+        Signal::ALL.map(|signal| theirs.get(signal)),
+        Signal::ALL.map(|s| if s == Signal::Logs { 7 } else { 0 })
+    );
 }
