@@ -2,9 +2,9 @@
 
 use crate::ListBlocks;
 use async_trait::async_trait;
-use block_store::BlockMeta;
+use block_store::{BlockMeta, BlocksInRange, Deletion};
 use model::{Signal, TimeRange, Timestamp};
-use service_api::{Change, Changes, DataVersion, ListedBlock, ReadContext, Result};
+use service_api::{Change, Changes, DataVersion, ListedBlock, ListedDeletion, ReadContext, Result};
 use std::{collections::HashSet, sync::Arc};
 
 /// Asks the heads before the list of blocks, as every read does: a head forgets a change when a listed
@@ -31,12 +31,30 @@ impl Changes for DataChanges {
     ) -> Result<Change> {
         let Change { earliest, mut version, counted } =
             self.recent.changes(ctx, signal, range, since).await?;
-        let listed = (self.list)(ctx.clone(), signal, range).await?.blocks;
+        let BlocksInRange { blocks, deletions, .. } = (self.list)(ctx.clone(), signal, range).await?;
         let block = |block: &BlockMeta| ListedBlock { id: block.id.0, range: block.time_range() };
-        version.blocks = listed.iter().map(block).collect();
-        let other = earliest_other_block(&listed, &since.blocks, range);
-        Ok(Change { earliest: earliest.into_iter().chain(other).min(), version, counted })
+        version.blocks = blocks.iter().map(block).collect();
+        let deletion = |listed: &Deletion| ListedDeletion { id: listed.id.0, range: listed.range() };
+        version.deletions = deletions.iter().map(deletion).collect();
+        let other_block = earliest_other_block(&blocks, &since.blocks, range);
+        let other_deletion = earliest_other_deletion(&version.deletions, &since.deletions, range);
+        let earliest = earliest.into_iter().chain(other_block).chain(other_deletion).min();
+        Ok(Change { earliest, version, counted })
     }
+}
+
+/// What a deletion names is hidden when it comes, and there again when it goes. One that has been carried out
+/// counts as long as it is listed: a result from before it came may still be kept, and that blocks have been
+/// rewritten for it is no change.
+fn earliest_other_deletion(
+    listed: &[ListedDeletion],
+    before: &[ListedDeletion],
+    range: TimeRange,
+) -> Option<Timestamp> {
+    let ids = |deletions: &[ListedDeletion]| deletions.iter().map(|deletion| deletion.id).collect();
+    let (there, known): (HashSet<u128>, HashSet<u128>) = (ids(listed), ids(before));
+    let other = listed.iter().chain(before).filter(|d| !there.contains(&d.id) || !known.contains(&d.id));
+    other.filter(|deletion| deletion.range.overlaps(&range)).map(|deletion| deletion.range.start).min()
 }
 
 /// Blocks never change: one that has come, or gone, is a change from its start on. A merge of blocks that were
@@ -135,6 +153,54 @@ mod tests {
         );
     }
 
+    #[test]
+    fn deletions_that_came_or_went_count_from_their_start() {
+        let of = |id, start| ListedDeletion { id, range: TimeRange::new(start, start + 9) };
+        let (a, b, range) = (of(1, 0), of(2, 10), TimeRange::new(5, 30));
+        for (now, before, expected) in [
+            (vec![a, b], vec![a, b], None),
+            (vec![a, b], vec![a], Some(10)),
+            (vec![a, b], vec![], Some(0)),
+            (vec![b], vec![a, b], Some(0)),
+            (vec![b, of(3, 20)], vec![b, of(4, 12)], Some(12)),
+            // Of what is outside of the range nobody asked.
+            (vec![b], vec![b, of(3, 40)], None),
+            (vec![b, of(3, -10)], vec![b], None),
+        ] {
+            assert_eq!(earliest_other_deletion(&now, &before, range), expected, "{now:?} after {before:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_deletion_is_a_change_when_it_comes_and_when_it_goes_and_none_when_it_is_carried_out() {
+        let listed = Arc::new(Mutex::new(BlocksInRange { blocks: vec![block(1, 0)], ..Default::default() }));
+        let list: ListBlocks = {
+            let listed = Arc::clone(&listed);
+            Arc::new(move |_, _, _| {
+                let listed = listed.lock().clone();
+                async move { Ok(listed) }.boxed()
+            })
+        };
+        let changes = DataChanges::new(Arc::new(Heads(Mutex::default())), list);
+        let (ctx, range) = (ReadContext::new(TenantId::anonymous(), 1000), TimeRange::new(0, 30));
+        let ask =
+            async |since: &DataVersion| changes.changes(&ctx, Signal::Metrics, range, since).await.unwrap();
+        let before = ask(&DataVersion::default()).await.version;
+        let deletion = crate::test_support::deletion("up", 4, 6);
+        listed.lock().deletions.push(deletion.clone());
+        let hidden = ask(&before).await;
+        assert_eq!((hidden.earliest, ask(&hidden.version).await.earliest), (Some(4), None));
+        // Cancelled.
+        listed.lock().deletions.clear();
+        assert_eq!((ask(&hidden.version).await.earliest, ask(&before).await.earliest), (Some(4), None));
+        // Carried out: the block is another one, of which nobody who did not see it may say it is the same.
+        let mut rewritten = merged(9, &[block(1, 0)]);
+        rewritten.cleared = vec![deletion.id];
+        *listed.lock() =
+            BlocksInRange { blocks: vec![rewritten], deletions: vec![deletion], ..Default::default() };
+        assert_eq!((ask(&hidden.version).await.earliest, ask(&before).await.earliest), (None, Some(4)));
+    }
+
     #[tokio::test]
     async fn a_change_is_told_by_the_heads_or_by_another_list_of_blocks() {
         let heads = Arc::new(Heads(Mutex::default()));
@@ -145,7 +211,7 @@ mod tests {
                 assert_eq!(ctx.listed.get(Signal::Metrics), 7, "the heads are asked first");
                 let mut found = blocks.lock().clone();
                 found.retain(|block| block.time_range().overlaps(&range));
-                async move { Ok(BlocksInRange { blocks: found, warnings: Vec::new() }) }.boxed()
+                async move { Ok(BlocksInRange { blocks: found, ..BlocksInRange::default() }) }.boxed()
             })
         };
         let changes = DataChanges::new(Arc::clone(&heads) as Arc<dyn Changes>, list);
