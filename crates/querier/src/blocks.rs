@@ -1,5 +1,6 @@
 //! Blocks, each read by the querier that owns it: there its index and pages are in the caches.
 
+mod hiding;
 mod owners;
 
 use crate::{QuerierConfig, QuerierMetrics, ViewSource, merge, rescue};
@@ -61,6 +62,9 @@ impl rpc::BlockSources for LocalBlocks {
 
 /// All blocks of a tenant, by all queriers. What the owner of a block cannot do, the next member of
 /// the block's replica set is asked for, and the last resort is to do it here.
+///
+/// Owners give all that a block has. What deletions name is left out here, where one list says of all blocks
+/// which deletions concern them.
 pub struct DistributedBlocks {
     ring: ViewSource,
     /// Our id on the ring.
@@ -100,22 +104,29 @@ impl DistributedBlocks {
         F: Future<Output = Result<T>> + Send,
         T: Send,
     {
-        let BlocksInRange { blocks, warnings } = (self.clients.list)(ctx.clone(), signal, range).await?;
-        let bytes: u64 = blocks.iter().map(|block| block.bytes).sum();
+        let BlocksInRange { blocks, deletions, warnings } =
+            (self.clients.list)(ctx.clone(), signal, range).await?;
+        let is_small = blocks.iter().map(|block| block.bytes).sum::<u64>() <= self.config.small_query_bytes;
         let view = (self.ring)();
         let mut owners = Owners::new(&view, &self.instance);
-        let parts = if bytes <= self.config.small_query_bytes {
-            Part::local(blocks).into_iter().collect()
-        } else {
-            owners.parts(blocks)
-        };
-        let mut waiting = VecDeque::from(parts);
+        let mut waiting = VecDeque::new();
+        for (hiding, blocks) in hiding::apart(signal, blocks, &deletions)? {
+            match is_small {
+                true => waiting.push_back(Part { owner: None, blocks, hiding }),
+                false => waiting.extend(owners.parts(blocks, &hiding)),
+            }
+        }
         let mut running = FuturesUnordered::new();
         let mut answers = Vec::new();
         loop {
             while running.len() < self.config.concurrent_owners.max(1)
                 && let Some(part) = waiting.pop_front()
             {
+                // With other blocks of its own, while these waited.
+                if part.owner.is_some_and(|owner| owners.has_failed(owner)) {
+                    waiting.extend(owners.parts(part.blocks, &part.hiding));
+                    continue;
+                }
                 let count = part.blocks.len() as u64;
                 let counter = if part.owner.is_some() {
                     &self.metrics.remote_blocks
@@ -128,13 +139,14 @@ impl DistributedBlocks {
                     Some(owner) => (self.clients.remote)(owner, signal, part.blocks.clone()),
                     None => (self.clients.local)(part.blocks.clone()),
                 };
+                let source = part.hiding.of(&part.blocks, source);
                 running.push(question(source).map(|answer| (part, answer)));
             }
             let Some((part, answer)) = running.next().await else { break };
             match (part.owner, answer) {
                 (owner, Ok(found)) => {
                     let first = part.blocks.first().map(|block| (block.min_time, block.id));
-                    let here = || (self.clients.local)(part.blocks);
+                    let here = || part.hiding.of(&part.blocks, (self.clients.local)(part.blocks.clone()));
                     answers.push((first, Answer { found, fallback: owner.map(|_| here()) }));
                 }
                 (Some(owner), Err(error)) if !merge::ends_query(ctx, &error) => {
@@ -142,7 +154,7 @@ impl DistributedBlocks {
                     tracing::warn!(%querier, %error, "a querier failed to read blocks that it owns");
                     self.metrics.failed_owners.inc();
                     owners.fail(owner);
-                    waiting.extend(owners.parts(part.blocks));
+                    waiting.extend(owners.parts(part.blocks, &part.hiding));
                 }
                 (_, Err(error)) => return Err(error),
             }

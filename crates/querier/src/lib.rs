@@ -3,7 +3,7 @@
 //! [`Federation`] reads tenants together; below it [`Querier`] asks for recent data and then for
 //! blocks. Recent data is [`ReplicatedReader`]'s, which asks all ingesters and needs enough of them;
 //! blocks are [`DistributedBlocks`]'s, which has each read by the querier that owns it. What a long range
-//! query asks of many blocks, [`Spread`] has evaluated by their owners.
+//! query asks of many blocks, [`Spread`] has evaluated by their owners. [`Without`] leaves out what is deleted.
 
 mod blocks;
 mod changes;
@@ -18,6 +18,7 @@ mod rescue;
 mod spread;
 mod stores;
 mod tail;
+mod without;
 
 pub use blocks::{BlockClients, DistributedBlocks, ListBlocks, LocalBlocks, LocalRead, RemoteRead};
 pub use changes::DataChanges;
@@ -29,6 +30,7 @@ pub use querier::Querier;
 pub use replicated::{Connect, ReplicatedReader, ViewSource};
 pub use spread::{ConnectEvaluator, Spread};
 pub use tail::{ConnectTail, RingTail};
+pub use without::Without;
 
 #[cfg(test)]
 mod test_support;

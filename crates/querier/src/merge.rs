@@ -38,14 +38,14 @@ pub(crate) fn add_warnings(all: &mut Vec<String>, more: Vec<String>) {
     }
 }
 
-/// Series or streams whose sets are merged where they are: less work than a change of threads.
+/// Series or streams of which sets are merged where they are: less work than a change of threads.
 const FEW: usize = 256;
 
-pub(crate) async fn series_sets(sets: Vec<SeriesSet>) -> Result<SeriesSet> {
-    if sets.iter().map(|set| set.series.len()).sum::<usize>() <= FEW {
-        return Ok(merge_series_sets(sets));
+pub(crate) async fn series_sets(mut sets: Vec<SeriesSet>) -> Result<SeriesSet> {
+    if sets.len() == 1 {
+        return Ok(sets.remove(0));
     }
-    off_thread(move || merge_series_sets(sets)).await
+    near(sets.iter().map(|set| set.series.len()).sum(), move || merge_series_sets(sets)).await
 }
 
 /// Of the same series as several ingesters have them.
@@ -53,11 +53,19 @@ pub(crate) async fn replica_sets(sets: Vec<SeriesSet>) -> Result<SeriesSet> {
     off_thread(move || rpc::merge_replicas(sets)).await
 }
 
-pub(crate) async fn stream_sets(sets: Vec<StreamSet>) -> Result<StreamSet> {
-    if sets.iter().map(|set| set.streams.len()).sum::<usize>() <= FEW {
-        return Ok(merge_stream_sets(sets));
+pub(crate) async fn stream_sets(mut sets: Vec<StreamSet>) -> Result<StreamSet> {
+    if sets.len() == 1 {
+        return Ok(sets.remove(0));
     }
-    off_thread(move || merge_stream_sets(sets)).await
+    near(sets.iter().map(|set| set.streams.len()).sum(), move || merge_stream_sets(sets)).await
+}
+
+/// Computes something of so many series or streams: here if they are few.
+pub(crate) async fn near<T: Send + 'static>(
+    count: usize,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T> {
+    if count <= FEW { Ok(work()) } else { off_thread(work).await }
 }
 
 pub(crate) async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {

@@ -14,7 +14,7 @@ use std::sync::Arc;
 /// Recent data is always asked before the blocks: data moves from the head into a block, and
 /// leaves the head only after the block is listed. Whoever gives recent data tells in the context
 /// for which list of blocks it let go, and the blocks are those of that list or a newer one. So what
-/// the heads no longer gave is in the blocks. What both give is merged.
+/// the heads no longer gave is in the blocks. What both give is merged. Both are without what is deleted.
 pub struct Querier {
     both: Arc<Both>,
     metrics: QuerierMetrics,

@@ -1,5 +1,6 @@
 //! Which querier reads which blocks.
 
+use super::hiding::Hiding;
 use block_store::BlockMeta;
 use hash_ring::{Member, RingView};
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,13 +11,8 @@ pub(crate) struct Part {
     pub owner: Option<u16>,
     /// In time order.
     pub blocks: Vec<BlockMeta>,
-}
-
-impl Part {
-    /// All blocks read here; nothing if there are none.
-    pub fn local(blocks: Vec<BlockMeta>) -> Option<Self> {
-        (!blocks.is_empty()).then_some(Self { owner: None, blocks })
-    }
+    /// What is to be left out of all of them.
+    pub hiding: Hiding,
 }
 
 /// The owners of blocks, as far as they have not failed in this query.
@@ -46,13 +42,14 @@ impl<'a> Owners<'a> {
         members.into_iter().any(|member| Some(member as u16) != self.us)
     }
 
-    /// The blocks by their owners.
-    pub fn parts(&self, blocks: Vec<BlockMeta>) -> Vec<Part> {
+    /// Blocks, of which the same is to be left out, by their owners.
+    pub fn parts(&self, blocks: Vec<BlockMeta>, hiding: &Hiding) -> Vec<Part> {
         let mut parts: BTreeMap<Option<u16>, Vec<BlockMeta>> = BTreeMap::new();
         for block in blocks {
             parts.entry(self.owner(&block)).or_default().push(block);
         }
-        parts.into_iter().map(|(owner, blocks)| Part { owner, blocks }).collect()
+        let part = |(owner, blocks)| Part { owner, blocks, hiding: hiding.clone() };
+        parts.into_iter().map(part).collect()
     }
 
     /// Who owns most of these blocks, by their bytes. None if it is us, or nobody can be asked.

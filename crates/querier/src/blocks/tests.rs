@@ -1,8 +1,10 @@
 //! Blocks are read once each, by their owners, or by others if need be.
 
+mod deleted;
+
 use super::*;
 use crate::test_support::*;
-use block_store::{BlocksInRange, Ulid};
+use block_store::{BlocksInRange, Deletion, Ulid};
 use hash_ring::RingView;
 use parking_lot::Mutex;
 use service_api::Code;
@@ -14,6 +16,7 @@ const HOUR: i64 = 3_600_000;
 struct World {
     view: Arc<RingView>,
     blocks: Vec<BlockMeta>,
+    deletions: Vec<Deletion>,
     /// What reads for each member; `m0` is us, and reads here.
     readers: Vec<Arc<Fake>>,
     /// Who has read each block, and how many requests each member got.
@@ -44,6 +47,7 @@ impl World {
         Self {
             view: ring(queriers, 3),
             blocks: (0..blocks).map(block).collect(),
+            deletions: Vec::new(),
             readers: fakes(queriers.max(1)),
             reads: Arc::default(),
             requests: Arc::new(Mutex::new(vec![0; queriers.max(1)])),
@@ -52,10 +56,11 @@ impl World {
     }
 
     fn distributed(&self, config: QuerierConfig) -> DistributedBlocks {
-        let blocks = self.blocks.clone();
+        let (blocks, deletions) = (self.blocks.clone(), self.deletions.clone());
         let list = move |_: ReadContext, _: Signal, range: TimeRange| {
-            let found = blocks.iter().filter(|block| block.time_range().overlaps(&range)).cloned().collect();
-            async move { Ok(BlocksInRange { blocks: found, warnings: Vec::new() }) }.boxed()
+            let blocks = blocks.iter().filter(|block| block.time_range().overlaps(&range)).cloned().collect();
+            let listed = BlocksInRange { blocks, deletions: deletions.clone(), ..BlocksInRange::default() };
+            async move { Ok(listed) }.boxed()
         };
         let (readers, reads, requests) = (self.readers.clone(), self.reads.clone(), self.requests.clone());
         let read = move |member: usize, blocks: Vec<BlockMeta>| {

@@ -81,7 +81,7 @@ impl World {
     fn spread(&self) -> Spread {
         let list = |_: ReadContext, _: Signal, range: TimeRange| {
             let found = blocks().into_iter().filter(|block| block.time_range().overlaps(&range)).collect();
-            async move { Ok(BlocksInRange { blocks: found, warnings: Vec::new() }) }.boxed()
+            async move { Ok(BlocksInRange { blocks: found, ..BlocksInRange::default() }) }.boxed()
         };
         let (modes, evaluated, engines) = (self.modes.clone(), self.evaluated.clone(), self.engines());
         let connect = move |member: &Member| {

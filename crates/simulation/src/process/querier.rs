@@ -12,7 +12,7 @@ use model::{Signal, TenantId};
 use parking_lot::Mutex;
 use querier::{
     BlockClients, Connect, DistributedBlocks, Querier, QuerierConfig, QuerierMetrics, ReplicatedReader,
-    ViewSource,
+    ViewSource, Without,
 };
 use rpc::{BlockSources, ReaderDeps, ServerConfig, Services};
 use service_api::Source;
@@ -57,8 +57,9 @@ fn querier(world: &Arc<World>, host: &Host, life: &mut Life, blocks: &Arc<Blocks
     // Nothing is small: blocks are read by their owners.
     let config = QuerierConfig { small_query_bytes: 0, ..QuerierConfig::default() };
     let view: ViewSource = Arc::new(move || queriers.view());
+    let recent = Without::of_heads(recent, Arc::clone(&clients.list), Arc::clone(&life.clock));
     let blocks = DistributedBlocks::new(view, host.name.as_str().into(), clients, config, metrics.clone());
-    Querier::new(recent, Arc::new(blocks), metrics)
+    Querier::new(Arc::new(recent), Arc::new(blocks), metrics)
 }
 
 fn ingesters(world: &Arc<World>, host: &Host, life: &Life, config: RingConfig) -> ViewSource {

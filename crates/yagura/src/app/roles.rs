@@ -11,10 +11,10 @@ use ingester::{Ingester, NewId, fs::RealFs};
 use prometheus_client::registry::Registry;
 use querier::{
     BlockClients, ConnectEvaluator, DataChanges, DistributedBlocks, Evaluator, Federation, Querier,
-    QuerierMetrics, ReplicatedReader, RingTail, Spread,
+    QuerierMetrics, ReplicatedReader, RingTail, Spread, Without,
 };
 use runtime::Clock;
-use service_api::{Changes, HeadSource, IngestAll, LimitsSource, LogsTail, Source};
+use service_api::{Changes, HeadSource, IngestAll, LimitsSource, LogsTail};
 use std::{
     path::Path,
     sync::Arc,
@@ -172,17 +172,15 @@ pub fn reads(
     let changes = DataChanges::new(Arc::clone(&recent) as Arc<dyn Changes>, Arc::clone(&clients.list));
     let bytes = config.cache.results_bytes;
     let results = ResultCache::new(bytes, Arc::new(changes), ResultMetrics::register(registry)).map(Arc::new);
-    let stored: Arc<dyn Source> = match config.is_clustered() {
-        false => Arc::clone(&blocks) as Arc<dyn Source>,
-        true => Arc::new(DistributedBlocks::new(
-            Cluster::view(&cluster.queriers),
-            Arc::clone(&cluster.instance),
-            clients.clone(),
-            config.querier.clone(),
-            metrics.clone(),
-        )),
-    };
-    let querier = Arc::new(Querier::new(recent, stored, metrics.clone()));
+    let recent = Without::of_heads(recent, Arc::clone(&clients.list), Arc::clone(&shared.clock));
+    let stored = Arc::new(DistributedBlocks::new(
+        Cluster::view(&cluster.queriers),
+        Arc::clone(&cluster.instance),
+        clients.clone(),
+        config.querier.clone(),
+        metrics.clone(),
+    ));
+    let querier = Arc::new(Querier::new(Arc::new(recent), stored, metrics.clone()));
     let reader = Arc::new(Federation::new(querier, config.querier.concurrent_tenants));
     let (engine, log_engine) = (Arc::new(promql::Engine::new(config.query.engine())), Arc::default());
     let at_once = config.querier.concurrent_stretches;
