@@ -1,18 +1,21 @@
-//! Flushes, merges, retention, garbage collection and reads in random order, with compactors that die or stand
-//! still at any request to the bucket: what is read is always what was written.
+//! Flushes, imports, merges, deletions, retention, garbage collection and reads in random order, with compactors
+//! that die or stand still at any request to the bucket: what is read is always what was written and not deleted.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
+#[path = "model/data.rs"]
+mod data;
 #[path = "model/store.rs"]
 mod store;
 #[path = "model/world.rs"]
 mod world;
 
+use data::Entry;
 use model::Signal;
 use proptest::prelude::*;
 use std::collections::BTreeSet;
 use store::End;
-use world::{Entry, World};
+use world::World;
 
 #[derive(Clone, Debug)]
 enum Op {
@@ -30,6 +33,25 @@ enum Op {
     Wait {
         minutes: u64,
     },
+    Delete(Delete),
+    /// Takes back the last of the deletions that are not due.
+    Cancel,
+}
+
+/// A request to delete.
+#[derive(Clone, Copy, Debug)]
+pub struct Delete {
+    pub signal: Signal,
+    /// Of one series or stream, or of all that have its name in common.
+    pub series: u8,
+    pub by_name: bool,
+    /// Of lines only every other one.
+    pub odd: bool,
+    /// Hours ago, and how many.
+    pub from: i64,
+    pub hours: i64,
+    /// Hours until it is due.
+    pub delay: i64,
 }
 
 #[derive(Clone, Debug)]
@@ -41,6 +63,8 @@ pub struct Flush {
     pub entries: Vec<(u8, u8)>,
     /// Of each replica, one entry in so many is missing.
     pub replicas: Vec<usize>,
+    /// It comes from elsewhere, and not from heads.
+    pub imported: bool,
 }
 
 fn a_flush() -> impl Strategy<Value = Op> {
@@ -48,8 +72,18 @@ fn a_flush() -> impl Strategy<Value = Op> {
     let entries = prop::collection::vec((0u8..5, 0u8..20), 1..12);
     let replicas = prop::collection::vec(2usize..6, 1..4);
     let window = prop_oneof![3 => 1i64..4, 1 => 4i64..30];
-    (signal, window, entries, replicas).prop_map(|(signal, window, entries, replicas)| {
-        Op::Flush(Flush { signal, window, entries, replicas })
+    let imported = prop::bool::weighted(0.2);
+    (signal, window, entries, replicas, imported).prop_map(|(signal, window, entries, replicas, imported)| {
+        Op::Flush(Flush { signal, window, entries, replicas, imported })
+    })
+}
+
+fn a_deletion() -> impl Strategy<Value = Op> {
+    let signal = prop::sample::select(Signal::ALL.to_vec());
+    let what = (0u8..5, any::<bool>(), any::<bool>());
+    let when = (0i64..12, prop_oneof![1i64..8, Just(100)], prop::sample::select(vec![0, 1, 5, 30]));
+    (signal, what, when).prop_map(|(signal, (series, by_name, odd), (from, hours, delay))| {
+        Op::Delete(Delete { signal, series, by_name, odd, from, hours, delay })
     })
 }
 
@@ -61,6 +95,8 @@ fn an_op() -> impl Strategy<Value = Op> {
             .prop_map(|(collects_garbage, end)| Op::Compact { collects_garbage, end }),
         2 => (0usize..40).prop_map(|at| Op::Stall { at }),
         2 => prop_oneof![1u64..30, 30u64..600].prop_map(|minutes| Op::Wait { minutes }),
+        2 => a_deletion(),
+        1 => Just(Op::Cancel),
     ]
 }
 
@@ -72,6 +108,8 @@ async fn run(ops: Vec<Op>) {
             Op::Compact { collects_garbage, end } => world.compact(*collects_garbage, *end).await,
             Op::Stall { at } => world.stall(*at).await,
             Op::Wait { minutes } => world.wait(*minutes),
+            Op::Delete(delete) => world.delete(*delete).await,
+            Op::Cancel => world.cancel().await,
         }
         world.check(&format!("{op:?}")).await;
     }
@@ -91,19 +129,27 @@ proptest! {
     }
 }
 
+/// Of what one series has, due at once.
+fn delete(signal: Signal) -> Op {
+    Op::Delete(Delete { signal, series: 2, by_name: false, odd: true, from: 0, hours: 100, delay: 0 })
+}
+
 /// A merge that ends at each of its requests, the request carried out or not.
 #[test]
 fn a_merge_may_end_at_any_request() {
     for signal in Signal::ALL {
         let flush = |window, skip| {
             let entries = (0..12).map(|n| (n % 5, n * 3 / 2)).collect();
-            Op::Flush(Flush { signal, window, entries, replicas: vec![skip, 3, 2] })
+            Op::Flush(Flush { signal, window, entries, replicas: vec![skip, 3, 2], imported: false })
         };
         let last = runtime().block_on(async {
             let mut world = World::new();
-            for op in [flush(2, 4), flush(2, 5), flush(14, 2)] {
-                let Op::Flush(flush) = op else { continue };
-                world.flush(&flush).await;
+            for op in [flush(2, 4), flush(2, 5), flush(14, 2), delete(signal)] {
+                match op {
+                    Op::Flush(flush) => world.flush(&flush).await,
+                    Op::Delete(delete) => world.delete(delete).await,
+                    _ => {}
+                }
             }
             world.wait(60);
             let before = world.requests();
@@ -117,6 +163,7 @@ fn a_merge_may_end_at_any_request() {
                     flush(2, 4),
                     flush(2, 5),
                     flush(14, 2),
+                    delete(signal),
                     Op::Wait { minutes: 60 },
                     Op::Compact { collects_garbage: true, end: Some((at, end)) },
                     Op::Compact { collects_garbage: true, end: None },
@@ -134,10 +181,10 @@ fn a_compactor_that_stood_still_publishes_nothing_stale() {
     for signal in Signal::ALL {
         let flush = |window| {
             let entries = (0..12).map(|n| (n % 5, n * 3 / 2)).collect();
-            Op::Flush(Flush { signal, window, entries, replicas: vec![4, 3, 2] })
+            Op::Flush(Flush { signal, window, entries, replicas: vec![4, 3, 2], imported: false })
         };
         for at in 0..40 {
-            let ops = vec![flush(2), flush(3), Op::Wait { minutes: 60 }, Op::Stall { at }];
+            let ops = vec![flush(2), flush(3), delete(signal), Op::Wait { minutes: 60 }, Op::Stall { at }];
             runtime().block_on(run(ops));
         }
     }
@@ -165,7 +212,7 @@ async fn poison(signal: Signal, number: usize) -> bool {
     // Three blocks, of which each has something that the others have not.
     for series in 0..3u8 {
         let entries = (0..12).map(|place| (if place < 4 { series } else { 3 }, place)).collect();
-        world.flush(&Flush { signal, window: 2, entries, replicas: vec![2] }).await;
+        world.flush(&Flush { signal, window: 2, entries, replicas: vec![2], imported: false }).await;
     }
     let blocks = world.blocks(signal).await;
     let victim = &blocks[number % 3];

@@ -1,20 +1,23 @@
 //! A bucket, what was written to it, and compactors that work on it.
 
 use crate::{
-    Flush,
+    Delete, Flush,
+    data::{Data, Entry, HOUR, content, labels, query},
     store::{End, ProcessStore},
 };
 use block_store::{
-    BlockCacheConfig, BlockMeta, BlockObject, BlockWriter, BlocksReader, Bucket, EncodedPage, LogBlockWriter,
-    Manifests, Ulid,
+    BlockCacheConfig, BlockMeta, BlockObject, BlockWriter, BlocksReader, Bucket, Deletion, DeletionState,
+    EncodedPage, LogBlockWriter, Manifest, Manifests, Ulid,
 };
 use compactor::{Compactor, CompactorConfig, CompactorMetrics};
+use hash_ring::{Member, RingView};
 use model::{Labels, Lines, NanoRange, Signal, TenantId, TimeRange};
 use object_store::memory::InMemory;
+use querier::{BlockClients, DistributedBlocks, QuerierConfig, QuerierMetrics};
 use runtime::{Clock, ManualClock};
 use service_api::{
-    Limits, LimitsSource, LogsReader, MetricsReader, Needles, ReadContext, SampleBuffer, SelectRequest,
-    StreamsRequest, fetch_pages,
+    Limits, LimitsSource, LogsReader, MetricsReader, Needles, ReadContext, RetentionRule, SampleBuffer,
+    SelectRequest, Source, StreamsRequest, fetch_pages,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -27,11 +30,17 @@ use std::{
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
-const HOUR: i64 = 3_600_000;
 const RETENTION: i64 = 48 * HOUR;
+/// How long some series are kept otherwise; 0 is for ever.
+const RULES: [(u8, i64); 2] = [(3, 0), (4, 12 * HOUR)];
 
-/// A series or stream, a time in milliseconds, and the bits of a value or a line.
-pub type Entry = (String, i64, Vec<u8>);
+fn retention(series: u8) -> i64 {
+    match RULES.iter().find(|(of, _)| *of == series) {
+        Some((_, 0)) => i64::MAX / 2,
+        Some((_, retention)) => *retention,
+        None => RETENTION,
+    }
+}
 
 pub struct World {
     inner: Arc<InMemory>,
@@ -39,24 +48,11 @@ pub struct World {
     clock: Arc<ManualClock>,
     ids: Arc<AtomicU64>,
     scratch: TempDir,
-    written: BTreeMap<Signal, BTreeSet<Entry>>,
+    data: BTreeMap<Signal, Data>,
 }
 
 fn tenant() -> TenantId {
     TenantId::new("a").unwrap()
-}
-
-fn labels(signal: Signal, series: u8) -> Labels {
-    let name = if signal == Signal::Metrics { "__name__" } else { "app" };
-    Labels::from_pairs([(name, format!("s{}", series % 3)), ("n", series.to_string())])
-}
-
-/// What lies at a time: the same whoever has it.
-fn content(signal: Signal, series: u8, time: i64) -> Vec<u8> {
-    match signal {
-        Signal::Metrics => ((time / 1000) as f64 + f64::from(series) / 8.0).to_bits().to_le_bytes().to_vec(),
-        Signal::Logs => format!("line of {series} at {time}").into_bytes(),
-    }
 }
 
 impl World {
@@ -69,7 +65,7 @@ impl World {
             clock: Arc::new(ManualClock::at(now)),
             ids: Arc::new(AtomicU64::new(1)),
             scratch: TempDir::new().unwrap(),
-            written: BTreeMap::new(),
+            data: BTreeMap::new(),
         }
     }
 
@@ -79,7 +75,12 @@ impl World {
     }
 
     fn sound(&self) -> Arc<Manifests> {
-        self.manifests(ProcessStore::new(&self.inner, &Arc::default(), None))
+        Self::manifests_of(&self.inner, &self.clock)
+    }
+
+    fn manifests_of(inner: &Arc<InMemory>, clock: &Arc<ManualClock>) -> Arc<Manifests> {
+        let bucket = Bucket::new(Arc::new(ProcessStore::new(inner, &Arc::default(), None)), "");
+        Arc::new(Manifests::new(bucket, clock.clone(), Duration::ZERO))
     }
 
     fn new_id(&self) -> Arc<dyn Fn() -> Ulid + Send + Sync> {
@@ -94,7 +95,12 @@ impl World {
             scratch_dir: self.scratch.path().to_owned(),
             ..CompactorConfig::default()
         };
-        let limits = Limits { retention: (RETENTION / 1000) as u64, ..Limits::default() };
+        let rule = |(series, retention): (u8, i64)| RetentionRule {
+            selector: format!("{{n=\"{series}\"}}"),
+            retention: format!("{}h", retention / HOUR),
+        };
+        let (retention, retention_rules) = ((RETENTION / 1000) as u64, RULES.map(rule).to_vec());
+        let limits = Limits { retention, retention_rules, ..Limits::default() };
         let limits: Arc<dyn LimitsSource> = Arc::new(Arc::new(limits));
         let owns = Arc::new(|_: &TenantId, _: Signal, _: Option<i64>| true);
         let (clock, metrics) = (self.clock.clone(), CompactorMetrics::default());
@@ -119,12 +125,49 @@ impl World {
             let Some(BlockObject { parts, meta }) = self.block(flush.signal, &entries) else { continue };
             let manifests = self.sound();
             manifests.bucket().put(&meta.object(&tenant(), flush.signal), parts).await.unwrap();
-            manifests.add_block(&tenant(), flush.signal, &meta).await.unwrap();
+            match flush.imported {
+                true => {
+                    manifests.add_blocks(&tenant(), flush.signal, &[meta], |_| false).await.unwrap();
+                }
+                false => {
+                    manifests.add_block(&tenant(), flush.signal, &meta).await.unwrap();
+                }
+            }
         }
-        let entries = all
-            .into_iter()
-            .map(|(labels, time, series)| (labels.to_string(), time, content(flush.signal, series, time)));
-        self.written.entry(flush.signal).or_default().extend(entries);
+        let entries = all.into_iter().map(|(_, time, series)| (series, time));
+        self.data.entry(flush.signal).or_default().write(flush, entries, now);
+    }
+
+    pub async fn delete(&mut self, delete: Delete) {
+        let now = self.clock.now_ms();
+        let max_time = now - delete.from * HOUR;
+        let deletion = Deletion {
+            id: (self.new_id())(),
+            queries: vec![query(&delete)],
+            min_time: max_time - delete.hours * HOUR,
+            max_time,
+            due: now + delete.delay * HOUR,
+        };
+        let add = |current: &Manifest| {
+            let mut deletions = current.deletions.clone();
+            deletions.push(deletion.clone());
+            Some(current.with_deletions(deletions))
+        };
+        self.sound().update(&tenant(), delete.signal, add).await.unwrap();
+        self.data.entry(delete.signal).or_default().delete(deletion, delete);
+    }
+
+    pub async fn cancel(&mut self) {
+        let now = self.clock.now_ms();
+        for (signal, data) in &mut self.data {
+            let Some(id) = data.cancel(now) else { continue };
+            let manifests = Self::manifests_of(&self.inner, &self.clock);
+            let without = |current: &Manifest| {
+                let left = current.deletions.iter().filter(|deletion| deletion.id != id).cloned().collect();
+                Some(current.with_deletions(left))
+            };
+            manifests.update(&tenant(), *signal, without).await.unwrap();
+        }
     }
 
     fn block(&self, signal: Signal, entries: &[(Labels, i64, u8)]) -> Option<BlockObject> {
@@ -207,33 +250,49 @@ impl World {
         self.clock.advance(Duration::from_secs(minutes * 60));
     }
 
-    /// What is read is what was written, but for what is past its retention.
+    /// What is read is what was written and not deleted, but for what is past its retention.
     pub async fn check(&self, after: &str) {
-        let oldest = self.clock.now_ms() - RETENTION;
-        let nothing = BTreeSet::new();
+        let now = self.clock.now_ms();
         for signal in Signal::ALL {
-            let written = self.written.get(&signal).unwrap_or(&nothing);
+            let visible = self.data.get(&signal).map(Data::visible).unwrap_or_default();
             let (read, warnings) = self.read(signal).await;
             assert!(warnings.is_empty(), "after {after}: {warnings:?}");
-            let all: BTreeSet<Entry> = read.iter().cloned().collect();
-            let kept: BTreeSet<&Entry> = written.iter().filter(|(_, time, _)| *time >= oldest).collect();
+            let all: BTreeSet<&Entry> = read.iter().collect();
+            let is_kept = |(entry, series): &(&&Entry, &u8)| entry.1 >= now - retention(**series);
+            let kept: Vec<&Entry> = visible.iter().filter(is_kept).map(|(entry, _)| *entry).collect();
             let lost: Vec<_> = kept.iter().filter(|entry| !all.contains(**entry)).collect();
             assert!(lost.is_empty(), "lost after {after}: {lost:?}");
-            assert!(all.is_subset(written), "read what was not written, after {after}");
+            let wrong: Vec<_> = all.iter().filter(|entry| !visible.contains_key(**entry)).collect();
+            assert!(wrong.is_empty(), "deleted, or never written, and read after {after}: {wrong:?}");
             assert_eq!(read.len(), all.len(), "read twice after {after}");
         }
     }
 
-    /// Everything by way of the newest manifest, repeats between pages left out as queries leave them out.
+    /// As queries read: without what is deleted.
     pub async fn read(&self, signal: Signal) -> (Vec<Entry>, Vec<String>) {
+        let reader = Arc::new(BlocksReader::new(self.sound(), &BlockCacheConfig::default()));
+        let view = Arc::new(RingView::new(vec![Member::new("us", "")], 1));
+        let clients = BlockClients::new(reader, |_, _, _| unreachable!("nobody else is there"));
+        let (config, metrics) = (QuerierConfig::default(), QuerierMetrics::default());
+        let ring = Arc::new(move || Arc::clone(&view));
+        self.read_from(&DistributedBlocks::new(ring, "us".into(), clients, config, metrics), signal).await
+    }
+
+    /// What lies in the blocks.
+    async fn stored(&self, signal: Signal) -> Vec<Entry> {
         let reader = BlocksReader::new(self.sound(), &BlockCacheConfig::default());
+        self.read_from(&reader, signal).await.0
+    }
+
+    /// Everything by way of the newest manifest, repeats between pages left out as queries leave them out.
+    async fn read_from(&self, reader: &dyn Source, signal: Signal) -> (Vec<Entry>, Vec<String>) {
         let ctx = ReadContext::new(tenant(), 1 << 30);
         let mut found = Vec::new();
         let warnings;
         match signal {
             Signal::Metrics => {
                 let request = SelectRequest { matchers: Vec::new(), range: TimeRange::ALL };
-                let selected = MetricsReader::select(&reader, &ctx, &request).await.unwrap();
+                let selected = MetricsReader::select(reader, &ctx, &request).await.unwrap();
                 warnings = selected.warnings;
                 for series in selected.series {
                     let mut buffer = SampleBuffer::default();
@@ -247,7 +306,7 @@ impl World {
             Signal::Logs => {
                 let range = NanoRange::new(i64::MIN, i64::MAX);
                 let request = StreamsRequest { matchers: Vec::new(), range };
-                let selected = LogsReader::select(&reader, &ctx, &request).await.unwrap();
+                let selected = LogsReader::select(reader, &ctx, &request).await.unwrap();
                 warnings = selected.warnings;
                 for stream in selected.streams {
                     let (mut all, mut lines) = (Lines::default(), Lines::default());
@@ -286,9 +345,10 @@ impl World {
         }
     }
 
-    /// Everything that was written.
+    /// Everything that was written and not deleted.
     pub fn written(&self, signal: Signal) -> BTreeSet<Entry> {
-        self.written.get(&signal).cloned().unwrap_or_default()
+        let data = self.data.get(&signal);
+        data.map(|data| data.visible().into_keys().cloned().collect()).unwrap_or_default()
     }
 
     /// In the end there is little left to do, and nothing that nobody lists.
@@ -309,6 +369,18 @@ impl World {
             let there: BTreeSet<String> = objects.into_iter().map(|object| object.name).collect();
             assert_eq!(there, listed, "objects of {signal}, and those that are listed");
             assert!(manifest.blocks.iter().all(|block| block.damaged.is_none()));
+            let now = self.clock.now_ms();
+            let processed = |deletion| manifest.state(deletion, now) == DeletionState::Processed;
+            assert!(manifest.deletions.iter().all(processed), "{:?}", manifest.deletions);
+            // Nothing is hidden any more: it is gone, and so is what is past its retention.
+            let stored: BTreeSet<Entry> = self.stored(signal).await.into_iter().collect();
+            let visible = self.data.get(&signal).map(Data::visible).unwrap_or_default();
+            let kept = visible.iter().filter(|(entry, series)| entry.1 >= now - retention(**series));
+            assert_eq!(
+                stored,
+                kept.map(|(entry, _)| (*entry).clone()).collect(),
+                "what lies in blocks of {signal}"
+            );
         }
         let left = std::fs::read_dir(self.scratch.path()).unwrap().count();
         assert_eq!(left, 0, "files of merges");

@@ -19,7 +19,10 @@ fn a_list_can_be_given_as_text_and_what_is_wrong_inside_of_it_is_traced() {
     assert_eq!(config.limits.all.retention_rules[0].selector, "{a=\"b\"}");
     for (bad, why) in [
         ("1d", "limits.retention_rules: \"1d\": a list is wanted (--set)"),
-        ("[{selector: a, retention: 24}]", "retention: this value: a text is wanted; put it in quotes (--set)"),
+        (
+            "[{selector: a, retention: 24}]",
+            "retention: this value: a text is wanted; put it in quotes (--set)",
+        ),
         ("[{selector: '{a=', retention: 1d}]", "limits.retention_rules: a list: \"{a=\": 1:4: parse error"),
     ] {
         let error = with_file("", &[], &[&format!("limits.retention_rules={bad}")]).unwrap_err();
