@@ -1,3 +1,5 @@
+//! What is left out, to the millisecond and to the line.
+
 use super::*;
 use crate::StartTimestamps;
 use model::{Buckets, CounterResetHint, Histogram, HistogramSample};
