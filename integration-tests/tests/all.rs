@@ -4,6 +4,7 @@ mod all {
     mod bucket_tool;
     mod bucket_tool_commands;
     mod config;
+    mod deletions;
     mod disk_full;
     mod fuzz;
     mod kill;

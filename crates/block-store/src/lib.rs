@@ -22,8 +22,9 @@ pub use block::{
 };
 pub use blocks::{BlockCacheConfig, BlocksInRange, BlocksReader};
 pub use bucket::{Bucket, BucketConfig, ObjectInfo, S3Config};
-pub use manifest::{BlockMeta, Deletion, DeletionState, Manifest, Manifests, Settled, SourceBlock};
+pub use manifest::{BlockMeta, Deletion, Manifest, Manifests, Settled, SourceBlock};
 pub use merge::{Merge, MergeConfig, MergeError, MergeFigures, Merged, Omissions, is_touched, merge_blocks};
 pub use page::{EncodedPage, LOG_PAGE_BYTES};
 pub use retention::{Collected, apply_retention, collect_garbage, unlisted_objects};
+pub use service_api::DeletionState;
 pub use ulid::Ulid;

@@ -5,7 +5,7 @@ mod deletion;
 mod encoding;
 mod meta;
 
-pub use deletion::{Deletion, DeletionState, Settled};
+pub use deletion::{Deletion, Settled};
 pub(crate) use meta::folder as blocks_folder;
 pub use meta::{BlockMeta, Manifest, SourceBlock};
 

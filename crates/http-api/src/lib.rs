@@ -4,6 +4,7 @@ mod answer;
 mod auth;
 mod cardinality;
 mod complaints;
+mod deletions;
 mod error;
 mod exemplars;
 mod federate;
@@ -119,7 +120,8 @@ fn read_api() -> Routes<ApiState> {
         .read("/status/walreplay", get(status::wal_replay))
         .read("/cardinality/label_names", get(cardinality::label_names).post(cardinality::label_names))
         .read("/cardinality/label_values", get(cardinality::label_values).post(cardinality::label_values))
-        .admin("/admin/tsdb/delete_series", post(status::admin).put(status::admin))
+        .admin("/admin/tsdb/delete_series", deletions::methods())
+        .admin("/admin/tsdb/cancel_delete_request", post(deletions::cancel).put(deletions::cancel))
         .admin("/admin/tsdb/clean_tombstones", post(status::admin).put(status::admin))
         .admin("/admin/tsdb/snapshot", post(status::admin).put(status::admin))
 }

@@ -1,7 +1,8 @@
-//! Loki's read API, under `/loki/api/v1`.
+//! Loki's API but for pushes, under `/loki/api/v1`.
 
 mod amount;
 mod bounds;
+mod delete;
 mod detected;
 mod error;
 mod kept;
@@ -35,6 +36,7 @@ pub fn routes() -> Routes<ApiState> {
         .read("/detected_field/{name}/values", get(detected::values).post(detected::values))
         .read("/patterns", get(detected::patterns).post(detected::patterns))
         .read("/format_query", get(status::format_query).post(status::format_query))
+        .admin("/delete", delete::methods())
         .read("/status/buildinfo", get(status::build_info))
         .read("/drilldown-limits", get(status::drilldown_limits))
 }

@@ -36,7 +36,7 @@ where
         let content_type = request.headers().get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok());
         let form = content_type.is_some_and(|t| t.starts_with("application/x-www-form-urlencoded"));
         let mut params = Self::default();
-        if form && request.method() == Method::POST {
+        if form && [Method::POST, Method::PUT].contains(request.method()) {
             let body = read_body(request.into_body(), max).await?;
             params.add(&body)?;
         }

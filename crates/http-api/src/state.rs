@@ -15,7 +15,9 @@ use model::{NANOS_A_MILLI, Nanos};
 use prometheus_client::registry::Registry;
 use runtime::Clock;
 use serde::{Deserialize, Serialize};
-use service_api::{Limits, LimitsSource, LogsReader, LogsTail, MetricsReader, Push, PushLogs, Result};
+use service_api::{
+    DeletionRequests, Limits, LimitsSource, LogsReader, LogsTail, MetricsReader, Push, PushLogs, Result,
+};
 use std::sync::Arc;
 use vectors::Evaluate;
 
@@ -79,6 +81,7 @@ pub struct Deps {
     pub tail: Arc<dyn LogsTail>,
     pub push: Arc<dyn Push>,
     pub push_logs: Arc<dyn PushLogs>,
+    pub deletions: Arc<dyn DeletionRequests>,
     pub engine: Arc<promql::Engine>,
     pub log_engine: Arc<logql::Engine>,
     /// Evaluates range queries where their blocks are, if it is worth it; none if there is nobody else.

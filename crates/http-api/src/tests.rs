@@ -1,5 +1,6 @@
 //! The API as its clients see it: scripts of requests and answers, and requests at random.
 
+mod deletions;
 pub mod fixture;
 mod fuzz;
 mod isolation;
@@ -22,6 +23,7 @@ macro_rules! scripts {
 }
 
 scripts!(
+    deletions,
     federate,
     labels,
     loki,

@@ -3,9 +3,11 @@
 
 mod deletions;
 mod lines;
+mod requests;
 mod retention;
 mod selection;
 
 pub use deletions::Deletions;
+pub use requests::{NewId, Requests};
 pub use retention::{Expired, Retention};
 pub use selection::Selection;

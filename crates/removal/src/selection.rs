@@ -19,16 +19,16 @@ impl Selection {
     /// Of metrics a selector such as `up{job="a"}`, of logs a log query such as `{app="a"} |= "text"`.
     ///
     /// # Errors
-    /// `BadRequest`: it is neither, or selects everything that there is.
+    /// `BadRequest`: it is neither, or selects everything that there is. Which text it was is for the caller to say.
     pub fn parse(signal: Signal, text: &str) -> Result<Self> {
         match signal {
             Signal::Metrics => {
                 let matchers =
                     promql::parse_metric_selector(text).map_err(|e| Error::bad_request(e.to_string()))?;
                 if !selects_something(&matchers) {
-                    return Err(Error::bad_request(format!(
-                        "{text}: a selector must have a matcher that does not match the empty value"
-                    )));
+                    return Err(Error::bad_request(
+                        "a selector must have a matcher that does not match the empty value",
+                    ));
                 }
                 Ok(Self { matchers, lines: None })
             }
@@ -39,9 +39,7 @@ impl Selection {
                     let lines = (!query.stages.is_empty()).then(test);
                     Ok(Self { matchers: query.matchers, lines })
                 }
-                Expr::Metric(_) => {
-                    Err(Error::bad_request(format!("{text}: a log query is wanted, not a metric query")))
-                }
+                Expr::Metric(_) => Err(Error::bad_request("a log query is wanted, not a metric query")),
             },
         }
     }

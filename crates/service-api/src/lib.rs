@@ -5,6 +5,7 @@
 
 mod changes;
 mod context;
+mod deletions;
 mod error;
 mod limits;
 mod logs;
@@ -22,6 +23,7 @@ pub use changes::{
     ListedDeletion,
 };
 pub use context::{Heard, Listed, MemoryBudget, ReadContext, Reservation};
+pub use deletions::{DeletionRequest, DeletionRequests, DeletionState};
 pub use error::{Code, Error, Result};
 pub use limits::{Limits, LimitsSource, RetentionRule};
 pub use logs::{

@@ -63,6 +63,10 @@ pub struct Limits {
     /// How long single series and streams are kept: of the rules that match one the first counts, and
     /// `retention` if there is none.
     pub retention_rules: Vec<RetentionRule>,
+    /// Whether the tenant may ask for data to be deleted.
+    pub deletions: bool,
+    /// Seconds for which a request to delete can be cancelled; blocks are rewritten afterwards.
+    pub deletion_delay: u64,
     /// Queries that may run at once; 0 is no bound but that of everybody's.
     pub max_concurrent_queries: u64,
     /// Bytes that one query may hold.
@@ -116,6 +120,8 @@ impl Default for Limits {
             max_sample_future: 600,
             retention: 0,
             retention_rules: Vec::new(),
+            deletions: true,
+            deletion_delay: 86_400,
             max_concurrent_queries: 0,
             query_memory: 1 << 30,
             query_timeout: 120,

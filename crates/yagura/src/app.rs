@@ -112,6 +112,7 @@ impl App {
             tail: reads.tail,
             push: distributor.clone(),
             push_logs: distributor.clone(),
+            deletions: Arc::new(roles::deletions(&shared)),
             engine: reads.engine,
             log_engine: reads.log_engine,
             spread: reads.spread,

@@ -15,7 +15,7 @@ pub enum Kind {
     /// Shows a tenant something that is not data.
     Read,
     Write,
-    /// Of the whole process.
+    /// Of the whole process, or it deletes a tenant's data.
     Admin,
     /// Of the whole process, and it ends it.
     Fatal,
@@ -56,6 +56,7 @@ const PROMETHEUS: &[(&str, Kind)] = &[
     ("/cardinality/label_names", Read),
     ("/cardinality/label_values", Data),
     ("/admin/tsdb/delete_series", Admin),
+    ("/admin/tsdb/cancel_delete_request", Admin),
     ("/admin/tsdb/clean_tombstones", Admin),
     ("/admin/tsdb/snapshot", Admin),
 ];
@@ -78,6 +79,7 @@ const LOKI: &[(&str, Kind)] = &[
     ("/status/buildinfo", Read),
     ("/drilldown-limits", Read),
     ("/tail", Read),
+    ("/delete", Admin),
 ];
 
 const OTHERS: &[(&str, &str, Kind)] = &[

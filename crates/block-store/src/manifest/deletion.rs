@@ -3,6 +3,7 @@
 use super::{BlockMeta, Manifest, as_text};
 use model::{TimeRange, Timestamp};
 use serde::{Deserialize, Serialize};
+use service_api::DeletionState;
 use ulid::Ulid;
 
 /// For how long after a request entries are taken for older than it that come from heads, in milliseconds. Heads
@@ -38,20 +39,14 @@ pub struct Settled {
     pub rules: u64,
 }
 
-/// How far a request is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DeletionState {
-    /// It can be cancelled. What it names is hidden.
-    Received,
-    /// Blocks are rewritten. What it names is hidden.
-    Processing,
-    /// Nothing that it names is left, but in objects that nobody reads and that are about to be removed.
-    Processed,
-}
-
 impl Deletion {
     pub fn range(&self) -> TimeRange {
         TimeRange::new(self.min_time, self.max_time)
+    }
+
+    /// Whether both name the same entries, as they are written.
+    pub fn asks_the_same(&self, other: &Self) -> bool {
+        self.queries == other.queries && self.range() == other.range()
     }
 
     /// When it was asked for, in milliseconds since the Unix epoch.

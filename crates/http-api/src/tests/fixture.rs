@@ -1,6 +1,9 @@
 //! A server over a few series in memory.
 
-use super::log_fixture::{MemoryLogs, NoTail};
+use super::{
+    deletions,
+    log_fixture::{MemoryLogs, NoTail},
+};
 use crate::{ApiConfig, Auth, BuildInfo, Deps, HttpMetrics, Multitenancy, ReadConfig, router};
 use async_trait::async_trait;
 use axum::{Router, body::Body};
@@ -68,6 +71,7 @@ impl Api {
     pub fn deps(fixture: Fixture, reader: Arc<dyn MetricsReader>) -> Deps {
         let mut registry = prometheus_client::registry::Registry::default();
         let metrics = HttpMetrics::register(&mut registry);
+        let (clock, limits) = (Arc::new(ManualClock::at(NOW)), Arc::new(Arc::new(fixture.limits)));
         Deps {
             reader,
             logs: Arc::new(MemoryLogs::new()),
@@ -75,11 +79,12 @@ impl Api {
             log_engine: Arc::new(logql::Engine::default()),
             push: Arc::new(NoPush),
             push_logs: Arc::new(NoPush),
+            deletions: Arc::new(deletions::requests(clock.clone(), limits.clone())),
             engine: Arc::new(promql::Engine::default()),
             spread: None,
             results: None,
-            limits: Arc::new(Arc::new(fixture.limits)),
-            clock: Arc::new(ManualClock::at(NOW)),
+            limits,
+            clock,
             multitenancy: fixture.multitenancy,
             auth: fixture.auth,
             config: ApiConfig { read: fixture.read, ..ApiConfig::default() },

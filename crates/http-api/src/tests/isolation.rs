@@ -24,7 +24,7 @@ use std::{
 const TENANTS: [&str; 3] = ["a", "b", "c"];
 
 /// Texts of tokens, each a canary; whose they are and what for.
-const TOKENS: [(&str, &[&str], &str); 7] = [
+const TOKENS: [(&str, &[&str], &str); 8] = [
     ("canary-reader-of-a", &["a"], "read"),
     ("canary-writer-of-a", &["a"], "write"),
     ("canary-both-of-b", &["b"], "read write"),
@@ -32,6 +32,7 @@ const TOKENS: [(&str, &[&str], &str); 7] = [
     ("canary-reader-of-all", &[], "read"),
     ("canary-writer-of-all", &[], "write"),
     ("canary-admin", &[], "admin"),
+    ("canary-admin-of-b", &["b"], "admin"),
 ];
 
 /// `X-Scope-OrgID` as it may come. Two values are two headers.
@@ -95,6 +96,7 @@ impl World {
             tail: owned.clone(),
             push: owned.clone(),
             push_logs: owned.clone(),
+            deletions: owned.clone(),
             flush: Arc::new(|| async { Ok(()) }.boxed()),
             ..Api::deps(fixture, owned.clone())
         };
@@ -166,6 +168,11 @@ const NOBODYS: [&str; 8] = [
     "/loki/api/v1/status/buildinfo",
 ];
 
+/// Beside writes.
+fn is_of_one_tenant(path: &str) -> bool {
+    path == "/loki/api/v1/tail" || path.contains("delete")
+}
+
 fn request(method: &Method, path: &str, token: Option<&str>, header: &[&str]) -> Request<Body> {
     let (content_type, body) = body(path);
     let path = path.replace("{name}", "owner");
@@ -197,7 +204,7 @@ async fn walk(federation: bool, method: Method) -> (usize, BTreeSet<String>) {
     let world = World::new(federation);
     let (mut requests, mut with_data) = (0, BTreeSet::new());
     for (path, access) in all_routes() {
-        let several = federation && access != Access::Write && path != "/loki/api/v1/tail";
+        let several = federation && access != Access::Write && !is_of_one_tenant(&path);
         for token in (0..TOKENS.len()).map(Some).chain([None]) {
             let text = token.map(|token| TOKENS[token].0);
             for header in HEADERS {
@@ -244,19 +251,22 @@ fn check(answer: &Answer, touched: &BTreeSet<String>, want: &Verdict, what: &str
 
 #[tokio::test]
 async fn no_route_serves_a_tenant_that_is_not_the_requests() {
-    let (mut requests, mut read, mut written) = (0, 0, 0);
+    let (mut requests, mut read, mut written, mut deleted) = (0, 0, 0, 0);
     let routes = all_routes();
     for federation in [false, true] {
-        for method in [Method::GET, Method::POST] {
+        for method in [Method::GET, Method::POST, Method::DELETE] {
             let (sent, with_data) = walk(federation, method).await;
             requests += sent;
             read += with_data.iter().filter(|path| routes[*path] == Access::Read).count();
             written += with_data.iter().filter(|path| routes[*path] == Access::Write).count();
+            deleted += with_data.iter().filter(|path| routes[*path] == Access::Admin).count();
         }
     }
     assert!(requests >= 20_000, "only {requests} requests");
     // Had they not reached any data this would have shown nothing.
     assert!(read >= 100 && written >= 14, "{read} reads and {written} writes found data");
+    // Listed by GET, asked for and cancelled by POST, and lines cancelled by DELETE.
+    assert_eq!(deleted, 2 * (3 + 5 + 1));
 }
 
 #[tokio::test]

@@ -122,6 +122,12 @@ fn owned_days(cluster: &Cluster) -> Owns {
     })
 }
 
+/// Takes requests to delete.
+pub fn deletions(shared: &Shared) -> removal::Requests {
+    let Shared { clock, limits, manifests } = shared;
+    removal::Requests::new(Arc::clone(manifests), Arc::clone(limits), block_ids(Arc::clone(clock)))
+}
+
 /// What answers queries, and what reads blocks for other queriers.
 pub struct Reads {
     pub reader: Arc<Federation>,

@@ -208,6 +208,16 @@ const SECTIONS: &[Section] = &[
                 Plain,
                 "How long single series and streams are kept: a list of `{selector, retention}`, such as `[{selector: '{namespace=\"dev\"}', retention: 24h}]`. Of the rules that match one the first counts, and `limits.retention` if none does; a retention of `0` is for ever.",
             ),
+            (
+                "limits.deletions",
+                Plain,
+                "Whether a tenant may ask for data to be deleted ([deletions.md](deletions.md)).",
+            ),
+            (
+                "limits.deletion_delay",
+                Seconds,
+                "For how long a request to delete can be cancelled; blocks are rewritten afterwards.",
+            ),
             ("limits.query_memory", Bytes, "Memory that one query may hold."),
             ("limits.query_timeout", Seconds, "Time that one query may take; 0 is no limit."),
             (

@@ -1,3 +1,5 @@
+//! When requests to delete are carried out, and when they are forgotten.
+
 use super::*;
 
 const HOUR: i64 = 3_600_000;

@@ -2,12 +2,12 @@
 
 use crate::write::tests::support::{Message, msg};
 use async_trait::async_trait;
-use model::{Exemplar, Labels, Lines, Matcher, Metadata, MetricType, NanoRange, TenantId, TimeRange};
+use model::{Exemplar, Labels, Lines, Matcher, Metadata, MetricType, NanoRange, Signal, TenantId, TimeRange};
 use service_api::{
-    ExemplarSeries, LabelQuery, LabelsReader, LineSource, LogBatch, LogPage, LogStream, LogsReader, LogsTail,
-    MetricMetadata, MetricsReader, Needles, PageData, Push, PushLogs, PushOutcome, ReadContext, Result,
-    SampleBuffer, SelectRequest, Series, SeriesData, SeriesSet, StreamSet, StreamsRequest, TailItem, Warned,
-    WriteBatch,
+    DeletionRequest, DeletionRequests, DeletionState, ExemplarSeries, LabelQuery, LabelsReader, LineSource,
+    LogBatch, LogPage, LogStream, LogsReader, LogsTail, MetricMetadata, MetricsReader, Needles, PageData,
+    Push, PushLogs, PushOutcome, ReadContext, Result, SampleBuffer, SelectRequest, Series, SeriesData,
+    SeriesSet, StreamSet, StreamsRequest, TailItem, Warned, WriteBatch,
 };
 use std::{
     collections::BTreeSet,
@@ -144,6 +144,26 @@ impl PushLogs for Owned {
     async fn push_logs(&self, tenant: &TenantId, _: LogBatch) -> Result<PushOutcome> {
         self.touch(tenant);
         Ok(PushOutcome::default())
+    }
+}
+
+#[async_trait]
+impl DeletionRequests for Owned {
+    async fn request(&self, tenant: &TenantId, _: Signal, _: Vec<String>, _: TimeRange) -> Result<String> {
+        self.touch(tenant);
+        Ok(secret(tenant.as_str()))
+    }
+
+    async fn list(&self, tenant: &TenantId, _: Signal) -> Result<Vec<DeletionRequest>> {
+        self.touch(tenant);
+        let (queries, range) = (vec![secret(tenant.as_str())], TimeRange::new(0, 1));
+        let state = DeletionState::Received;
+        Ok(vec![DeletionRequest { id: "x".into(), queries, range, requested: 0, due: 0, state }])
+    }
+
+    async fn cancel(&self, tenant: &TenantId, _: Signal, _: &str, _: bool) -> Result<()> {
+        self.touch(tenant);
+        Ok(())
     }
 }
 
