@@ -10,6 +10,8 @@
 mod logs;
 #[path = "merge/metrics.rs"]
 mod metrics;
+#[path = "merge/rollups.rs"]
+mod rollups;
 
 use block_store::{
     BlockMeta, BlockObject, Bucket, BucketConfig, Merge, MergeConfig, Merged, Omissions, S3Config, Ulid,
@@ -24,12 +26,16 @@ use tokio_util::sync::CancellationToken;
 const REPLICAS: u64 = 3;
 
 fn main() {
+    // Or those alone that are named.
+    let named: Vec<String> = std::env::args().skip(1).filter(|name| !name.starts_with('-')).collect();
+    let all: [(&str, fn()); 3] = [("metrics", metrics::all), ("logs", logs::all), ("rollups", rollups::all)];
     println!(
         "{:<44} {:>6} {:>6} {:>7} {:>8} {:>9} {:>8}",
         "", "in MB", "out MB", "CPU s", "seconds", "peak MiB", "of one"
     );
-    metrics::all();
-    logs::all();
+    for (_, run) in all.iter().filter(|(name, _)| named.is_empty() || named.iter().any(|n| n == name)) {
+        run();
+    }
 }
 
 /// A bucket on disk, and a folder for merges.
@@ -64,6 +70,10 @@ impl Setup {
     }
 
     fn merge(&self, inputs: &[BlockMeta]) -> Merged {
+        self.with_merge(inputs, |merge| self.runtime.block_on(merge_blocks(merge))).expect("merged")
+    }
+
+    fn with_merge<T>(&self, inputs: &[BlockMeta], work: impl FnOnce(Merge<'_>) -> T) -> T {
         let config =
             MergeConfig { scratch: self.folder.path().to_owned(), memory: 256 << 20, block_bytes: 1 << 30 };
         let number = std::sync::atomic::AtomicU64::new(1 << 32);
@@ -78,7 +88,7 @@ impl Setup {
             new_id: &new_id,
             stop: &CancellationToken::new(),
         };
-        self.runtime.block_on(merge_blocks(merge)).expect("merged")
+        work(merge)
     }
 
     /// Merges the blocks of all replicas; beside it those of the last one alone.

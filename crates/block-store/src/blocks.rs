@@ -1,5 +1,7 @@
 //! Answers from all blocks that a tenant's manifest lists, or from some.
 
+mod rollups;
+
 use crate::{
     BlockMeta, Deletion, Manifest, Manifests,
     attempts::{attempts, within},
@@ -13,7 +15,7 @@ use prometheus_client::registry::Registry;
 use serde::{Deserialize, Serialize};
 use service_api::{
     ExemplarSeries, LabelQuery, LabelsReader, LogsReader, MetricMetadata, MetricsReader, ReadContext,
-    Reservation, Result, SelectRequest, SeriesSet, Source, StreamSet, StreamsRequest, Warned,
+    Reservation, Result, RollupRequest, SelectRequest, SeriesSet, Source, StreamSet, StreamsRequest, Warned,
     merge_series_sets, merge_stream_sets,
 };
 use std::{collections::BTreeSet, future::Future, path::Path, sync::Arc};
@@ -215,6 +217,10 @@ impl MetricsReader for BlocksReader {
         let sets = selected.into_iter().map(|series| SeriesSet { series, warnings: Vec::new() }).collect();
         let merged = blocking(move || merge_series_sets(sets)).await?;
         Ok(SeriesSet { warnings, ..merged })
+    }
+
+    async fn rollups(&self, ctx: &ReadContext, request: &RollupRequest) -> Result<Option<Vec<SeriesSet>>> {
+        self.figures(ctx, request).await
     }
 
     /// Blocks hold none: exemplars are kept by ingesters only.

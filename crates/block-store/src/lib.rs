@@ -15,6 +15,7 @@ mod manifest;
 mod merge;
 mod page;
 mod retention;
+mod rollup;
 
 pub use block::{
     BlockObject, BlockScan, BlockWriter, Inspected, InspectedLabel, InspectedPages, InspectedSection,
@@ -22,9 +23,12 @@ pub use block::{
 };
 pub use blocks::{BlockCacheConfig, BlocksInRange, BlocksReader};
 pub use bucket::{Bucket, BucketConfig, ObjectInfo, S3Config};
-pub use manifest::{BlockMeta, Deletion, Manifest, Manifests, Settled, SourceBlock};
-pub use merge::{Merge, MergeConfig, MergeError, MergeFigures, Merged, Omissions, is_touched, merge_blocks};
+pub use manifest::{BlockMeta, Deletion, Manifest, Manifests, ROLLED_UP, Rollup, Settled, SourceBlock};
+pub use merge::{
+    Merge, MergeConfig, MergeError, MergeFigures, Merged, Omissions, is_touched, merge_blocks, roll_up,
+};
 pub use page::{EncodedPage, LOG_PAGE_BYTES};
 pub use retention::{Collected, apply_retention, collect_garbage, unlisted_objects};
+pub use rollup::{EraRequest, eras};
 pub use service_api::DeletionState;
 pub use ulid::Ulid;

@@ -3,11 +3,14 @@
 mod as_text;
 mod deletion;
 mod encoding;
+mod listed_rollups;
 mod meta;
+mod rollup;
 
 pub use deletion::{Deletion, Settled};
 pub(crate) use meta::folder as blocks_folder;
 pub use meta::{BlockMeta, Manifest, SourceBlock};
+pub use rollup::{ROLLED_UP, Rollup};
 
 use crate::{Bucket, Ulid};
 use model::{Signal, TenantId};
@@ -117,7 +120,8 @@ impl Manifests {
             let checked = self.clock.monotonic();
             let current = self.refresh(tenant, signal).await?;
             let Some(changed) = change(&current) else { return Ok(current) };
-            let next = Manifest { sequence: current.sequence + 1, ..changed };
+            // Whatever has changed: no version lists figures of what it does not list.
+            let next = Manifest { sequence: current.sequence + 1, ..changed }.with_valid_rollups();
             let name = path(tenant, signal, next.sequence);
             let data = encoding::encode(&next)?;
             let written = self.bucket.put_new(&name, data.clone().into()).await?;

@@ -14,12 +14,14 @@ mod metrics;
 mod outputs;
 mod pieces;
 mod read_ahead;
+mod roll_up;
 mod scratch;
 mod stored;
 mod touched;
 mod work;
 
 pub use error::MergeError;
+pub use roll_up::roll_up;
 pub use touched::is_touched;
 
 use crate::{BlockMeta, Bucket, Ulid, blocks::in_merge_order};
@@ -113,6 +115,15 @@ pub async fn merge_blocks(merge: Merge<'_>) -> Result<Merged, MergeError> {
     merge_tuned(merge, Tuning::MERGED).await
 }
 
+/// What is made of the inputs' entries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Made {
+    /// Blocks that hold the same.
+    Merged,
+    /// Blocks of figures of them.
+    RolledUp,
+}
+
 /// What only tests want otherwise.
 #[derive(Clone, Copy, Debug)]
 struct Tuning {
@@ -128,20 +139,25 @@ impl Tuning {
 }
 
 async fn merge_tuned(merge: Merge<'_>, tuning: Tuning) -> Result<Merged, MergeError> {
+    make(Made::Merged, merge, tuning).await
+}
+
+async fn make(made: Made, merge: Merge<'_>, tuning: Tuning) -> Result<Merged, MergeError> {
     // So that work on other threads ends when this future is dropped.
     let stop = merge.stop.child_token();
     let _at_the_end = stop.clone().drop_guard();
     let mut inputs = merge.inputs.to_vec();
     in_merge_order(&mut inputs);
     let merge = Merge { inputs: &inputs, stop: &stop, ..merge };
-    let work = async {
-        let mut outputs = Outputs::new(merge);
+    // In a place of its own: it is large, and callers have futures of several.
+    let work = Box::pin(async {
+        let mut outputs = Outputs::new(merge, made);
         let figures = match merge.signal {
             Signal::Logs => logs::merge(merge, tuning, &mut outputs).await?,
-            Signal::Metrics => metrics::merge(merge, tuning, &mut outputs).await?,
+            Signal::Metrics => metrics::merge(made, merge, tuning, &mut outputs).await?,
         };
         Ok(Merged { blocks: outputs.finish(figures.omitted)?, figures })
-    };
+    });
     tokio::select! {
         biased;
         () = stop.cancelled() => Err(MergeError::Stopped),

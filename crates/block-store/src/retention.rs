@@ -36,9 +36,9 @@ pub async fn apply_retention(
 }
 
 /// Removes what is older than `grace` and no longer used: versions of the manifest but for
-/// the newest few, and blocks that no version lists that was the newest since. `grace` must be longer than
-/// any query; if it is shorter than twice the time in which a block must be listed, that is
-/// taken. Several processes may do this at once, and beside any that write.
+/// the newest few, and blocks, those of rollups among them, that no version lists that was the newest
+/// since. `grace` must be longer than any query; if it is shorter than twice the time in which a block must be
+/// listed, that is taken. Several processes may do this at once, and beside any that write.
 pub async fn collect_garbage(
     manifests: &Manifests,
     tenant: &TenantId,
@@ -118,7 +118,10 @@ async fn listed_blocks(
     let mut listed = HashSet::new();
     for sequence in versions {
         match manifests.read(tenant, signal, *sequence).await {
-            Ok(manifest) => listed.extend(manifest.blocks.iter().map(|b| b.id)),
+            Ok(manifest) => {
+                let of_rollups = manifest.rollups.iter().flat_map(|rollup| &rollup.blocks);
+                listed.extend(manifest.blocks.iter().chain(of_rollups).map(|b| b.id));
+            }
             // Another collector was faster: it has not been the newest for long.
             Err(e) if e.code == Code::NotFound => {}
             Err(e) => return Err(e),

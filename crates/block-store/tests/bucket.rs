@@ -4,6 +4,8 @@
 
 #[path = "bucket/lists.rs"]
 mod lists;
+#[path = "bucket/rollups.rs"]
+mod rollups;
 #[path = "bucket/s3.rs"]
 mod s3;
 

@@ -7,7 +7,7 @@ use service_api::SampleBuffer;
 use std::ops::Range;
 
 /// A multiple of a day, as blocks of ingesters begin with an even hour.
-const START: i64 = 19_700 * 86_400_000;
+pub const START: i64 = 19_700 * 86_400_000;
 const INTERVAL: i64 = 15_000;
 /// Scrapes in a block of two hours.
 const WINDOW: usize = 480;
@@ -44,6 +44,13 @@ pub fn all() {
     run(&Case { name, lacks: |replica, _, scrape| (scrape as u64 + replica * 7).is_multiple_of(40), ..case });
     run(&Case { name: "  timestamps differ from series to series", jitter: true, ..case });
     run(&Case { name: "metrics, 10,000 series, 12 blocks of a day", hosts: 10, windows: 12, ..case });
+}
+
+/// One replica's blocks of two hours of a day.
+pub fn day(setup: &Setup, jitter: bool) -> Vec<BlockMeta> {
+    let lacks = |_, _, _| false;
+    let case = Case { name: "", hosts: 10, names: 1_000, windows: 12, jitter, lacks };
+    (0..case.windows).map(|window| write(setup, &case, 0, window * WINDOW..(window + 1) * WINDOW)).collect()
 }
 
 fn run(case: &Case) {

@@ -109,7 +109,7 @@ impl Manifest {
         for block in &mut blocks {
             block.cleared.retain(|id| deletions.iter().any(|deletion| deletion.id == *id));
         }
-        Self { blocks, deletions, ..*self }
+        Self { blocks, deletions, rollups: self.rollups.clone(), ..*self }
     }
 }
 

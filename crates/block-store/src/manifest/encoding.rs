@@ -1,6 +1,6 @@
 //! A manifest's bytes: magic and version, crc32c of the rest, the rest: JSON under zstd.
 
-use super::{BlockMeta, Deletion, Manifest};
+use super::{BlockMeta, Deletion, Manifest, Rollup};
 use crate::error::corrupt;
 use serde::{Deserialize, Serialize};
 use service_api::{Error, Result};
@@ -16,6 +16,8 @@ struct Written<'a> {
     blocks: &'a [BlockMeta],
     #[serde(skip_serializing_if = "<[Deletion]>::is_empty")]
     deletions: &'a [Deletion],
+    #[serde(skip_serializing_if = "<[Rollup]>::is_empty")]
+    rollups: &'a [Rollup],
 }
 
 #[derive(Deserialize)]
@@ -24,11 +26,13 @@ struct Read {
     blocks: Vec<BlockMeta>,
     #[serde(default)]
     deletions: Vec<Deletion>,
+    #[serde(default)]
+    rollups: Vec<Rollup>,
 }
 
 pub(super) fn encode(manifest: &Manifest) -> Result<Vec<u8>> {
-    let Manifest { sequence, blocks, deletions } = manifest;
-    let written = Written { sequence: *sequence, blocks, deletions };
+    let Manifest { sequence, blocks, deletions, rollups } = manifest;
+    let written = Written { sequence: *sequence, blocks, deletions, rollups };
     let json = serde_json::to_vec(&written).map_err(|e| Error::internal(e.to_string()))?;
     if json.len() > MAX_JSON {
         return Err(Error::internal("the manifest lists too many blocks"));
@@ -46,8 +50,9 @@ pub(super) fn decode(name: &str, data: &[u8]) -> Result<Manifest> {
     }
     let size = zstd::bulk::Decompressor::upper_bound(packed).unwrap_or(0).min(MAX_JSON);
     let json = zstd::bulk::decompress(packed, size).map_err(|e| corrupt(name, e))?;
-    let Read { sequence, blocks, deletions } = serde_json::from_slice(&json).map_err(|e| corrupt(name, e))?;
-    Ok(Manifest { sequence, blocks, deletions })
+    let read = serde_json::from_slice(&json).map_err(|e| corrupt(name, e))?;
+    let Read { sequence, blocks, deletions, rollups } = read;
+    Ok(Manifest { sequence, blocks, deletions, rollups })
 }
 
 #[cfg(test)]
@@ -73,7 +78,18 @@ mod tests {
             cleared: Vec::new(),
             rules: 0,
         };
-        Manifest { sequence: 12, blocks: vec![block], deletions: Vec::new() }
+        Manifest { sequence: 12, blocks: vec![block], ..Manifest::default() }
+    }
+
+    fn rolled_up() -> Manifest {
+        let mut rolled_up = manifest();
+        let of = vec![rolled_up.blocks[0].id];
+        let day = |day: i64| (day * 86_400_000, (day + 1) * 86_400_000);
+        let ((start, end), blocks) = (day(19_674), rolled_up.blocks.clone());
+        rolled_up.rollups.push(Rollup { start, end, of: of.clone(), blocks, unsuitable: false });
+        let (start, end) = day(19_675);
+        rolled_up.rollups.push(Rollup { start, end, of, blocks: Vec::new(), unsuitable: true });
+        rolled_up
     }
 
     fn merged() -> Manifest {
@@ -99,6 +115,7 @@ mod tests {
         of_lines.blocks[0].text_bytes = 7;
         assert_eq!(decode("m", &encode(&of_lines).unwrap()).unwrap(), of_lines);
         assert_eq!(decode("m", &encode(&merged()).unwrap()).unwrap(), merged());
+        assert_eq!(decode("m", &encode(&rolled_up()).unwrap()).unwrap(), rolled_up());
         for at in 0..data.len() {
             let mut flipped = data.clone();
             flipped[at] ^= 1;
@@ -124,5 +141,11 @@ mod tests {
             deletion,
             r#"{"id":"01HF7YAT020000000000000009","queries":["up","{a=\"b\"}"],"min_time":-9,"max_time":5,"due":8}"#
         );
+        let json = r#"{"sequence":12,"blocks":[{"id":"01HF7YAT000000000000000007","min_time":-5,"max_time":1700000000000,"series":3,"samples":9,"bytes":100,"level":0,"source":"ingester-0@17","created":1700000000001}],"rollups":[{"start":1699833600000,"end":1699920000000,"of":["01HF7YAT000000000000000007"],"blocks":[{"id":"01HF7YAT000000000000000007","min_time":-5,"max_time":1700000000000,"series":3,"samples":9,"bytes":100,"level":0,"source":"ingester-0@17","created":1700000000001}]},{"start":1699920000000,"end":1700006400000,"of":["01HF7YAT000000000000000007"],"blocks":[],"unsuitable":true}]}"#;
+        let packed = zstd::bulk::compress(json.as_bytes(), 1).unwrap();
+        let data = [b"YGMANIF\x01", &crc32c::crc32c(&packed).to_le_bytes()[..], &packed].concat();
+        assert_eq!(decode("m", &data).unwrap(), rolled_up());
+        let written = encode(&rolled_up()).unwrap();
+        assert_eq!(zstd::bulk::decompress(&written[12..], MAX_JSON).unwrap(), json.as_bytes());
     }
 }

@@ -1,6 +1,6 @@
 //! What a manifest says of each block.
 
-use super::{Deletion, as_text};
+use super::{Deletion, Rollup, as_text};
 use model::{Signal, TenantId, TimeRange, Timestamp};
 use serde::{Deserialize, Serialize};
 use ulid::Ulid;
@@ -17,6 +17,8 @@ pub struct Manifest {
     pub blocks: Vec<BlockMeta>,
     /// What is to be left out of them, in the order in which it was asked for.
     pub deletions: Vec<Deletion>,
+    /// Figures of whole days of the blocks, by day: none that is not valid.
+    pub rollups: Vec<Rollup>,
 }
 
 impl Manifest {
@@ -26,7 +28,8 @@ impl Manifest {
 
     /// Another version with these blocks.
     pub fn with_blocks(&self, blocks: Vec<BlockMeta>) -> Self {
-        Self { blocks, deletions: self.deletions.clone(), ..*self }
+        let (deletions, rollups) = (self.deletions.clone(), self.rollups.clone());
+        Self { blocks, deletions, rollups, ..*self }
     }
 
     /// Another version with new blocks in the place of old ones.

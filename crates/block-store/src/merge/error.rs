@@ -17,6 +17,8 @@ pub enum MergeError {
     /// Fewer blocks at once need less.
     #[error("a merge needs {needed} bytes of memory for {what} and may have {limit}")]
     TooLarge { what: &'static str, needed: u64, limit: u64 },
+    #[error("there are native histograms, of which nothing is rolled up")]
+    Histograms,
     #[error("the merge was stopped")]
     Stopped,
     /// The bucket, the disk or this program; a later try may pass.

@@ -1,6 +1,6 @@
 //! The new blocks: each goes up into the bucket once it is whole, and all go again if one of them fails.
 
-use super::{Merge, MergeError, scratch::Scratch};
+use super::{Made, Merge, MergeError, scratch::Scratch};
 use crate::{BlockMeta, Bucket, SourceBlock};
 use service_api::Error;
 use tokio::runtime::Handle;
@@ -30,18 +30,20 @@ impl WholeBlock {
 }
 
 impl<'a> Outputs<'a> {
-    pub fn new(merge: Merge<'a>) -> Self {
+    pub fn new(merge: Merge<'a>, made: Made) -> Self {
         // Those of a merge that leaves something out are not told: the new blocks do not hold all that they held.
         let mut sources: Vec<_> = merge.inputs.iter().map(SourceBlock::of).collect();
         sources.sort_unstable_by_key(|source| source.id);
         let level = merge.inputs.iter().map(|input| input.level).max().unwrap_or(0).saturating_add(1);
         let source = match (sources.first(), sources.last()) {
             (Some(first), Some(last)) => {
-                format!("merge of {} blocks, {} to {}", sources.len(), first.id, last.id)
+                let what = if made == Made::RolledUp { "rollup" } else { "merge" };
+                format!("{what} of {} blocks, {} to {}", sources.len(), first.id, last.id)
             }
             _ => String::new(),
         };
-        let sources = if merge.omissions.is_empty() { sources } else { Vec::new() };
+        let holds_all = made == Made::Merged && merge.omissions.is_empty();
+        let sources = if holds_all { sources } else { Vec::new() };
         let put = Unfinished { bucket: merge.bucket.clone(), objects: Vec::new(), blocks: Vec::new() };
         Self { merge, level, source, sources, put }
     }

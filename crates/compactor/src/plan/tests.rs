@@ -37,7 +37,7 @@ fn name(block: &BlockMeta) -> String {
 }
 
 fn owed(now: f64, blocks: Vec<BlockMeta>, deletions: Vec<Deletion>) -> Owed {
-    let manifest = Arc::new(Manifest { sequence: 1, blocks, deletions });
+    let manifest = Arc::new(Manifest { sequence: 1, blocks, deletions, rollups: Vec::new() });
     let retention = Arc::new(Retention::new(&Limits::default()).unwrap());
     Owed { manifest, retention, now: (now * HOUR as f64) as i64 }
 }

@@ -35,7 +35,8 @@ fn block(level: u8, made: i64, min_time: i64) -> BlockMeta {
 #[test]
 fn a_request_is_processed_when_no_head_and_no_block_has_what_it_names() {
     let asked = 100 * HOUR;
-    let with = |blocks: Vec<BlockMeta>| Manifest { sequence: 1, blocks, deletions: vec![deletion(asked)] };
+    let deletions = vec![deletion(asked)];
+    let with = |blocks| Manifest { sequence: 1, blocks, deletions: deletions.clone(), ..Manifest::default() };
     let state = |blocks: Vec<BlockMeta>, hours: i64| {
         with(blocks.clone()).state(&deletion(asked), asked + hours * HOUR)
     };
@@ -54,8 +55,8 @@ fn what_was_carried_out_is_told_for_a_month_and_forgotten_by_blocks_too() {
     let asked = 100 * HOUR;
     let cleared = BlockMeta { cleared: vec![id(asked), id(5)], ..block(1, asked, 10) };
     let kept = Deletion { due: i64::MAX, ..deletion(5) };
-    let manifest =
-        Manifest { sequence: 3, blocks: vec![cleared], deletions: vec![deletion(asked), kept.clone()] };
+    let (blocks, deletions) = (vec![cleared], vec![deletion(asked), kept.clone()]);
+    let manifest = Manifest { sequence: 3, blocks, deletions, ..Manifest::default() };
     let month = 30 * 24 * HOUR;
     assert_eq!(manifest.without_old_deletions(asked + 24 * HOUR + month), None);
     let without = manifest.without_old_deletions(asked + 24 * HOUR + month + 1).unwrap();

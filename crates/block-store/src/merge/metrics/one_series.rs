@@ -58,6 +58,26 @@ impl SeriesMerge {
         Ok(())
     }
 
+    /// Hands out what the pages hold that were gathered, decoded: floats in time order, and then histograms.
+    pub fn read(
+        &mut self,
+        gathered: &mut Gathered,
+        inputs: &[Input],
+        mut each: impl FnMut(&SampleBuffer) -> Result<(), MergeError>,
+    ) -> Result<(), MergeError> {
+        sort(&mut gathered.pages);
+        self.repeats += drop_repeats(&mut gathered.pages, &gathered.bytes);
+        let mut from = 0;
+        while from < gathered.pages.len() {
+            let to = from + first_group(&gathered.pages[from..], &self.shape);
+            self.decode(gathered, from..to, inputs)?;
+            each(&self.merged)?;
+            self.merged.clear();
+            from = to;
+        }
+        Ok(())
+    }
+
     /// Puts together what a group of pages holds.
     fn decode(
         &mut self,
@@ -169,7 +189,7 @@ fn take_over(
     pages.iter().try_for_each(|page| output.take_over(page, &gathered.bytes, &inputs[page.input]))
 }
 
-fn heap_bytes(samples: &SampleBuffer) -> usize {
+pub fn heap_bytes(samples: &SampleBuffer) -> usize {
     let SampleBuffer { timestamps, values, histograms, starts } = samples;
     let numbers =
         [timestamps.capacity(), values.capacity(), starts.floats.capacity(), starts.histograms.capacity()];

@@ -5,6 +5,7 @@ mod endings;
 mod omissions;
 mod pages;
 mod properties;
+mod rollups;
 
 use super::*;
 use crate::{BlockWriter, block::PageLimits, merge::metrics::PageShape};
