@@ -4,6 +4,7 @@ use crate::{CompactorConfig, CompactorMetrics, Job, Owed, Plan, job::Worker, pat
 use block_store::{Manifest, Manifests, Ulid, apply_retention, collect_garbage};
 use model::{Signal, TenantId, Timestamp};
 use parking_lot::Mutex;
+use prometheus_client::metrics::counter::Counter;
 use removal::Retention;
 use runtime::Clock;
 use service_api::{Error, LimitsSource, Result};
@@ -18,6 +19,9 @@ const GRACE: Duration = Duration::from_secs(3600);
 
 /// Of one tenant and signal in one round, so that nobody waits for all of another's.
 const JOBS_AT_ONCE: usize = 8;
+
+/// Days that are rolled up, likewise: each reads all of its blocks.
+const ROLLUPS_AT_ONCE: usize = 4;
 
 /// Blocks whose indexes are looked through in one round for what is to be left out, likewise.
 const LOOKS_AT_ONCE: usize = 64;
@@ -124,11 +128,13 @@ impl Compactor {
     ) -> Result<()> {
         // Asked once a round, for of ten thousand tenants each question is one of ten thousand.
         let mut manifest = self.manifests.refresh(tenant, signal).await?;
-        let retention = Retention::new(&self.limits.limits(tenant));
+        let limits = self.limits.limits(tenant);
+        let retention = Retention::new(&limits);
         let retention = retention.map_err(|e| Error::internal(format!("limits.retention_rules: {e}")))?;
         if (self.owns)(tenant, signal, None) {
             seen.damaged += manifest.blocks.iter().filter(|block| block.damaged.is_some()).count();
-            if self.forget(tenant, signal, &manifest, &retention).await? {
+            let forgets = self.forget(tenant, signal, &manifest, &retention).await?;
+            if self.drop_rollups(tenant, signal, &manifest, limits.downsampling).await? || forgets {
                 manifest = self.manifests.refresh(tenant, signal).await?;
             }
             if collects_garbage {
@@ -139,7 +145,23 @@ impl Compactor {
         }
         let (retention, now) = (Arc::new(retention), self.clock.now_ms());
         let owed = Owed { manifest, retention, now };
-        self.work(tenant, signal, &owed, stop, seen).await
+        let rolls_up = limits.downsampling && signal == Signal::Metrics;
+        self.work(tenant, signal, &owed, rolls_up, stop, seen).await
+    }
+
+    /// Drops all figures of a tenant that is not to have any; false if there are none.
+    async fn drop_rollups(
+        &self,
+        tenant: &TenantId,
+        signal: Signal,
+        manifest: &Manifest,
+        may_have: bool,
+    ) -> Result<bool> {
+        let drops = !may_have && !manifest.rollups.is_empty();
+        if drops {
+            self.manifests.drop_rollups(tenant, signal, |_| true).await?;
+        }
+        Ok(drops)
     }
 
     /// Drops blocks of which all is past its retention, and what nobody needs to know any more of deletions;
@@ -172,6 +194,7 @@ impl Compactor {
         tenant: &TenantId,
         signal: Signal,
         owed: &Owed,
+        rolls_up: bool,
         stop: &CancellationToken,
         seen: &mut Seen,
     ) -> Result<()> {
@@ -182,7 +205,9 @@ impl Compactor {
         };
         let mut merges = plan.merges(tenant, signal);
         let mut rewrites = plan.rewrites(tenant, signal, &merges);
+        let mut rollups = if rolls_up { plan.rollups(tenant, &merges) } else { Vec::new() };
         self.keep_ours(&mut merges);
+        self.keep_ours(&mut rollups);
         self.keep_ours(&mut rewrites);
         let worker = Worker {
             manifests: &self.manifests,
@@ -197,9 +222,16 @@ impl Compactor {
             if stop.is_cancelled() {
                 return Ok(());
             }
-            self.attempt(&worker, job, worker.run(job)).await;
+            self.attempt(&worker, job, worker.run(job), &self.metrics.failed_merges).await;
+        }
+        for job in rollups.iter().take(ROLLUPS_AT_ONCE) {
+            if stop.is_cancelled() {
+                return Ok(());
+            }
+            self.attempt(&worker, job, worker.roll_up(job), &self.metrics.failed_rollups).await;
         }
         seen.waiting += merges.len().saturating_sub(JOBS_AT_ONCE);
+        seen.waiting += rollups.len().saturating_sub(ROLLUPS_AT_ONCE);
         Ok(())
     }
 
@@ -219,7 +251,7 @@ impl Compactor {
                 break;
             }
             looked += 1;
-            match self.attempt(worker, job, worker.settle(job)).await {
+            match self.attempt(worker, job, worker.settle(job), &self.metrics.failed_merges).await {
                 Some(Some(one)) => settled.extend(job.inputs.iter().map(|input| (input.id, one.clone()))),
                 _ => written += 1,
             }
@@ -231,12 +263,13 @@ impl Compactor {
         Ok(rewrites.len() - looked)
     }
 
-    /// What a job gives; none if it failed, and is to be tried again later.
+    /// What a job gives; none if it failed, which is counted, and is to be tried again later.
     async fn attempt<T>(
         &self,
         worker: &Worker<'_>,
         job: &Job,
         done: impl Future<Output = Result<T>>,
+        failures: &Counter,
     ) -> Option<T> {
         match done.await {
             Ok(done) => {
@@ -245,12 +278,12 @@ impl Compactor {
             }
             Err(_) if worker.stop.is_cancelled() => {}
             Err(error) => {
-                self.metrics.failed_merges.inc();
+                failures.inc();
                 let wait = self.patience.lock().failed(job, self.clock.monotonic());
                 let Job { tenant, signal, window, inputs } = job;
                 tracing::warn!(
                     %tenant, %signal, window = window.start, inputs = inputs.len(), %error,
-                    "a merge failed; it is tried again in {wait:?}"
+                    "a merge or a rollup failed; it is tried again in {wait:?}"
                 );
             }
         }

@@ -1,5 +1,7 @@
 //! Does one job: merges, and lists the new blocks in the place of the old ones.
 
+mod roll_up;
+
 use crate::{CompactorConfig, CompactorMetrics, Job, Owed};
 use block_store::{
     BlockMeta, Manifests, Merge, MergeConfig, MergeError, Merged, Omissions, Settled, Ulid, is_touched,

@@ -18,6 +18,9 @@ pub struct CompactorMetrics {
     pub repeats: Counter,
     pub omitted: Counter,
     pub settled_blocks: Counter,
+    pub rollups: Counter,
+    pub rollup_bytes: Counter,
+    pub failed_rollups: Counter,
     pub waiting_jobs: Gauge,
     pub damaged_blocks: Gauge,
     pub failed_rounds: Counter,
@@ -57,6 +60,13 @@ impl CompactorMetrics {
                 "Blocks of which the index told that they hold nothing of what is to be left out",
                 &self.settled_blocks,
             ),
+            ("rollups", "Days of a tenant's metrics whose figures were made and listed", &self.rollups),
+            ("rollup_bytes", "Bytes of the blocks of figures that were made", &self.rollup_bytes),
+            (
+                "failed_rollups",
+                "Days whose figures could not be made; each is tried again later",
+                &self.failed_rollups,
+            ),
             (
                 "failed_rounds",
                 "Looks at all tenants that failed for one of them; the next one tries again",
@@ -72,7 +82,11 @@ impl CompactorMetrics {
             registry.register(name, help, counter.clone());
         }
         for (name, help, gauge) in [
-            ("waiting_jobs", "Merges that are to be done here, as of the last look", &self.waiting_jobs),
+            (
+                "waiting_jobs",
+                "Merges and rollups that are to be done here, as of the last look",
+                &self.waiting_jobs,
+            ),
             (
                 "damaged_blocks",
                 "Listed blocks that are set aside because they are damaged, of tenants that are looked after here",

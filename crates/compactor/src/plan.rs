@@ -11,6 +11,10 @@
 //! And something must be gained: half of the blocks, or that flushed blocks, which are an eighth of all, become
 //! merged ones without their replicas' repeats. So every merge leaves fewer blocks or fewer flushed ones, and
 //! however much there is, the work comes to an end.
+//!
+//! When a day has been over for long and rests, figures of its samples are made (`plan/rollups.rs`).
+
+mod rollups;
 
 use crate::Owed;
 use block_store::{BlockMeta, Ulid};

@@ -67,6 +67,8 @@ pub struct Limits {
     pub deletions: bool,
     /// Seconds for which a request to delete can be cancelled; blocks are rewritten afterwards.
     pub deletion_delay: u64,
+    /// Whether figures are made of metrics that are some days old, for queries over long times.
+    pub downsampling: bool,
     /// Queries that may run at once; 0 is no bound but that of everybody's.
     pub max_concurrent_queries: u64,
     /// Bytes that one query may hold.
@@ -122,6 +124,7 @@ impl Default for Limits {
             retention_rules: Vec::new(),
             deletions: true,
             deletion_delay: 86_400,
+            downsampling: false,
             max_concurrent_queries: 0,
             query_memory: 1 << 30,
             query_timeout: 120,

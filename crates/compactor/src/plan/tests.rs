@@ -1,7 +1,7 @@
 //! Lists of blocks and what is to be done with them, as text.
 
 use super::*;
-use block_store::{Deletion, Manifest};
+use block_store::{Deletion, Manifest, Rollup};
 use proptest::prelude::*;
 use removal::Retention;
 use service_api::Limits;
@@ -183,4 +183,92 @@ proptest! {
 fn damaged_blocks_are_left_alone() {
     assert_eq!(jobs(5.0, "a 0-2 3 10\nb 0-2 3 10 damaged\nc 0-2 3 10"), ["0-2: a c"]);
     assert_eq!(jobs(5.0, "a 0-2 3 10\nb 0-2 3 10 damaged"), [""; 0]);
+}
+
+/// The days to be rolled up at an hour, as `DAY: NAMES`; those of `done` have figures.
+fn rollups(now: f64, blocks: &str, done: &[i64]) -> Vec<String> {
+    let blocks: Vec<_> = blocks.lines().filter(|line| !line.trim().is_empty()).map(block).collect();
+    let mut owed = owed(now, blocks, Vec::new());
+    let manifest = Arc::get_mut(&mut owed.manifest).unwrap();
+    manifest.rollups = done
+        .iter()
+        .map(|day| {
+            let (start, end) = (day * LONG, (day + 1) * LONG);
+            Rollup { start, end, of: Vec::new(), blocks: Vec::new(), unsuitable: *day == 3 }
+        })
+        .collect();
+    rolled_up(&owed)
+}
+
+fn rolled_up(owed: &Owed) -> Vec<String> {
+    let (plan, tenant) = (plan(owed), TenantId::anonymous());
+    let merges = plan.merges(&tenant, Signal::Metrics);
+    let job = |job: &Job| {
+        let TimeRange { start, end } = job.window;
+        assert_eq!((start - 1 + LONG, job.day()), (end, start - 1));
+        let names: Vec<_> = job.inputs.iter().map(name).collect();
+        format!("{}: {}", start.div_euclid(LONG), names.join(" "))
+    };
+    plan.rollups(&tenant, &merges).iter().map(job).collect()
+}
+
+#[test]
+fn a_day_is_rolled_up_two_days_after_its_end_and_once() {
+    // The first moment of a day is the end of the last bucket of the day before.
+    let days = "
+        a 24.1-48 49 800 of merge1
+        b 24.1-48 49 700 of merge1
+        c 48.1-72 73 900 of merge2
+        d 72.1-96 97 900 of merge3";
+    assert_eq!(rollups(95.9, days, &[]), [""; 0]);
+    assert_eq!(rollups(96.0, days, &[]), ["1: a b"]);
+    assert_eq!(rollups(200.0, days, &[]), ["3: d", "2: c", "1: a b"]);
+    assert_eq!(rollups(200.0, days, &[1]), ["3: d", "2: c"]);
+    assert_eq!(rollups(200.0, days, &[1, 2, 3]), [""; 0], "what is unsuitable is known, too");
+    assert_eq!(
+        rollups(200.0, "a 24-48 49 800 of merge1", &[]),
+        ["1: a", "0: a"],
+        "it has the last bucket of day 0"
+    );
+}
+
+#[test]
+fn a_day_is_rolled_up_once_all_its_blocks_rest() {
+    let day = |more: &str| format!("a 24.1-36 49 30 of merge1\nb 48.1-72 73 30 of merge2\n{more}");
+    assert_eq!(rollups(200.0, &day(""), &[]), ["2: b", "1: a"]);
+    assert_eq!(rollups(200.0, &day("c 36-48 49 30 of merge3"), &[]), ["2: b"], "they are merged first");
+    assert_eq!(rollups(200.0, &day("c 36-48 49 30 damaged"), &[]), ["2: b"]);
+    // Little that comes late waits until it is worth a merge, and then for that.
+    let late = day("c 36-38 150 1");
+    assert_eq!(rollups(155.0, &late, &[]), ["2: b"]);
+    assert_eq!(rollups(156.0, &late, &[]), ["2: b"]);
+    assert_eq!(rollups(156.0, "c 24.1-26 150 1", &[]), ["1: c"], "which there is none with");
+    assert_eq!(rollups(155.9, "c 24.1-26 150 1", &[]), [""; 0]);
+}
+
+#[test]
+fn a_day_of_which_something_is_deleted_is_rolled_up_when_that_is_gone() {
+    let blocks: Vec<_> = ["a 24.1-48 49 30 of merge1", "b 48.1-72 73 30 of merge2"].map(block).to_vec();
+    let deletion = |due: i64| Deletion {
+        id: Ulid::from_parts(7, 7),
+        queries: vec!["up".to_owned()],
+        min_time: 30 * HOUR,
+        max_time: 31 * HOUR,
+        due,
+    };
+    for due in [0, 300 * HOUR] {
+        let mut blocks = blocks.clone();
+        let at = |blocks: &[BlockMeta]| owed(200.0, blocks.to_vec(), vec![deletion(due)]);
+        assert_eq!(rolled_up(&at(&blocks)), ["2: b"]);
+        blocks[0].cleared.push(deletion(due).id);
+        assert_eq!(rolled_up(&at(&blocks)), ["2: b", "1: a"]);
+    }
+    let rule = service_api::RetentionRule { selector: "up".to_owned(), retention: "1d".to_owned() };
+    let mut with_rules = owed(200.0, blocks, Vec::new());
+    let limits = Limits { retention_rules: vec![rule], ..Limits::default() };
+    with_rules.retention = Arc::new(Retention::new(&limits).unwrap());
+    assert_eq!(rolled_up(&with_rules), [""; 0], "the rules are not applied yet");
+    let manifest = Arc::get_mut(&mut with_rules.manifest).unwrap();
+    manifest.blocks[1].rules = with_rules.retention.expired(manifest.blocks[1].max_time, with_rules.now).note;
+    assert_eq!(rolled_up(&with_rules), ["2: b"]);
 }

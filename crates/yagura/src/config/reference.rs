@@ -218,6 +218,11 @@ const SECTIONS: &[Section] = &[
                 Seconds,
                 "For how long a request to delete can be cancelled; blocks are rewritten afterwards.",
             ),
+            (
+                "limits.downsampling",
+                Plain,
+                "Whether compactors make figures of 5 minutes and of an hour of metrics that are two days old, for queries over long times. The samples stay; the figures take space beside them ([capacity.md](capacity.md)).",
+            ),
             ("limits.query_memory", Bytes, "Memory that one query may hold."),
             ("limits.query_timeout", Seconds, "Time that one query may take; 0 is no limit."),
             (
