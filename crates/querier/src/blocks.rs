@@ -2,6 +2,7 @@
 
 mod hiding;
 mod owners;
+mod rollups;
 
 use crate::{QuerierConfig, QuerierMetrics, ViewSource, merge, rescue};
 use async_trait::async_trait;
@@ -11,9 +12,10 @@ use hash_ring::Member;
 use model::{Labels, Signal, TenantId, TimeRange};
 pub(crate) use owners::Owners;
 use owners::Part;
+pub use rollups::ListRollups;
 use service_api::{
     ExemplarSeries, LabelQuery, LabelsReader, LogsReader, MetricMetadata, MetricsReader, ReadContext, Result,
-    SelectRequest, SeriesSet, Source, StreamSet, StreamsRequest, Warned,
+    RollupRequest, SelectRequest, SeriesSet, Source, StreamSet, StreamsRequest, Warned,
 };
 use std::{collections::VecDeque, future::Future, sync::Arc};
 
@@ -22,6 +24,8 @@ use std::{collections::VecDeque, future::Future, sync::Arc};
 pub struct BlockClients {
     /// The blocks of a query's tenant that may have something of a range.
     pub list: ListBlocks,
+    /// The blocks of figures, instead of samples.
+    pub rolled_up: ListRollups,
     /// Reads these blocks in this process.
     pub local: LocalRead,
     /// Has these blocks read by another querier.
@@ -45,6 +49,7 @@ impl BlockClients {
         };
         Self {
             list: Arc::new(list),
+            rolled_up: rollups::lister(&reader),
             local: Arc::new(move |blocks| reader.only(blocks)),
             remote: Arc::new(remote),
         }
@@ -104,8 +109,23 @@ impl DistributedBlocks {
         F: Future<Output = Result<T>> + Send,
         T: Send,
     {
-        let BlocksInRange { blocks, deletions, warnings } =
-            (self.clients.list)(ctx.clone(), signal, range).await?;
+        let listed = (self.clients.list)(ctx.clone(), signal, range).await?;
+        self.ask_blocks(ctx, signal, listed, question).await
+    }
+
+    /// Asks the owners of these blocks, likewise.
+    async fn ask_blocks<T, F>(
+        &self,
+        ctx: &ReadContext,
+        signal: Signal,
+        listed: BlocksInRange,
+        question: impl Fn(Arc<dyn Source>) -> F + Send + Sync,
+    ) -> Result<Warned<Vec<Answer<T>>>>
+    where
+        F: Future<Output = Result<T>> + Send,
+        T: Send,
+    {
+        let BlocksInRange { blocks, deletions, warnings } = listed;
         let is_small = blocks.iter().map(|block| block.bytes).sum::<u64>() <= self.config.small_query_bytes;
         let view = (self.ring)();
         let mut owners = Owners::new(&view, &self.instance);
@@ -207,6 +227,10 @@ impl MetricsReader for DistributedBlocks {
         let mut merged = merge::series_sets(found(value)).await?;
         merge::add_warnings(&mut merged.warnings, warnings);
         Ok(merged)
+    }
+
+    async fn rollups(&self, ctx: &ReadContext, request: &RollupRequest) -> Result<Option<Vec<SeriesSet>>> {
+        self.figures(ctx, request).await
     }
 
     /// Blocks hold none: exemplars are kept by ingesters only.

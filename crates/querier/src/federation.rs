@@ -8,7 +8,8 @@ use futures::{StreamExt, TryStreamExt, stream};
 use model::{Labels, LabelsBuilder, TenantId};
 use service_api::{
     Error, ExemplarSeries, LabelQuery, LabelsReader, LineSource, LogsReader, MetricMetadata, MetricsReader,
-    PageStore, ReadContext, Result, SelectRequest, SeriesSet, Source, StreamSet, StreamsRequest, Warned,
+    PageStore, ReadContext, Result, RollupRequest, SelectRequest, SeriesSet, Source, StreamSet,
+    StreamsRequest, Warned,
 };
 use std::{future::Future, sync::Arc};
 use tenants::{Selected, selected};
@@ -168,6 +169,11 @@ impl MetricsReader for Federation {
             sets.push(set);
         }
         merge::series_sets(sets).await
+    }
+
+    /// Of one tenant alone.
+    async fn rollups(&self, ctx: &ReadContext, request: &RollupRequest) -> Result<Option<Vec<SeriesSet>>> {
+        if ctx.also.is_empty() { self.source.rollups(ctx, request).await } else { Ok(None) }
     }
 
     async fn exemplars(&self, ctx: &ReadContext, query: &LabelQuery) -> Result<Vec<ExemplarSeries>> {

@@ -20,7 +20,9 @@ mod stores;
 mod tail;
 mod without;
 
-pub use blocks::{BlockClients, DistributedBlocks, ListBlocks, LocalBlocks, LocalRead, RemoteRead};
+pub use blocks::{
+    BlockClients, DistributedBlocks, ListBlocks, ListRollups, LocalBlocks, LocalRead, RemoteRead,
+};
 pub use changes::DataChanges;
 pub use config::QuerierConfig;
 pub use evaluator::Evaluator;

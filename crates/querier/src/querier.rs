@@ -1,11 +1,13 @@
 //! Reads recent data and blocks as one.
 
+mod rollups;
+
 use crate::{QuerierMetrics, merge, rescue};
 use async_trait::async_trait;
 use model::Labels;
 use service_api::{
     ExemplarSeries, LabelQuery, LabelsReader, LogsReader, MetricMetadata, MetricsReader, ReadContext, Result,
-    SelectRequest, SeriesSet, Source, StreamSet, StreamsRequest, Warned,
+    RollupRequest, SelectRequest, SeriesSet, Source, StreamSet, StreamsRequest, Warned,
 };
 use std::sync::Arc;
 
@@ -57,6 +59,10 @@ impl MetricsReader for Querier {
         let recent = MetricsReader::select(&*self.both.recent, ctx, request).await?;
         let blocks = MetricsReader::select(&*self.both.blocks, ctx, request).await?;
         merge::series_sets(vec![blocks, recent]).await
+    }
+
+    async fn rollups(&self, ctx: &ReadContext, request: &RollupRequest) -> Result<Option<Vec<SeriesSet>>> {
+        self.both.rollups(ctx, request).await
     }
 
     /// Exemplars are kept in the head alone.

@@ -1,6 +1,7 @@
 //! Blocks are read once each, by their owners, or by others if need be.
 
 mod deleted;
+mod rollups;
 
 use super::*;
 use crate::test_support::*;
@@ -17,6 +18,8 @@ struct World {
     view: Arc<RingView>,
     blocks: Vec<BlockMeta>,
     deletions: Vec<Deletion>,
+    /// Blocks of figures, if they cover what is asked for.
+    rolled_up: Option<Vec<BlockMeta>>,
     /// What reads for each member; `m0` is us, and reads here.
     readers: Vec<Arc<Fake>>,
     /// Who has read each block, and how many requests each member got.
@@ -36,7 +39,7 @@ fn source_of(reader: &Arc<Fake>, blocks: &[BlockMeta]) -> Arc<dyn Source> {
     for block in blocks {
         source.sample("job=a", block.min_time, 1.0);
         source.sample(&format!("block={:03}", block.min_time / HOUR), block.min_time, 1.0);
-        let time = block.min_time * model::NANOS_A_MILLI;
+        let time = block.min_time.saturating_mul(model::NANOS_A_MILLI);
         source.page("app=a", &[(time, format!("line of {}", block.id))], true);
     }
     source
@@ -48,6 +51,7 @@ impl World {
             view: ring(queriers, 3),
             blocks: (0..blocks).map(block).collect(),
             deletions: Vec::new(),
+            rolled_up: None,
             readers: fakes(queriers.max(1)),
             reads: Arc::default(),
             requests: Arc::new(Mutex::new(vec![0; queriers.max(1)])),
@@ -68,9 +72,10 @@ impl World {
             blocks.iter().for_each(|block| reads.lock().entry(block.id).or_default().push(member));
             source_of(&readers[member], &blocks)
         };
-        let here = read.clone();
+        let (here, rolled_up) = (read.clone(), self.rolled_up.clone());
         let clients = BlockClients {
             list: Arc::new(list),
+            rolled_up: Arc::new(move |_, _| std::future::ready(Ok(rolled_up.clone())).boxed()),
             local: Arc::new(move |blocks| here(0, blocks)),
             remote: Arc::new(move |member, _, blocks| read(member.id[1..].parse().unwrap(), blocks)),
         };
