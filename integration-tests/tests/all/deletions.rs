@@ -166,3 +166,40 @@ async fn what_is_deleted_is_hidden_in_heads_and_in_blocks_until_it_is_cancelled(
     assert_eq!(cancel(&yagura, &asked, "").await, [204, 204]);
     assert_eq!(counts(&yagura, start).await, whole, "when it was cancelled");
 }
+
+/// What the blocks of a signal hold of a selector, as text.
+fn stored(settings: &Settings, signal: &str, selector: &str) -> String {
+    let listed = settings.bucket_prints(&["ls", "--tenant", "anonymous", "--signal", signal, "--json"]);
+    let mut all = String::new();
+    for line in listed.lines() {
+        let block: Value = serde_json::from_str(line).unwrap();
+        let cat = ["cat", block["block"].as_str().unwrap(), "--tenant", "anonymous", "--match", selector];
+        all += &settings.bucket_prints(&cat).replace("# EOF\n", "");
+    }
+    all
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_due_goes_from_the_bucket() {
+    let settings = Settings::new(&["limits.deletion_delay=0s", "compactor.interval=1"]);
+    let yagura = settings.start().await;
+    let start = now_ms() / STEP * STEP - (COUNT + 1) * STEP;
+    write(&yagura, start).await;
+    assert_eq!(yagura.post("/flush", &[], Vec::new()).await.status / 100, 2);
+    delete(&yagura, start).await;
+    let (all, half) = (COUNT as usize, COUNT as usize / 2);
+    let left = [all - half - 1, all, half - half / 2 - 1, half, half, half];
+    let is_gone = || {
+        let count = |signal, selector| stored(&settings, signal, selector).lines().count();
+        let samples = ["requests{job=\"a\"}", "requests{job=\"b\"}"].map(|s| count("metrics", s));
+        let lines = ["{app=\"a\"}", "{app=\"b\"}"].map(|s| count("logs", s));
+        samples == [left[0], left[1]] && lines == [left[2] + left[3], left[4] + left[5]]
+    };
+    let since = std::time::Instant::now();
+    while !is_gone() {
+        assert!(since.elapsed().as_secs() < 60, "{}", stored(&settings, "logs", "{app=\"a\"}"));
+        assert_eq!(counts(&yagura, start).await, left, "while blocks are rewritten");
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    assert_eq!(counts(&yagura, start).await, left);
+}
