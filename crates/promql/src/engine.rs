@@ -17,6 +17,7 @@ mod plan;
 mod range;
 mod reach;
 mod result;
+mod rollups;
 mod shift;
 mod values;
 mod window;
@@ -25,7 +26,7 @@ pub use observe::{Measured, Observe, Observed, PlanNode};
 pub use result::{MatrixSeries, QueryResult, Statistics, Value};
 
 use crate::{
-    Features,
+    Downsampling, Features,
     ast::{Expr, ValueType},
 };
 use annotations::Annotations;
@@ -33,7 +34,8 @@ use evaluate::Evaluator;
 use futures::future::try_join_all;
 use model::Timestamp;
 use observe::Observer;
-use plan::{Plan, plan};
+use plan::{Inputs, Plan, plan};
+use rollups::Leaf;
 use service_api::{Error, MetricsReader, ReadContext, Result};
 use vectors::Steps;
 
@@ -52,6 +54,7 @@ pub struct EngineConfig {
     /// Fewer series are not worth a thread.
     pub series_per_thread: usize,
     pub features: Features,
+    pub downsampling: Downsampling,
 }
 
 impl Default for EngineConfig {
@@ -64,6 +67,7 @@ impl Default for EngineConfig {
             max_steps: 10_000_000,
             series_per_thread: 48,
             features: Features::default(),
+            downsampling: Downsampling::default(),
         }
     }
 }
@@ -78,11 +82,24 @@ pub struct Query<'a> {
     pub expr: &'a Expr,
     /// What is wanted beside the answer.
     pub observe: Option<&'a Observe>,
+    /// The time of day, where it is known: of what is recent there are no rollups to be asked for.
+    pub now: Option<Timestamp>,
+}
+
+/// What a query is evaluated for.
+#[derive(Clone, Copy)]
+struct When {
+    steps: Steps,
+    /// On a step or not.
+    end: Timestamp,
+    /// 0 for an instant query.
+    step: i64,
+    is_instant: bool,
 }
 
 impl<'a> Query<'a> {
     pub fn new(text: &'a str, expr: &'a Expr) -> Self {
-        Self { text, expr, observe: None }
+        Self { text, expr, observe: None, now: None }
     }
 }
 
@@ -108,8 +125,8 @@ impl Engine {
         query: Query<'_>,
         time: Timestamp,
     ) -> Result<QueryResult> {
-        let plan = plan(query.expr, Steps::instant(time), (time, 0), &self.config)?;
-        self.run(ctx, reader, query, plan, Steps::instant(time), true).await
+        let when = When { steps: Steps::instant(time), end: time, step: 0, is_instant: true };
+        self.evaluate(ctx, reader, query, when).await
     }
 
     /// Evaluates a query from `start` to `end`, every `step` milliseconds.
@@ -138,26 +155,43 @@ impl Engine {
         if steps.count > self.config.max_steps {
             return Err(too_many_steps(steps.count, self.config.max_steps));
         }
-        let plan = plan(query.expr, steps, (end, step), &self.config)?;
-        self.run(ctx, reader, query, plan, steps, false).await
+        self.evaluate(ctx, reader, query, When { steps, end, step, is_instant: false }).await
     }
 
+    async fn evaluate(
+        &self,
+        ctx: &ReadContext,
+        reader: &dyn MetricsReader,
+        query: Query<'_>,
+        when: When,
+    ) -> Result<QueryResult> {
+        let planned = |config| plan(query.expr, when.steps, (when.end, when.step), config);
+        if let Some(result) = self.run(ctx, reader, query, planned(&self.config)?, when).await? {
+            return Ok(result);
+        }
+        let samples_alone = EngineConfig { downsampling: Downsampling::Off, ..self.config.clone() };
+        let result = self.run(ctx, reader, query, planned(&samples_alone)?, when).await?;
+        result.ok_or_else(|| Error::internal("a query was to be evaluated without rollups, but had none"))
+    }
+
+    /// None if rollups turn out not to do.
     async fn run(
         &self,
         ctx: &ReadContext,
         reader: &dyn MetricsReader,
         query: Query<'_>,
         mut plan: Plan,
-        steps: Steps,
-        is_instant: bool,
-    ) -> Result<QueryResult> {
+        when: When,
+    ) -> Result<Option<QueryResult>> {
+        let When { steps, is_instant, .. } = when;
         ctx.check()?;
-        let requests = std::mem::take(&mut plan.selects);
         let began = query.observe.map(|observe| observe.clock.monotonic());
+        let leaves = rollups::find(ctx, reader, &mut plan, query.now).await?;
+        let requests = std::mem::take(&mut plan.selects).into_requests();
         let observer = query.observe.map(|observe| Observer::new(observe, steps.count));
-        let described: Vec<String> = match query.observe {
-            Some(observe) if observe.plan => requests.iter().map(ToString::to_string).collect(),
-            _ => Vec::new(),
+        let described = match query.observe {
+            Some(observe) if observe.plan => Inputs::describe(&requests, &plan.candidates, &leaves),
+            _ => Inputs::default(),
         };
         let mut inputs = Vec::with_capacity(requests.len());
         for some in requests.chunks(SELECTS_AT_ONCE) {
@@ -165,7 +199,8 @@ impl Engine {
             inputs.extend(try_join_all(some.iter().map(|request| reader.select(ctx, request))).await?);
         }
         let mut notes = Annotations::default();
-        for warning in inputs.iter().flat_map(|input| &input.warnings) {
+        let rolled_up = leaves.iter().flat_map(Leaf::sets);
+        for warning in inputs.iter().chain(rolled_up).flat_map(|input| &input.warnings) {
             notes.storage_warning(warning.clone());
         }
         let (config, mut ctx) = (self.config.clone(), ctx.clone());
@@ -173,17 +208,21 @@ impl Engine {
         // Whoever drops this future, a client gone away, ends the evaluation with it.
         let _ends = ctx.cancel.clone().drop_guard();
         let evaluation = move || {
-            let query = (&ctx, &config);
-            let mut evaluator = Evaluator::new(query, &inputs, notes, steps, &plan.shared, observer);
-            let value = evaluator.root(&plan.root, &steps, is_instant)?;
+            let (query, inputs) = ((&ctx, &config), (&inputs[..], &leaves[..]));
+            let mut evaluator = Evaluator::new(query, inputs, notes, steps, &plan.shared, observer);
+            let value = match evaluator.root(&plan.root, &steps, is_instant) {
+                Err(_) if evaluator.needs_samples() => return Ok(None),
+                value => value?,
+            };
             let (notes, statistics, observer) = evaluator.finish();
             let observed = observer.map(|observer| observer.finish(&plan, &described));
-            Ok((value, notes, statistics, observed))
+            Ok(Some((value, notes, statistics, observed)))
         };
         let prepared = query.observe.map(|observe| observe.clock.monotonic());
         let task = runtime::blocking(evaluation);
-        let (value, notes, statistics, mut observed) =
-            task.await.map_err(|e| Error::internal(format!("the evaluation of the query failed: {e}")))??;
+        let evaluated: Result<_> =
+            task.await.map_err(|e| Error::internal(format!("the evaluation of the query failed: {e}")))?;
+        let Some((value, notes, statistics, mut observed)) = evaluated? else { return Ok(None) };
         if let (Some(observed), Some(observe), Some(began), Some(prepared)) =
             (&mut observed, query.observe, began, prepared)
         {
@@ -191,7 +230,7 @@ impl Engine {
             observed.evaluation = observe.clock.monotonic().saturating_sub(prepared);
         }
         let (warnings, infos) = notes.render(query.text);
-        Ok(QueryResult { value, warnings, infos, statistics, observed })
+        Ok(Some(QueryResult { value, warnings, infos, statistics, observed }))
     }
 }
 

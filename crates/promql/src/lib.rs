@@ -1,6 +1,7 @@
 //! PromQL: parse, plan, evaluate.
 
 pub mod ast;
+mod downsampling;
 pub mod engine;
 mod features;
 pub mod functions;
@@ -8,6 +9,7 @@ pub mod parse;
 mod print;
 mod signatures;
 
+pub use downsampling::Downsampling;
 pub use engine::Engine;
 pub use features::Features;
 pub use parse::{MAX_DEPTH, ParseError, ParseOptions, parse, parse_metric_selector};

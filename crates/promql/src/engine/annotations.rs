@@ -6,7 +6,7 @@ pub use histograms::HistogramOperation;
 
 use crate::functions::histogram::ForcedMonotonicity;
 use model::{Timestamp, go_g};
-use query_syntax::Span;
+use query_syntax::{Span, format_duration};
 use std::collections::HashMap;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -113,6 +113,16 @@ impl Annotations {
         let text = format!(
             "metric might not be a counter, __type__ label is not set to \"counter\" or \"histogram\", \
              got {metric_type:?}: {metric:?}"
+        );
+        self.add(Severity::Info, text, Some(span), None);
+    }
+
+    /// Of buckets so many milliseconds long.
+    pub fn inexact_rollups(&mut self, resolution: i64, span: Span) {
+        let text = format!(
+            "figures of {} each were put together, so the last digits may differ from those of all samples \
+             (downsampling=allowed)",
+            format_duration(resolution)
         );
         self.add(Severity::Info, text, Some(span), None);
     }

@@ -17,15 +17,16 @@ use super::{
     histogram,
     labels::merge_same_labels,
     observe::Observer,
-    plan::{Definition, Relabel, Scalar, Vector},
+    plan::{Definition, Input, Relabel, Scalar, Vector},
     result::Statistics,
+    rollups::Leaf,
     values::Values,
 };
 use model::{Labels, METRIC_NAME};
-use service_api::{Error, ReadContext, Reservation, Result, SeriesSet};
+use service_api::{Error, ReadContext, Reservation, Result, Series, SeriesSet};
 use std::sync::{
     Arc,
-    atomic::{AtomicU64, Ordering::Relaxed},
+    atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
 };
 use vectors::{Row, Rows, Steps, absent, has_values, is_absent, row_bytes, without_metadata};
 
@@ -35,6 +36,8 @@ pub(crate) struct Evaluator<'a> {
     pub config: &'a EngineConfig,
     /// What was selected, in the order of the plan's selects.
     pub inputs: &'a [SeriesSet],
+    /// Where the series of the plan's candidates are.
+    pub leaves: &'a [Leaf],
     pub notes: Annotations,
     pub usage: Usage,
     /// Where somebody wants to know how it went.
@@ -50,22 +53,42 @@ pub(crate) struct Usage {
     pub series: AtomicU64,
     pub samples: AtomicU64,
     pub peak_memory: AtomicU64,
+    /// Rollups turned out not to do.
+    pub needs_samples: AtomicBool,
 }
 
 impl<'a> Evaluator<'a> {
     /// For a query of `query`'s steps whose plan has these `definitions`.
     pub fn new(
         (ctx, config): (&'a ReadContext, &'a EngineConfig),
-        inputs: &'a [SeriesSet],
+        (inputs, leaves): (&'a [SeriesSet], &'a [Leaf]),
         notes: Annotations,
         query: Steps,
         definitions: &'a [Definition],
         observer: Option<Observer>,
     ) -> Self {
         let shared = SharedRows::new(definitions);
-        let evaluator = Self { ctx, config, inputs, notes, usage: Usage::default(), observer, query, shared };
+        let usage = Usage::default();
+        let evaluator = Self { ctx, config, inputs, leaves, notes, usage, observer, query, shared };
         evaluator.note_memory();
         evaluator
+    }
+
+    /// What a selector that reads no rollups has selected.
+    pub fn selected(&self, input: Input) -> &'a [Series] {
+        let select = match input {
+            Input::Select(select) => Some(select),
+            Input::Candidate(at) => match self.leaves.get(at) {
+                Some(Leaf::Samples(select)) => Some(*select),
+                Some(Leaf::Covered(_)) | None => None,
+            },
+        };
+        select.and_then(|at| self.inputs.get(at)).map_or(&[][..], |input| &input.series)
+    }
+
+    /// Whether an error is none of the query's, but rollups do not do.
+    pub fn needs_samples(&self) -> bool {
+        self.usage.needs_samples.load(Relaxed)
     }
 
     pub fn finish(self) -> (Annotations, Statistics, Option<Observer>) {

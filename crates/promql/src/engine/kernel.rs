@@ -3,7 +3,10 @@
 //! `functions::rate` and `functions::over_time` say what each function is; here neighbouring
 //! windows share what they have in common.
 
+mod cells;
 mod sliding;
+
+pub(crate) use cells::{CellKernel, Cells};
 
 use super::{
     plan::RangeFunction,

@@ -1,6 +1,6 @@
 //! What is told of how a query was evaluated, beside its answer.
 
-use super::plan::{Plan, Vector};
+use super::plan::{Inputs, Plan, Vector};
 use parking_lot::Mutex;
 use runtime::Clock;
 use std::{collections::HashMap, sync::Arc, time::Duration};
@@ -93,13 +93,13 @@ impl Observer {
         node.evaluations += 1;
     }
 
-    pub fn finish(self, plan: &Plan, selects: &[String]) -> Observed {
+    pub fn finish(self, plan: &Plan, inputs: &Inputs) -> Observed {
         let nodes = self.nodes.map(Mutex::into_inner);
         let measured =
             |vector: &Vector| nodes.as_ref().and_then(|nodes| nodes.get(&address(vector)).copied());
         Observed {
             samples_by_step: self.counts.map(Mutex::into_inner).unwrap_or_default(),
-            plan: nodes.as_ref().map(|_| plan.describe(selects, &measured)),
+            plan: nodes.as_ref().map(|_| plan.describe(inputs, &measured)),
             ..Observed::default()
         }
     }

@@ -5,6 +5,7 @@
 
 mod build;
 mod call;
+mod candidate;
 mod describe;
 mod info;
 mod invariant;
@@ -13,6 +14,9 @@ mod selects;
 mod shared;
 
 pub(crate) use build::{plan, scalar_op};
+pub(crate) use candidate::{Candidate, Figures};
+pub(crate) use describe::Inputs;
+pub(crate) use selects::Selects;
 pub(crate) use shared::Definition;
 
 use super::shift::Shift;
@@ -27,13 +31,14 @@ use crate::{
 use histogram::FloatHistogram;
 use model::{Labels, Matcher, TimeRange};
 use query_syntax::Span;
-use service_api::SelectRequest;
 use vectors::{Arithmetic, Comparison, Fill, LabelReplace, ScalarOp, Steps};
 
 pub(crate) struct Plan {
     pub root: Root,
     /// What has to be read; a `Selector` names one of them.
-    pub selects: Vec<SelectRequest>,
+    pub selects: Selects,
+    /// What may be read from rollups instead; a `Selector` names one of them.
+    pub candidates: Vec<Candidate>,
     /// What is computed once; a `Vector::Shared` names one of them.
     pub shared: Vec<Definition>,
 }
@@ -52,9 +57,17 @@ pub(crate) struct Samples {
     pub range: i64,
 }
 
-pub(crate) struct Selector {
+/// Where the series of a selector are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Input {
     /// Index into the plan's selects.
-    pub select: usize,
+    Select(usize),
+    /// Index into the plan's candidates.
+    Candidate(usize),
+}
+
+pub(crate) struct Selector {
+    pub input: Input,
     /// Where the samples lie that are needed here; the select may reach further.
     pub read: TimeRange,
     pub shift: Shift,

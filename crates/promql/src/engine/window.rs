@@ -77,7 +77,12 @@ impl Windows {
             }
             self.bounds.push((first as u32, behind as u32));
             if let Some(kind) = spec.rate {
-                self.stretches.push(Stretch::of(&timestamps[first..behind], start, end, kind));
+                self.stretches.push(match &timestamps[first..behind] {
+                    window @ [first, .., last] => {
+                        Stretch::of((*first, *last), window.len() as u64, (start, end), kind)
+                    }
+                    _ => Stretch::default(),
+                });
             }
         }
     }
@@ -85,14 +90,18 @@ impl Windows {
 
 impl Stretch {
     /// All the way to the window's ends where the next sample would be due about there
-    /// (within 1.1 mean intervals), else by half an interval.
-    fn of(window: &[Timestamp], start: Timestamp, end: Timestamp, kind: RateKind) -> Self {
-        let [first, .., last] = window else { return Self::default() };
+    /// (within 1.1 mean intervals), else by half an interval. There must be two samples or more.
+    pub fn of(
+        (first, last): (Timestamp, Timestamp),
+        samples: u64,
+        (start, end): (Timestamp, Timestamp),
+        kind: RateKind,
+    ) -> Self {
         let seconds = |from: Timestamp, to: Timestamp| (to - from) as f64 / 1000.0;
-        let sampled = seconds(*first, *last);
-        let interval = sampled / (window.len() - 1) as f64;
+        let sampled = seconds(first, last);
+        let interval = sampled / (samples - 1) as f64;
         let stretch = |gap: f64| if gap >= interval * 1.1 { interval / 2.0 } else { gap };
-        let (to_start, to_end) = (stretch(seconds(start, *first)), stretch(seconds(*last, end)));
+        let (to_start, to_end) = (stretch(seconds(start, first)), stretch(seconds(last, end)));
         let per = if kind == RateKind::Rate { seconds(start, end) } else { 1.0 };
         let mut result = Self { sampled, to_start, to_end, factor: 0.0, per };
         result.factor = result.factor_with(to_start);

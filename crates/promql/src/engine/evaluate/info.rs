@@ -62,7 +62,7 @@ impl Evaluator<'_> {
 
     /// The info series of the wanted targets.
     fn info_series(&mut self, info: &Info, targets: &Targets, steps: &Steps) -> Result<Vec<InfoSeries>> {
-        let selected = self.inputs.get(info.selector.select).map_or(&[][..], |input| &input.series);
+        let selected = self.selected(info.selector.input);
         let spec = WindowSpec { steps: *steps, shift: info.selector.shift, range: info.lookback, rate: None };
         let mut found = Vec::new();
         let mut samples = SampleBuffer::default();

@@ -62,7 +62,7 @@ impl Evaluator<'_> {
     /// The samples of a range, as they are.
     fn samples(&mut self, plan: &Samples, steps: &Steps) -> Result<Value> {
         let selector = &plan.selector;
-        let series = self.inputs.get(selector.select).map_or(&[][..], |input| &input.series);
+        let series = self.selected(selector.input);
         self.usage.series.fetch_add(series.len() as u64, Ordering::Relaxed);
         debug_assert_eq!(steps.count, 1);
         let mut held = self.reserve(0)?;

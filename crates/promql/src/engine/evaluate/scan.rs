@@ -1,6 +1,9 @@
 //! Scans: each selected series is decoded once, its function computed for all steps, and
 //! its row handed on before the next series is touched.
 
+mod cells;
+mod full;
+mod source;
 mod stats;
 mod worker;
 
@@ -15,8 +18,9 @@ use crate::engine::{
 };
 use model::Labels;
 use query_syntax::Span;
-use service_api::{Error, Reservation, Result, Series};
-use std::sync::atomic::Ordering;
+use service_api::{Error, Reservation, Result};
+use source::Source;
+use std::{ops::Range, sync::atomic::Ordering};
 use vectors::{Row, RowRef, Rows, Steps, is_absent, row_bytes, without_metadata};
 use worker::Worker;
 
@@ -90,7 +94,7 @@ impl Evaluator<'_> {
     pub(super) fn collect(&mut self, chain: &Chain<'_>, steps: &Steps) -> Result<Rows> {
         let (ctx, delayed) = (self.ctx, self.config.features.delayed_name_removal);
         let sink = || Ok(Collector { rows: Vec::new(), delayed, held: ctx.budget.reserve(0)? });
-        let sinks = self.run(chain, steps, sink)?;
+        let (sinks, _) = self.run(chain, steps, sink)?;
         let mut all = Rows::default();
         for sink in sinks {
             all.rows.extend(sink.rows);
@@ -109,10 +113,8 @@ impl Evaluator<'_> {
     ) -> Result<Vec<S>> {
         if let Some(chain) = self.chain(vector, steps)? {
             let began = self.observer.as_ref().and_then(Observer::begin);
-            let sinks = self.run(&chain, steps, sink)?;
+            let (sinks, series) = self.run(&chain, steps, sink)?;
             if let (Some(observer), Some(began)) = (&self.observer, began) {
-                let series =
-                    self.inputs.get(chain.scan.selector.select).map_or(0, |input| input.series.len());
                 observer.end(vector, began, series);
             }
             return Ok(sinks);
@@ -134,27 +136,30 @@ impl Evaluator<'_> {
         Ok(vec![only])
     }
 
+    /// The sinks, and how many series there were.
     fn run<S: RowSink>(
         &mut self,
         chain: &Chain<'_>,
         steps: &Steps,
         sink: impl Fn() -> Result<S> + Sync,
-    ) -> Result<Vec<S>> {
-        let series = self.inputs.get(chain.scan.selector.select).map_or(&[][..], |input| &input.series);
-        self.usage.series.fetch_add(series.len() as u64, Ordering::Relaxed);
-        let threads = self.config.threads.min(series.len() / self.config.series_per_thread.max(1)).max(1);
-        let shard_size = series.len().div_ceil(threads).max(1);
-        let shard = |(index, part): (usize, &[Series])| {
-            let mut worker = Worker::new(self, chain, *steps)?;
+    ) -> Result<(Vec<S>, usize)> {
+        let source = Source::of(self, chain.scan.selector.input, steps)?;
+        let series = source.len();
+        self.usage.series.fetch_add(series as u64, Ordering::Relaxed);
+        let threads = self.config.threads.min(series / self.config.series_per_thread.max(1)).max(1);
+        let shard_size = series.div_ceil(threads).max(1);
+        let shard = |part: Range<usize>| {
+            let mut worker = Worker::new(self, chain, &source, *steps)?;
             let mut sink = sink()?;
-            worker.run(index * shard_size, part, &mut sink)?;
+            worker.run(part, &mut sink)?;
             worker.tell_counts();
             self.note_memory();
             Ok((sink, worker.notes))
         };
-        let mut shards = series.chunks(shard_size).enumerate();
-        let first = shards.next().unwrap_or((0, &[]));
+        let mut shards = (0..series).step_by(shard_size).map(|first| first..(first + shard_size).min(series));
+        let first = shards.next().unwrap_or(0..0);
         let done: Vec<Result<(S, Annotations)>> = std::thread::scope(|scope| {
+            let shard = &shard;
             let others: Vec<_> = shards.map(|part| scope.spawn(move || shard(part))).collect();
             let mut done = vec![shard(first)];
             done.extend(others.into_iter().map(|other| {
@@ -170,7 +175,7 @@ impl Evaluator<'_> {
             self.notes.merge(notes);
             sinks.push(sink);
         }
-        Ok(sinks)
+        Ok((sinks, series))
     }
 }
 

@@ -1,8 +1,9 @@
 //! From the syntax tree to the plan.
 
 use super::{
-    Aggregate, Binary, Edges, Map, Param, Plan, Root, Samples, Scalar, Scan, ScanFunction, Selector,
-    Subquery, Vector, invariant::is_invariant, pushdown::push_conditions, selects::Selects, shared::Shared,
+    Aggregate, Binary, Candidate, Edges, Figures, Input, Map, Param, Plan, Root, Samples, Scalar, Scan,
+    ScanFunction, Selector, Subquery, Vector, candidate::candidate, invariant::is_invariant,
+    pushdown::push_conditions, selects::Selects, shared::Shared,
 };
 use crate::{
     ast::{
@@ -34,6 +35,7 @@ pub(crate) fn plan(
         step,
         config,
         selects: Selects::default(),
+        candidates: Vec::new(),
         shared: Shared::of(expr),
         looks: Looks::default(),
         regexes: RegexCosts::default(),
@@ -44,8 +46,8 @@ pub(crate) fn plan(
         ValueType::String | ValueType::None => Root::Text(string(expr)?.value.clone()),
         ValueType::Matrix => planner.matrix(expr, &steps)?,
     };
-    let (selects, shared) = (planner.selects.into_requests(), planner.shared.into_definitions());
-    Ok(Plan { root, selects, shared })
+    let Planner { selects, candidates, shared, .. } = planner;
+    Ok(Plan { root, selects, candidates, shared: shared.into_definitions() })
 }
 
 pub(super) struct Planner<'a> {
@@ -54,10 +56,22 @@ pub(super) struct Planner<'a> {
     step: i64,
     pub config: &'a EngineConfig,
     selects: Selects,
+    candidates: Vec<Candidate>,
     shared: Shared,
     pub looks: Looks,
     /// Of calls; those of selectors the parser has counted.
     pub regexes: RegexCosts,
+}
+
+/// The samples of `range` milliseconds up to each step, moved by `shift`.
+#[derive(Clone, Copy)]
+pub(super) struct Wanted<'a> {
+    pub matchers: &'a [Matcher],
+    pub steps: &'a Steps,
+    pub range: i64,
+    pub edges: Edges,
+    pub shift: Shift,
+    pub span: Span,
 }
 
 /// What those above an expression look at in its native histograms.
@@ -74,7 +88,10 @@ impl Planner<'_> {
         match expr {
             Expr::MatrixSelector(e) => {
                 let range = self.range(&e.range)?;
-                Ok(Root::Samples(Samples { selector: self.selector(&e.selector, steps, range)?, range }))
+                Ok(Root::Samples(Samples {
+                    selector: self.selector(&e.selector, steps, range, None)?,
+                    range,
+                }))
             }
             Expr::Subquery(e) => Ok(Root::Subquery(self.subquery(e, steps)?)),
             other => Err(unexpected(other, "a range vector")),
@@ -124,7 +141,8 @@ impl Planner<'_> {
                     true => ScanFunction::Interpolated { lookback },
                     false => ScanFunction::Newest { lookback },
                 };
-                Ok(scan(self.selector(e, steps, lookback)?, function))
+                let figures = Figures::of(&function, self.config);
+                Ok(scan(self.selector(e, steps, lookback, figures)?, function))
             }
             Expr::Paren(e) => self.vector(&e.expr, steps),
             Expr::Unary(e) => self.unary(e, steps),
@@ -205,8 +223,14 @@ impl Planner<'_> {
         Ok(Vector::Aggregate(Aggregate { op, input, grouping, without, param, span, input_span }))
     }
 
-    /// A selector whose evaluations each need the samples of `range` milliseconds.
-    pub fn selector(&mut self, selector: &VectorSelector, steps: &Steps, range: i64) -> Result<Selector> {
+    /// A selector whose evaluations each need the samples of `range` milliseconds, or these figures of them.
+    pub fn selector(
+        &mut self,
+        selector: &VectorSelector,
+        steps: &Steps,
+        range: i64,
+        figures: Option<Figures>,
+    ) -> Result<Selector> {
         let lookback = self.config.lookback_ms;
         let edges = match (selector.anchored, selector.smoothed) {
             (true, _) => Edges::Anchored { lookback },
@@ -214,19 +238,12 @@ impl Planner<'_> {
             _ => Edges::Open,
         };
         let shift = self.shift(&selector.offset, selector.at)?;
-        Ok(self.select(&selector.matchers, steps, range, edges, shift, selector.span))
+        let wanted = Wanted { matchers: &selector.matchers, steps, range, edges, shift, span: selector.span };
+        Ok(self.select(wanted, figures))
     }
 
-    /// What `range` milliseconds up to each step, moved by `shift`, need to be read.
-    pub fn select(
-        &mut self,
-        matchers: &[Matcher],
-        steps: &Steps,
-        range: i64,
-        edges: Edges,
-        shift: Shift,
-        span: Span,
-    ) -> Selector {
+    pub fn select(&mut self, wanted: Wanted<'_>, figures: Option<Figures>) -> Selector {
+        let Wanted { matchers, steps, range, edges, shift, span } = wanted;
         let (before, after) = edges.reach();
         let (first, last) = (shift.apply(steps.start), shift.apply(steps.last_time()));
         // Ranges and the lookback are open on the left.
@@ -234,7 +251,14 @@ impl Planner<'_> {
         let read = TimeRange::new(start, last.saturating_add(after));
         let one_name = matchers.iter().any(|m| m.name == METRIC_NAME && m.op == MatchOp::Equal);
         let statistics = self.looks.at_statistics && !self.looks.at_buckets;
-        Selector { select: self.selects.add(matchers, read), read, shift, one_name, edges, statistics, span }
+        let input = match figures.and_then(|figures| candidate(&wanted, figures, self.config.downsampling)) {
+            Some(candidate) => {
+                self.candidates.push(candidate);
+                Input::Candidate(self.candidates.len() - 1)
+            }
+            None => Input::Select(self.selects.add(matchers, read)),
+        };
+        Selector { input, read, shift, one_name, edges, statistics, span }
     }
 
     pub fn subquery(&mut self, subquery: &AstSubquery, outer: &Steps) -> Result<Subquery> {

@@ -1,8 +1,8 @@
 //! Planning of function calls.
 
 use super::{
-    Edges, Histogram, HistogramFunction, Map, RangeFunction, RangeNotes, Relabel, Scalar, ScanFunction,
-    SortOrder, Vector,
+    Edges, Figures, Histogram, HistogramFunction, Map, RangeFunction, RangeNotes, Relabel, Scalar,
+    ScanFunction, SortOrder, Vector,
     build::{Planner, fold, map, scan, text, unexpected},
 };
 use crate::{
@@ -171,7 +171,7 @@ impl Planner<'_> {
                     true => ScanFunction::NewestStart { lookback },
                     false => ScanFunction::NewestTime { lookback },
                 };
-                Ok(scan(self.selector(selector, steps, lookback)?, function))
+                Ok(scan(self.selector(selector, steps, lookback, None)?, function))
             }
             // What is not a selector has its values at the evaluation time, and has lost its starts.
             other if starts => {
@@ -212,9 +212,11 @@ impl Planner<'_> {
         match input {
             Expr::MatrixSelector(e) => {
                 let range = self.range(&e.range)?;
-                let selector = self.selector(&e.selector, steps, range)?;
+                let function = ScanFunction::Range { range, function, notes };
+                let figures = Figures::of(&function, self.config);
+                let selector = self.selector(&e.selector, steps, range, figures)?;
                 check_edges(selector.edges, call)?;
-                Ok(scan(selector, ScanFunction::Range { range, function, notes }))
+                Ok(scan(selector, function))
             }
             Expr::Subquery(e) => {
                 Ok(Vector::OverSubquery { function, subquery: self.subquery(e, steps)?, notes })

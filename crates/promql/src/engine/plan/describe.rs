@@ -1,27 +1,61 @@
 //! A plan in words, for those who ask how a query is carried out.
 
 use super::{
-    Aggregate, Binary, Edges, Histogram, HistogramFunction, Map, Param, Plan, RangeFunction, Relabel, Root,
-    Scalar, Scan, ScanFunction, Selector, SortOrder, Subquery, Vector,
+    Aggregate, Binary, Candidate, Edges, Histogram, HistogramFunction, Input, Map, Param, Plan,
+    RangeFunction, Relabel, Root, Scalar, Scan, ScanFunction, Selector, SortOrder, Subquery, Vector,
 };
 use crate::{
-    engine::observe::{Measured, PlanNode},
+    engine::{
+        observe::{Measured, PlanNode},
+        rollups::Leaf,
+    },
     functions::rate::RateKind,
 };
+use service_api::SelectRequest;
 use vectors::VectorMatching;
 
 type Lookup<'a> = &'a dyn Fn(&Vector) -> Option<Measured>;
 
+/// What a plan reads, in words.
+#[derive(Default)]
+pub(crate) struct Inputs {
+    selects: Vec<String>,
+    candidates: Vec<String>,
+}
+
+impl Inputs {
+    pub fn describe(selects: &[SelectRequest], candidates: &[Candidate], leaves: &[Leaf]) -> Self {
+        let selects: Vec<String> = selects.iter().map(ToString::to_string).collect();
+        let leaf = |(candidate, leaf): (&Candidate, &Leaf)| match leaf {
+            Leaf::Samples(select) => selects.get(*select).cloned().unwrap_or_default(),
+            Leaf::Covered(cover) => {
+                let matchers: Vec<String> = candidate.matchers.iter().map(ToString::to_string).collect();
+                format!("{{{}}}: {}", matchers.join(","), cover.describe())
+            }
+        };
+        let candidates = candidates.iter().zip(leaves).map(leaf).collect();
+        Self { selects, candidates }
+    }
+
+    fn of(&self, input: Input) -> &str {
+        let text = match input {
+            Input::Select(at) => self.selects.get(at),
+            Input::Candidate(at) => self.candidates.get(at),
+        };
+        text.map_or("", String::as_str)
+    }
+}
+
 impl Plan {
-    /// The tree, and below its root what is computed once; `selects` says what each select reads.
-    pub fn describe(&self, selects: &[String], measured: Lookup<'_>) -> PlanNode {
-        let mut tree = self.root.describe(selects, measured);
+    /// The tree, and below its root what is computed once; `inputs` says what it reads.
+    pub fn describe(&self, inputs: &Inputs, measured: Lookup<'_>) -> PlanNode {
+        let mut tree = self.root.describe(inputs, measured);
         for (index, definition) in self.shared.iter().enumerate() {
             tree.children.push(PlanNode {
                 name: "shared_definition",
                 detail: format!("number {index}, used {} times", definition.uses),
                 measured: None,
-                children: vec![definition.vector.describe(selects, measured)],
+                children: vec![definition.vector.describe(inputs, measured)],
             });
         }
         tree
@@ -29,18 +63,18 @@ impl Plan {
 }
 
 impl Root {
-    fn describe(&self, selects: &[String], measured: Lookup<'_>) -> PlanNode {
+    fn describe(&self, inputs: &Inputs, measured: Lookup<'_>) -> PlanNode {
         let leaf = |name, detail| PlanNode { name, detail, ..PlanNode::default() };
         match self {
             Self::Scalar(scalar) => PlanNode {
-                children: scalar.vectors().into_iter().map(|v| v.describe(selects, measured)).collect(),
+                children: scalar.vectors().into_iter().map(|v| v.describe(inputs, measured)).collect(),
                 ..leaf("scalar", String::new())
             },
             Self::Text(_) => leaf("string", String::new()),
-            Self::Vector(vector) => vector.describe(selects, measured),
-            Self::Samples(samples) => leaf("samples", samples.selector.describe(selects)),
+            Self::Vector(vector) => vector.describe(inputs, measured),
+            Self::Samples(samples) => leaf("samples", samples.selector.describe(inputs)),
             Self::Subquery(subquery) => PlanNode {
-                children: vec![subquery.inner.describe(selects, measured)],
+                children: vec![subquery.inner.describe(inputs, measured)],
                 ..leaf("subquery", subquery.describe())
             },
         }
@@ -48,9 +82,9 @@ impl Root {
 }
 
 impl Vector {
-    fn describe(&self, selects: &[String], measured: Lookup<'_>) -> PlanNode {
+    fn describe(&self, inputs: &Inputs, measured: Lookup<'_>) -> PlanNode {
         let (name, detail) = match self {
-            Self::Scan(scan) => ("scan", scan.describe(selects)),
+            Self::Scan(scan) => ("scan", scan.describe(inputs)),
             Self::Map { map, .. } => ("map", map.describe()),
             Self::OverSubquery { function, subquery, .. } => {
                 ("over_subquery", format!("{} over {}", function.name(), subquery.describe()))
@@ -62,11 +96,11 @@ impl Vector {
             Self::Absent { .. } => ("absent", String::new()),
             Self::FromScalar(_) => ("vector", String::new()),
             Self::Sort { order, .. } => ("sort", order.describe()),
-            Self::Info(info) => ("info", info.selector.describe(selects)),
+            Self::Info(info) => ("info", info.selector.describe(inputs)),
             Self::Invariant(_) => ("invariant", "evaluated once for all steps".to_owned()),
             Self::Shared(index) => ("shared", format!("number {index}")),
         };
-        let children = self.children().into_iter().map(|child| child.describe(selects, measured)).collect();
+        let children = self.children().into_iter().map(|child| child.describe(inputs, measured)).collect();
         PlanNode { name, detail, measured: measured(self), children }
     }
 
@@ -181,8 +215,8 @@ impl<P> Map<P> {
 }
 
 impl Selector {
-    fn describe(&self, selects: &[String]) -> String {
-        let mut text = selects.get(self.select).cloned().unwrap_or_default();
+    fn describe(&self, inputs: &Inputs) -> String {
+        let mut text = inputs.of(self.input).to_owned();
         match self.edges {
             Edges::Open => {}
             Edges::Anchored { .. } => text.push_str(" anchored"),
@@ -196,7 +230,7 @@ impl Selector {
 }
 
 impl Scan {
-    fn describe(&self, selects: &[String]) -> String {
+    fn describe(&self, inputs: &Inputs) -> String {
         let function = match &self.function {
             ScanFunction::Newest { .. } => "newest sample".to_owned(),
             ScanFunction::NewestTime { .. } => "time of the newest sample".to_owned(),
@@ -204,7 +238,7 @@ impl Scan {
             ScanFunction::Interpolated { .. } => "interpolated value".to_owned(),
             ScanFunction::Range { range, function, .. } => format!("{} over {range} ms", function.name()),
         };
-        format!("{function} of {}", self.selector.describe(selects))
+        format!("{function} of {}", self.selector.describe(inputs))
     }
 }
 

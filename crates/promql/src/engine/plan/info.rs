@@ -2,7 +2,7 @@
 
 use super::{
     Edges, Info, Vector,
-    build::{Planner, unexpected},
+    build::{Planner, Wanted, unexpected},
     call::arg,
 };
 use crate::{
@@ -29,7 +29,9 @@ impl Planner<'_> {
         let matchers: Vec<Matcher> = data.iter().chain(&names).cloned().collect();
         let lookback = self.config.lookback_ms;
         let shift = self.shift_of_first(input)?.unwrap_or_default();
-        let selector = self.select(&matchers, steps, lookback, Edges::Open, shift, call.span);
+        let (edges, span) = (Edges::Open, call.span);
+        let wanted = Wanted { matchers: &matchers, steps, range: lookback, edges, shift, span };
+        let selector = self.select(wanted, None);
         let input = Box::new(self.vector(input, steps)?);
         Ok(Vector::Info(Info { input, selector, lookback, data, names }))
     }

@@ -4,7 +4,7 @@ use model::{Matcher, TimeRange};
 use service_api::SelectRequest;
 use std::collections::HashMap;
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Selects {
     requests: Vec<SelectRequest>,
     /// Those of the same series.

@@ -1,39 +1,44 @@
 //! One shard of a scan: evaluates its series one after the other, in buffers of its own.
 
-use super::{Chain, RowSink, TOO_MANY_SAMPLES, note_counter, note_quantile, stats::keep_statistics};
+use super::{
+    Chain, RowSink, TOO_MANY_SAMPLES, cells::Pieces, note_counter, note_quantile, source::Source,
+    stats::keep_statistics,
+};
 use crate::{
     engine::{
         annotations::Annotations,
         evaluate::Evaluator,
-        instant,
-        kernel::{RangeKernel, remove_stale},
-        plan::{Edges, RangeFunction, ScanFunction},
-        range::{self, RangeSamples, Teller},
+        kernel::{CellKernel, RangeKernel, remove_stale},
+        plan::{Edges, Figures, RangeFunction, ScanFunction},
+        range::RangeSamples,
         window::{WindowCache, WindowSpec},
     },
-    functions::rate::RateKind,
+    functions::{over_time::OverTime, rate::RateKind},
 };
 use model::Labels;
-use service_api::{Error, Reservation, Result, SampleBuffer, Series};
-use std::sync::atomic::Ordering;
+use service_api::{Error, Reservation, Result, SampleBuffer};
+use std::{ops::Range, sync::atomic::Ordering};
 use vectors::{Histograms, RowRef, Steps, absent, has_values, is_absent};
 
 pub(super) struct Worker<'e, 'c> {
-    evaluator: &'e Evaluator<'e>,
-    chain: &'c Chain<'c>,
-    steps: Steps,
+    pub evaluator: &'e Evaluator<'e>,
+    pub chain: &'c Chain<'c>,
+    source: &'c Source<'c>,
+    pub steps: Steps,
     kernel: Kernel,
     name_dropped: bool,
-    samples: SampleBuffer,
+    pub samples: SampleBuffer,
+    /// Where samples are not all that is read.
+    pieces: Option<Pieces<'c>>,
     /// The samples again, where the kernel for plain floats is not enough.
-    full: RangeSamples,
-    values: Vec<f64>,
-    histograms: Histograms,
+    pub full: RangeSamples,
+    pub values: Vec<f64>,
+    pub histograms: Histograms,
     held: Reservation,
-    held_bytes: usize,
+    pub held_bytes: usize,
     pub notes: Annotations,
     /// How many samples each step looked at, where that is wanted.
-    counts: Option<Vec<u64>>,
+    pub counts: Option<Vec<u64>>,
     /// The metric that was looked at last, and its type if that is a label: what they say is said once.
     checked: Option<(String, String)>,
 }
@@ -43,15 +48,26 @@ enum Kernel {
     Newest(WindowCache),
     NewestTime(WindowCache),
     Range(RangeKernel),
+    Cells(CellKernel),
     /// Not at all: everything takes the other way.
     None,
 }
 
 impl<'e, 'c> Worker<'e, 'c> {
-    pub fn new(evaluator: &'e Evaluator<'e>, chain: &'c Chain<'c>, steps: Steps) -> Result<Self> {
+    pub fn new(
+        evaluator: &'e Evaluator<'e>,
+        chain: &'c Chain<'c>,
+        source: &'c Source<'c>,
+        steps: Steps,
+    ) -> Result<Self> {
         let windows = |range, rate| {
             WindowCache::new(WindowSpec { steps, shift: chain.scan.selector.shift, range, rate })
         };
+        let pieces = match source {
+            Source::Samples(_) => None,
+            Source::Joined(joined) => Some(Pieces::new(joined)),
+        };
+        let figures = pieces.as_ref().map(Pieces::figures);
         let kernel = match (&chain.scan.function, &chain.function) {
             (ScanFunction::Range { range, .. }, Some(function)) => {
                 let rate = match function {
@@ -59,9 +75,15 @@ impl<'e, 'c> Worker<'e, 'c> {
                     _ => None,
                 };
                 let is_plain = chain.scan.selector.edges == Edges::Open && RangeKernel::knows(function);
-                match is_plain {
-                    true => Kernel::Range(RangeKernel::new(function.clone(), windows(*range, rate))),
-                    false => Kernel::None,
+                let function = match figures {
+                    // Counts of buckets are added up.
+                    Some(Figures::Counts) => RangeFunction::OverTime(OverTime::Sum),
+                    _ => function.clone(),
+                };
+                match figures.and_then(|figures| CellKernel::new(figures, || windows(*range, None))) {
+                    Some(kernel) => Kernel::Cells(kernel),
+                    None if is_plain => Kernel::Range(RangeKernel::new(function, windows(*range, rate))),
+                    None => Kernel::None,
                 }
             }
             (ScanFunction::NewestTime { lookback }, _) => Kernel::NewestTime(windows(*lookback, None)),
@@ -74,10 +96,12 @@ impl<'e, 'c> Worker<'e, 'c> {
         Ok(Self {
             evaluator,
             chain,
+            source,
             steps,
             kernel,
             name_dropped: !chain.scan.function.keeps_name() || chain.maps.iter().any(|m| !m.keeps_name()),
             samples: SampleBuffer::default(),
+            pieces,
             full: RangeSamples::default(),
             values: Vec::with_capacity(steps.count),
             histograms: Histograms::default(),
@@ -96,20 +120,22 @@ impl<'e, 'c> Worker<'e, 'c> {
         }
     }
 
-    pub fn run(&mut self, first: usize, series: &[Series], sink: &mut impl RowSink) -> Result<()> {
-        for (at, one) in series.iter().enumerate() {
+    /// Of these series.
+    pub fn run(&mut self, part: Range<usize>, sink: &mut impl RowSink) -> Result<()> {
+        for at in part {
+            let labels = self.source.labels(at);
             self.evaluator.ctx.check()?;
-            self.read(one)?;
-            self.compute(&one.labels)?;
+            self.read(at)?;
+            self.compute(labels)?;
             self.evaluator.ctx.check()?;
-            self.note(&one.labels);
+            self.note(labels);
             for map in &self.chain.maps {
                 self.evaluator.ctx.check()?;
                 map.apply(&self.steps, &mut self.values, &mut self.histograms, &mut self.notes);
             }
             sink.row(RowRef {
-                position: first + at,
-                labels: &one.labels,
+                position: at,
+                labels,
                 name_dropped: self.name_dropped,
                 values: &self.values,
                 histograms: &self.histograms,
@@ -118,11 +144,24 @@ impl<'e, 'c> Worker<'e, 'c> {
         Ok(())
     }
 
-    fn read(&mut self, series: &Series) -> Result<()> {
+    fn read(&mut self, at: usize) -> Result<()> {
         self.samples.clear();
-        series.data.read(self.chain.scan.selector.read, &mut self.samples)?;
         let usage = &self.evaluator.usage;
-        let count = (self.samples.timestamps.len() + self.samples.histograms.len()) as u64;
+        if let Source::Samples(series) = self.source {
+            series[at].data.read(self.chain.scan.selector.read, &mut self.samples)?;
+        }
+        let mut count = (self.samples.timestamps.len() + self.samples.histograms.len()) as u64;
+        let mut bytes = 0;
+        if let Some(pieces) = &mut self.pieces {
+            let Some(read) = pieces.read(at)? else {
+                usage.needs_samples.store(true, Ordering::Relaxed);
+                return Err(Error::internal("rollups do not do for this query"));
+            };
+            (count, bytes) = (read, pieces.heap_bytes());
+            if !matches!(self.kernel, Kernel::Cells(_)) {
+                pieces.only_figure(&mut self.samples);
+            }
+        }
         let total = usage.samples.fetch_add(count, Ordering::Relaxed) + count;
         let limit = self.evaluator.config.max_samples;
         if limit > 0 && total > limit {
@@ -131,11 +170,11 @@ impl<'e, 'c> Worker<'e, 'c> {
         if self.chain.scan.selector.statistics && !self.samples.histograms.is_empty() {
             keep_statistics(&mut self.samples.histograms);
         }
-        self.hold(self.samples.timestamps.capacity() * 8 + self.samples.values.capacity() * 8)
+        self.hold(bytes + self.samples.timestamps.capacity() * 8 + self.samples.values.capacity() * 8)
     }
 
     /// Counts what the buffers hold, at their largest.
-    fn hold(&mut self, bytes: usize) -> Result<()> {
+    pub fn hold(&mut self, bytes: usize) -> Result<()> {
         if bytes > self.held_bytes {
             self.held.grow(bytes - self.held_bytes)?;
             self.held_bytes = bytes;
@@ -182,6 +221,14 @@ impl<'e, 'c> Worker<'e, 'c> {
                 let cancel = &self.evaluator.ctx.cancel;
                 kernel.compute(times, values, &|| cancel.is_cancelled(), &mut self.values);
             }
+            Kernel::Cells(kernel) => {
+                let Some(pieces) = &self.pieces else { return Ok(()) };
+                if let Some(counts) = &mut self.counts {
+                    kernel.count(&pieces.cells.times, counts);
+                }
+                let cancel = &self.evaluator.ctx.cancel;
+                kernel.compute(&pieces.cells, &|| cancel.is_cancelled(), &mut self.values);
+            }
             Kernel::None => {}
         }
         Ok(())
@@ -202,77 +249,12 @@ impl<'e, 'c> Worker<'e, 'c> {
             && !self.samples.starts.floats.is_empty()
     }
 
-    /// The way for native histograms, starts and edges.
-    fn compute_in_full(&mut self, labels: &Labels) -> Result<()> {
-        // Before it is taken: there may be many steps, and a histogram at each.
-        self.hold(self.held_bytes.max(self.steps.count * 2 * size_of::<f64>()))?;
-        let selector = &self.chain.scan.selector;
-        let spec = |range| WindowSpec { steps: self.steps, shift: selector.shift, range, rate: None };
-        let metric = labels.metric_name().unwrap_or("");
-        let with_starts = self.evaluator.config.features.use_start_timestamps;
-        let out = (&mut self.values, &mut self.histograms);
-        match (&self.chain.scan.function, &self.chain.function) {
-            (ScanFunction::Range { range, notes, .. }, Some(function)) => {
-                self.full.fill(&self.samples, with_starts);
-                let cancel = &self.evaluator.ctx.cancel;
-                let mut teller = Teller { notes: &mut self.notes, metric, span: notes.range };
-                let spec = spec(*range);
-                let samples = &self.full;
-                range::compute(
-                    function,
-                    &spec,
-                    selector.edges,
-                    samples,
-                    &mut teller,
-                    &|| cancel.is_cancelled(),
-                    out,
-                )?;
-            }
-            (ScanFunction::Interpolated { lookback }, _) => {
-                self.full.fill(&self.samples, false);
-                let mut teller = Teller { notes: &mut self.notes, metric, span: selector.span };
-                instant::interpolated(&spec(*lookback), &self.full, &mut teller, out);
-            }
-            (ScanFunction::Newest { lookback }, _) => {
-                instant::newest(&spec(*lookback), &self.samples, out);
-            }
-            (ScanFunction::NewestTime { lookback }, _) => {
-                instant::newest_time(&spec(*lookback), &self.samples, out);
-            }
-            (ScanFunction::NewestStart { lookback }, _) if with_starts => {
-                instant::newest_start(&spec(*lookback), &self.samples, out);
-            }
-            _ => {
-                self.values.clear();
-                self.values.resize(self.steps.count, absent());
-                self.histograms = Histograms::default();
-            }
-        }
-        if let ScanFunction::Range { range, .. } = &self.chain.scan.function {
-            self.count_in_full(*range);
-        } else if let Some(counts) = &mut self.counts {
-            let values = self.values.iter().enumerate().filter(|(_, v)| !is_absent(**v));
-            values.for_each(|(step, _)| counts[step] += 1);
-            self.histograms.iter().for_each(|(step, h)| counts[step] += range::size(h));
-        }
-        self.hold(self.full.heap_bytes() + self.histograms.heap_bytes())
-    }
-
-    /// Adds to the counts what the windows of a series in full hold.
-    fn count_in_full(&mut self, range: i64) {
-        let Some(counts) = &mut self.counts else { return };
-        let spec = WindowSpec { steps: self.steps, shift: self.chain.scan.selector.shift, range, rate: None };
-        for (step, count) in counts.iter_mut().enumerate() {
-            let end = spec.window_end(step);
-            let within = |time: i64| time > end.saturating_sub(range) && time <= end;
-            *count += self.full.times.iter().filter(|time| within(**time)).count() as u64;
-            let points = self.full.histograms.iter().filter(|point| within(point.time));
-            *count += points.map(|point| point.size()).sum::<u64>();
-        }
-    }
-
     fn note(&mut self, labels: &Labels) {
         let ScanFunction::Range { notes, .. } = &self.chain.scan.function else { return };
+        let several = matches!(&self.kernel, Kernel::Cells(kernel) if kernel.has_several_resets);
+        if let Some(pieces) = self.pieces.as_ref().filter(|pieces| pieces.is_inexact(several)) {
+            self.notes.inexact_rollups(pieces.resolution.unwrap_or_default(), notes.range);
+        }
         if let Some(RangeFunction::Quantile(phi)) = &self.chain.function {
             note_quantile(phi, &self.values, notes, &mut self.notes);
         }
