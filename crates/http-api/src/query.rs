@@ -20,6 +20,7 @@ use crate::{
 use axum::{extract::State, response::Response};
 use http::HeaderMap;
 use model::{Timestamp, quote};
+use promql::Downsampling;
 use promql::ast::Expr;
 use promql::engine::{Observe, Query};
 use result::Told;
@@ -38,6 +39,8 @@ struct Options {
     limit: Option<usize>,
     timeout: Option<Duration>,
     lookback: Option<Duration>,
+    /// In place of the engine's.
+    downsampling: Option<Downsampling>,
     stats: Stats,
     /// The plan is told, too.
     explain: bool,
@@ -124,8 +127,15 @@ fn options(params: &Params, limit: Option<usize>) -> Result<Options> {
         "true" => true,
         other => return Err(invalid("explain", format!("{} is neither true nor false", quote(other)))),
     };
+    let downsampling = match params.get("downsampling") {
+        "" => None,
+        name => Some(Downsampling::from_name(name).ok_or_else(|| {
+            let names = Downsampling::ALL.map(Downsampling::name).join(", ");
+            invalid("downsampling", format!("{} is none of {names}", quote(name)))
+        })?),
+    };
     let stats = Stats::asked_by(params.get("stats"));
-    Ok(Options { limit, timeout, lookback, stats, explain, keeps: false })
+    Ok(Options { limit, timeout, lookback, downsampling, stats, explain, keeps: false })
 }
 
 async fn query(state: &ApiState, params: &Params) -> Result<Expr> {
@@ -149,7 +159,8 @@ async fn evaluate(
     });
     let (mut found, place) = slots::run_keeping_place(state, &tenants, options.timeout, async |ctx| {
         let expr = query(state, params).await?;
-        let query = Query { observe: observe.as_ref(), ..Query::new(params.get("query"), &expr) };
+        let (observe, now) = (observe.as_ref(), Some(deps.clock.now_ms()));
+        let query = Query { observe, now, ..Query::new(params.get("query"), &expr) };
         result::evaluate(deps, ctx, query, &times, &options).await
     })
     .await?;

@@ -31,6 +31,8 @@ pub struct Key {
     pub phase: i64,
     /// Zero where the language knows none.
     pub lookback: i64,
+    /// The last digits may be those of rollups.
+    pub inexact: bool,
 }
 
 /// A range query whose result may be kept. Times are in the language's unit.

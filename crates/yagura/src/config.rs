@@ -21,7 +21,7 @@ use distributor::DistributorConfig;
 use hash_ring::{RingConfig, RingStore};
 use http_api::{AuthConfig, Multitenancy, ReadConfig, WriteConfig};
 use ingester::{IngesterConfig, wal::WalConfig};
-use promql::{Features, engine::EngineConfig};
+use promql::{Downsampling, Features, engine::EngineConfig};
 use querier::QuerierConfig;
 use removal::Retention;
 use rpc::{PoolConfig, ServerConfig, TlsConfig};
@@ -89,6 +89,7 @@ pub struct QueryConfig {
     pub threads: usize,
     pub max_samples: u64,
     pub features: String,
+    pub downsampling: String,
 }
 
 /// Of what is kept: parts of blocks, and results.
@@ -172,6 +173,7 @@ impl Default for QueryConfig {
             threads: 0,
             max_samples,
             features: String::new(),
+            downsampling: Downsampling::default().name().into(),
         }
     }
 }
@@ -202,7 +204,9 @@ impl QueryConfig {
         let lookback_ms = i64::try_from(self.lookback).unwrap_or(i64::MAX).saturating_mul(1000);
         // What is not valid is found when the configuration is checked.
         let features = Features::parse(&self.features).unwrap_or_default();
-        EngineConfig { lookback_ms, threads, max_samples: self.max_samples, features, ..default }
+        let downsampling = Downsampling::from_name(&self.downsampling).unwrap_or_default();
+        let max_samples = self.max_samples;
+        EngineConfig { lookback_ms, threads, max_samples, features, downsampling, ..default }
     }
 }
 
@@ -319,6 +323,8 @@ impl Config {
         if let Err(message) = Features::parse(&self.query.features) {
             check("query.features", false, &message);
         }
+        let known = Downsampling::from_name(&self.query.downsampling).is_some();
+        check("query.downsampling", known, "neither off, exact nor allowed");
         let url = &self.bucket.url;
         let known = url.is_empty()
             || ["file:", "s3://"].iter().any(|p| url.strip_prefix(p).is_some_and(|rest| !rest.is_empty()));

@@ -54,6 +54,7 @@ fn question(ctx: &ReadContext, query: &Query) -> Option<Question> {
         interval: query.step,
         phase: steps.start.rem_euclid(query.step),
         lookback: 0,
+        inexact: false,
     };
     Some(Question { key, steps, reach, per_milli: NANOS_A_MILLI })
 }

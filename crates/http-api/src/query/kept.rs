@@ -6,6 +6,7 @@ use crate::{
     state::Deps,
 };
 use model::Signal;
+use promql::Downsampling;
 use promql::engine::{Engine, Query, QueryResult, Value};
 use service_api::{ReadContext, Result};
 use vectors::{Row, Rows, Steps, Stretch};
@@ -31,7 +32,8 @@ pub async fn range(
     }
 }
 
-/// None if the query is to be evaluated here, as is one that is watched.
+/// None if the query is to be evaluated here, as is one that is watched, or one that reads rollups otherwise than
+/// others do: a stretch does not say so.
 async fn spread(
     deps: &Deps,
     engine: &Engine,
@@ -39,7 +41,9 @@ async fn spread(
     query: Query<'_>,
     steps: Steps,
 ) -> Result<Option<QueryResult>> {
-    let Some(spread) = deps.spread.as_ref().filter(|_| query.observe.is_none() && steps.count >= 2) else {
+    let is_usual = engine.config().downsampling == deps.engine.config().downsampling;
+    let may_spread = query.observe.is_none() && is_usual && steps.count >= 2;
+    let Some(spread) = deps.spread.as_ref().filter(|_| may_spread) else {
         return Ok(None);
     };
     let lookback = engine.config().lookback_ms;
@@ -68,6 +72,7 @@ fn question(
         interval,
         phase: steps.start.rem_euclid(interval),
         lookback: engine.config().lookback_ms,
+        inexact: engine.config().downsampling == Downsampling::Allowed,
     };
     Some(Question { key, steps, reach, per_milli: 1 })
 }

@@ -14,7 +14,7 @@ use crate::{
 };
 use axum::response::Response;
 use model::{Labels, Timestamp};
-use promql::engine::{Engine, EngineConfig, Observed, Query, QueryResult, Statistics, Value};
+use promql::engine::{Engine, Observed, Query, QueryResult, Statistics, Value};
 use service_api::{Code, ReadContext, Result};
 use std::time::Duration;
 use vectors::{Sample, Steps};
@@ -34,11 +34,15 @@ pub async fn evaluate(
     times: &Times,
     options: &Options,
 ) -> Result<Found> {
-    let with_lookback = options.lookback.map(|lookback| {
-        let lookback_ms = i64::try_from(lookback.as_millis()).unwrap_or(i64::MAX);
-        Engine::new(EngineConfig { lookback_ms, ..deps.engine.config().clone() })
+    let own = (options.lookback.is_some() || options.downsampling.is_some()).then(|| {
+        let mut config = deps.engine.config().clone();
+        if let Some(lookback) = options.lookback {
+            config.lookback_ms = i64::try_from(lookback.as_millis()).unwrap_or(i64::MAX);
+        }
+        config.downsampling = options.downsampling.unwrap_or(config.downsampling);
+        Engine::new(config)
     });
-    let engine = with_lookback.as_ref().unwrap_or(&deps.engine);
+    let engine = own.as_ref().unwrap_or(&deps.engine);
     let result = match times.step {
         None => engine.instant(ctx, &*deps.reader, query, times.start).await,
         Some(step) => kept::range(deps, engine, ctx, query, (times, step), options.keeps).await,

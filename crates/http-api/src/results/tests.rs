@@ -32,7 +32,15 @@ impl Tabular for Table {
 async fn ask(cache: &ResultCache, budget: u64, count: usize, computed: &Mutex<Vec<i64>>) -> Vec<f64> {
     let (tenant, steps) = (TenantId::anonymous(), Steps { start: 0, interval: 10, count });
     let ctx = ReadContext::new(tenant.clone(), budget);
-    let key = Key { tenant, signal: Signal::Metrics, expr: "a".into(), interval: 10, phase: 0, lookback: 0 };
+    let key = Key {
+        tenant,
+        signal: Signal::Metrics,
+        expr: "a".into(),
+        interval: 10,
+        phase: 0,
+        lookback: 0,
+        inexact: false,
+    };
     let question = Question { key, steps, reach: Reach::default(), per_milli: 1 };
     let evaluate = |_, start: i64| {
         computed.lock().push(start);

@@ -271,6 +271,11 @@ const SECTIONS: &[Section] = &[
                 Plain,
                 "What of PromQL Prometheus keeps behind `--enable-feature`, by the same names with commas between: `promql-experimental-functions`, `promql-extended-range-selectors`, `promql-binop-fill-modifiers`, `promql-delayed-name-removal`, `promql-per-step-stats`, `type-and-unit-labels`, `use-start-timestamps`.",
             ),
+            (
+                "query.downsampling",
+                Plain,
+                "What long queries read in the place of samples, where a query does not say so with `downsampling`. `off`: nothing. `exact`: rollups where the answer is the same to the bit. `allowed`: where the last digits differ, too.",
+            ),
         ],
     ),
     (
