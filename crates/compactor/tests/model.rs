@@ -129,6 +129,43 @@ proptest! {
     }
 }
 
+/// Of a day that is long over there are figures, until something of it is deleted, and then those of the rest.
+#[test]
+fn a_day_is_rolled_up_and_anew_when_something_of_it_goes() {
+    runtime().block_on(async {
+        let mut world = World::new();
+        world.wait_for_noon();
+        for window in [14, 15] {
+            let entries = (0..20).map(|place| (3, place)).collect();
+            let (signal, replicas) = (Signal::Metrics, vec![2, 3]);
+            world.flush(&Flush { signal, window, entries, replicas, imported: false }).await;
+        }
+        let mut found = Vec::new();
+        for _ in 0..2 {
+            for _ in 0..8 {
+                world.wait(12 * 60);
+                world.compact(false, None).await;
+                world.check("a round").await;
+            }
+            found.push(world.rolled_up());
+            let series = Delete {
+                signal: Signal::Metrics,
+                series: 3,
+                by_name: false,
+                odd: false,
+                // Of the first of the two windows.
+                from: 29 + 4 * 24,
+                hours: 100,
+                delay: 1,
+            };
+            world.delete(series).await;
+            world.check("a request to delete").await;
+            assert_eq!(world.rolled_up(), *found.last().unwrap(), "figures of what is hidden");
+        }
+        assert!(found[0] > 0 && found[1] > found[0], "{found:?}");
+    });
+}
+
 /// Of what one series has, due at once.
 fn delete(signal: Signal) -> Op {
     Op::Delete(Delete { signal, series: 2, by_name: false, odd: true, from: 0, hours: 100, delay: 0 })

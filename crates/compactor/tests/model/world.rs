@@ -16,8 +16,8 @@ use object_store::memory::InMemory;
 use querier::{BlockClients, DistributedBlocks, QuerierConfig, QuerierMetrics};
 use runtime::{Clock, ManualClock};
 use service_api::{
-    Limits, LimitsSource, LogsReader, MetricsReader, Needles, ReadContext, RetentionRule, SampleBuffer,
-    SelectRequest, Source, StreamsRequest, fetch_pages,
+    Aggregate, Limits, LimitsSource, LogsReader, MetricsReader, Needles, RESOLUTIONS, ReadContext,
+    RetentionRule, RollupRequest, SampleBuffer, SelectRequest, Source, StreamsRequest, fetch_pages,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -30,6 +30,7 @@ use std::{
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
+const DAY: i64 = 24 * HOUR;
 const RETENTION: i64 = 48 * HOUR;
 /// How long some series are kept otherwise; 0 is for ever.
 const RULES: [(u8, i64); 2] = [(3, 0), (4, 12 * HOUR)];
@@ -49,6 +50,7 @@ pub struct World {
     ids: Arc<AtomicU64>,
     scratch: TempDir,
     data: BTreeMap<Signal, Data>,
+    rolled_up: AtomicUsize,
 }
 
 fn tenant() -> TenantId {
@@ -66,6 +68,7 @@ impl World {
             ids: Arc::new(AtomicU64::new(1)),
             scratch: TempDir::new().unwrap(),
             data: BTreeMap::new(),
+            rolled_up: AtomicUsize::new(0),
         }
     }
 
@@ -100,7 +103,7 @@ impl World {
             retention: format!("{}h", retention / HOUR),
         };
         let (retention, retention_rules) = ((RETENTION / 1000) as u64, RULES.map(rule).to_vec());
-        let limits = Limits { retention, retention_rules, ..Limits::default() };
+        let limits = Limits { retention, retention_rules, downsampling: true, ..Limits::default() };
         let limits: Arc<dyn LimitsSource> = Arc::new(Arc::new(limits));
         let owns = Arc::new(|_: &TenantId, _: Signal, _: Option<i64>| true);
         let (clock, metrics) = (self.clock.clone(), CompactorMetrics::default());
@@ -250,6 +253,11 @@ impl World {
         self.clock.advance(Duration::from_secs(minutes * 60));
     }
 
+    pub fn wait_for_noon(&self) {
+        let left = (DAY + DAY / 2 - self.clock.now_ms().rem_euclid(DAY)).rem_euclid(DAY);
+        self.clock.advance(Duration::from_millis(left as u64));
+    }
+
     /// What is read is what was written and not deleted, but for what is past its retention.
     pub async fn check(&self, after: &str) {
         let now = self.clock.now_ms();
@@ -265,17 +273,60 @@ impl World {
             let wrong: Vec<_> = all.iter().filter(|entry| !visible.contains_key(**entry)).collect();
             assert!(wrong.is_empty(), "deleted, or never written, and read after {after}: {wrong:?}");
             assert_eq!(read.len(), all.len(), "read twice after {after}");
+            if signal == Signal::Metrics {
+                self.check_rollups(&read, after).await;
+            }
         }
+    }
+
+    /// Of each day whose figures are there they are those of what is read.
+    async fn check_rollups(&self, read: &[Entry], after: &str) {
+        let today = self.clock.now_ms().div_euclid(DAY) * DAY;
+        for midnight in (2..10).map(|days| today - days * DAY) {
+            let request = RollupRequest {
+                matchers: Vec::new(),
+                ends: TimeRange::new(midnight + 1, midnight + DAY),
+                resolution: RESOLUTIONS[0],
+                aggregates: vec![Aggregate::Count],
+            };
+            let ctx = ReadContext::new(tenant(), 1 << 30);
+            let Some(found) = self.queries().rollups(&ctx, &request).await.unwrap() else { continue };
+            let mut figures: BTreeMap<(String, i64), u64> = BTreeMap::new();
+            for series in &found[0].series {
+                let mut buffer = SampleBuffer::default();
+                series.data.read(request.ends, &mut buffer).unwrap();
+                let counts = buffer.timestamps.iter().zip(&buffer.values);
+                figures.extend(counts.map(|(end, count)| ((series.labels.to_string(), *end), *count as u64)));
+            }
+            let mut wanted: BTreeMap<(String, i64), u64> = BTreeMap::new();
+            for (labels, time, _) in
+                read.iter().filter(|entry| (midnight + 1..=midnight + DAY).contains(&entry.1))
+            {
+                let end = (time - 1).div_euclid(RESOLUTIONS[0]) * RESOLUTIONS[0] + RESOLUTIONS[0];
+                *wanted.entry((labels.clone(), end)).or_default() += 1;
+            }
+            assert_eq!(figures, wanted, "figures of other samples, after {after}");
+            self.rolled_up.fetch_add(usize::from(!wanted.is_empty()), SeqCst);
+        }
+    }
+
+    /// How often figures were found, and looked at.
+    pub fn rolled_up(&self) -> usize {
+        self.rolled_up.load(SeqCst)
     }
 
     /// As queries read: without what is deleted.
     pub async fn read(&self, signal: Signal) -> (Vec<Entry>, Vec<String>) {
+        self.read_from(&self.queries(), signal).await
+    }
+
+    fn queries(&self) -> DistributedBlocks {
         let reader = Arc::new(BlocksReader::new(self.sound(), &BlockCacheConfig::default()));
         let view = Arc::new(RingView::new(vec![Member::new("us", "")], 1));
         let clients = BlockClients::new(reader, |_, _, _| unreachable!("nobody else is there"));
         let (config, metrics) = (QuerierConfig::default(), QuerierMetrics::default());
         let ring = Arc::new(move || Arc::clone(&view));
-        self.read_from(&DistributedBlocks::new(ring, "us".into(), clients, config, metrics), signal).await
+        DistributedBlocks::new(ring, "us".into(), clients, config, metrics)
     }
 
     /// What lies in the blocks.
@@ -363,7 +414,9 @@ impl World {
         let manifests = self.sound();
         for signal in Signal::ALL {
             let manifest = manifests.refresh(&tenant(), signal).await.unwrap();
-            let listed: BTreeSet<String> = manifest.blocks.iter().map(|block| block.id.to_string()).collect();
+            let of_rollups = manifest.rollups.iter().flat_map(|rollup| &rollup.blocks);
+            let listed = manifest.blocks.iter().chain(of_rollups).map(|block| block.id.to_string());
+            let listed: BTreeSet<String> = listed.collect();
             let folder = format!("{}/{signal}/blocks", tenant());
             let objects = manifests.bucket().list(&folder).await.unwrap();
             let there: BTreeSet<String> = objects.into_iter().map(|object| object.name).collect();
