@@ -8,7 +8,7 @@ use promql::{
     parse,
 };
 use runtime::SystemClock;
-use service_api::ReadContext;
+use service_api::{ReadContext, Result};
 use std::sync::Arc;
 use vectors::Sample;
 
@@ -37,6 +37,12 @@ impl<'a> Asked<'a> {
     }
 
     pub fn of(&self, reader: &Reader) -> QueryResult {
+        let result = self.within(reader, MEMORY);
+        result.unwrap_or_else(|error| panic!("{}: {error}", self.text))
+    }
+
+    /// With so much memory, all of which is given back with the answer.
+    pub fn within(&self, reader: &Reader, memory: u64) -> Result<QueryResult> {
         let expr = parse(self.text, ParseOptions::all_features()).unwrap();
         let engine = Engine::new(EngineConfig {
             lookback_ms: self.lookback,
@@ -47,7 +53,7 @@ impl<'a> Asked<'a> {
         });
         let observe = Observe { clock: Arc::new(SystemClock::default()), steps: true, plan: true };
         let query = Query { observe: Some(&observe), now: self.now, ..Query::new(self.text, &expr) };
-        let ctx = ReadContext::new(TenantId::anonymous(), MEMORY);
+        let ctx = ReadContext::new(TenantId::anonymous(), memory);
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let When { start, end, step } = self.when;
         let result = runtime.block_on(async {
@@ -56,7 +62,10 @@ impl<'a> Asked<'a> {
                 _ => engine.range(&ctx, reader, query, start, end, step).await,
             }
         });
-        result.unwrap_or_else(|error| panic!("{}: {error}", self.text))
+        if result.is_err() {
+            assert_eq!(ctx.budget.used(), 0, "{}", self.text);
+        }
+        result
     }
 }
 

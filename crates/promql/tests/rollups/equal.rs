@@ -15,7 +15,11 @@ pub fn assert_same(what: &str, expected: &QueryResult, found: &QueryResult, tole
     let names = |all: &[(String, Vec<(i64, f64)>)]| all.iter().map(|one| one.0.clone()).collect::<Vec<_>>();
     assert_eq!(names(&expected), names(&found), "{what}");
     for ((labels, expected), (_, found)) in expected.iter().zip(&found) {
-        assert_eq!(expected.len(), found.len(), "{what}: {labels}");
+        let times = |all: &[(i64, f64)]| all.iter().map(|point| point.0).collect::<Vec<_>>();
+        let (some, others) = (times(expected), times(found));
+        let only = |a: &[i64], b: &[i64]| a.iter().copied().filter(|t| !b.contains(t)).collect::<Vec<_>>();
+        let differ = (only(&some, &others), only(&others, &some));
+        assert_eq!(differ, (Vec::new(), Vec::new()), "{what}: {labels}");
         for ((time, a), (other, b)) in expected.iter().zip(found) {
             assert!(time == other && same(*a, *b, tolerance), "{what}: {labels} {a:?}@{time} {b:?}@{other}");
         }

@@ -193,6 +193,18 @@ fn answers_of_other_digits_say_so() {
 }
 
 #[test]
+fn what_is_read_of_rollups_counts_as_memory() {
+    let reader = reader();
+    let asked = Asked::new("rate(c_total[1h])", days(5 * MINUTE), Exact);
+    let needed = asked.of(&reader).statistics.peak_memory;
+    // Steps alone take 7 kB; figures and times of as many buckets eight times as much.
+    assert!(needed > 8 * 7_000, "{needed}");
+    let error = asked.within(&reader, needed / 2).unwrap_err();
+    assert!(error.message.contains("limits.query_memory"), "{error}");
+    asked.within(&reader, needed).unwrap();
+}
+
+#[test]
 fn native_histograms_beside_rollups_have_all_of_the_query_read_as_samples() {
     let mut reader = reader();
     reader.series[0].histograms = vec![4 * DAY + HOUR + 1, 4 * DAY + 2 * HOUR + 1];
