@@ -6,6 +6,7 @@ mod all {
     mod config;
     mod deletions;
     mod disk_full;
+    mod downsampling;
     mod fuzz;
     mod kill;
     mod lifecycle;
