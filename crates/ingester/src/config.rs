@@ -46,8 +46,9 @@ impl Default for IngesterConfig {
 impl IngesterConfig {
     /// What is wrong with these settings, naming the key.
     pub fn validate(&self) -> Result<(), String> {
-        if !(60..=7 * 86_400).contains(&self.block_duration) {
-            return Err(format!("block_duration must be between 60 and 604800, is {}", self.block_duration));
+        // What was deleted is looked for in what heads let go of within a day (`removal::Requests`).
+        if !(60..=43_200).contains(&self.block_duration) {
+            return Err(format!("block_duration must be between 60 and 43200, is {}", self.block_duration));
         }
         // What has changed is noted by minutes, and forgotten with the window that they are in.
         if !self.block_duration.is_multiple_of(60) {
@@ -72,7 +73,7 @@ impl IngesterConfig {
 
     pub(crate) fn block_ms(&self) -> i64 {
         // In bounds by `validate`; the clamp keeps an unchecked configuration from dividing by zero.
-        self.block_duration.clamp(1, 7 * 86_400) as i64 * 1000
+        self.block_duration.clamp(1, 43_200) as i64 * 1000
     }
 
     pub(crate) fn flush_interval(&self) -> Duration {

@@ -40,7 +40,8 @@ pub fn block(id: u64, min_time: Timestamp, max_time: Timestamp) -> BlockMeta {
 /// A request of the first millisecond to delete what a query selects.
 pub fn deletion(query: &str, min_time: Timestamp, max_time: Timestamp) -> Deletion {
     let id = Ulid::from_parts(1, min_time as u128);
-    Deletion { id, queries: vec![query.to_owned()], min_time, max_time, due: i64::MAX }
+    let (queries, heads_until) = (vec![query.to_owned()], 1 + 24 * 3_600_000);
+    Deletion { id, queries, min_time, max_time, due: i64::MAX, heads_until }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -49,7 +49,7 @@ mod tests {
 
     fn deletion(queries: &[&str], min_time: i64, max_time: i64) -> Deletion {
         let queries = queries.iter().map(|&query| query.to_owned()).collect();
-        Deletion { id: Ulid::from_parts(9, 9), queries, min_time, max_time, due: 0 }
+        Deletion { id: Ulid::from_parts(9, 9), queries, min_time, max_time, due: 0, heads_until: 0 }
     }
 
     #[test]

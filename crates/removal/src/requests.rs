@@ -8,6 +8,13 @@ use model::{Signal, TenantId, TimeRange};
 use service_api::{Code, DeletionRequest, DeletionRequests, Error, LimitsSource, Result};
 use std::sync::Arc;
 
+/// A head lets go of an entry when its window can get no more, which is `ingester.block_duration` (12 h at most) and
+/// the tenant's out-of-order window after it came, or as soon afterwards as the bucket can be reached. For so much
+/// longer than that window heads are taken to hold what was deleted,
+const HEADS_HOLD: i64 = 23 * 3_600_000;
+/// and at least for so long.
+const A_DAY: i64 = 24 * 3_600_000;
+
 /// Makes ids of requests: random, and of the time at which they are made.
 pub type NewId = Arc<dyn Fn() -> Ulid + Send + Sync>;
 
@@ -54,14 +61,16 @@ impl Requests {
             };
             return Err(Error::bad_request(why));
         }
-        let delay = i64::try_from(limits.deletion_delay).unwrap_or(i64::MAX).saturating_mul(1000);
+        let millis = |seconds| i64::try_from(seconds).unwrap_or(i64::MAX).saturating_mul(1000);
+        let hold = millis(limits.out_of_order_window).saturating_add(HEADS_HOLD).max(A_DAY);
         Ok(Deletion {
             id: (self.new_id)(),
             queries,
             min_time: range.start,
             // What is deleted is what is there.
             max_time: range.end.min(now),
-            due: now.saturating_add(delay),
+            due: now.saturating_add(millis(limits.deletion_delay)),
+            heads_until: now.saturating_add(hold),
         })
     }
 }

@@ -6,10 +6,6 @@ use serde::{Deserialize, Serialize};
 use service_api::DeletionState;
 use ulid::Ulid;
 
-/// For how long after a request entries are taken for older than it that come from heads, in milliseconds. Heads
-/// keep entries for two hours or so; who could not flush for a day has other worries.
-const HEADS_HOLD: i64 = 24 * 3_600_000;
-
 /// For how long it is told that a request was carried out, in milliseconds.
 const TOLD: i64 = 30 * 24 * 3_600_000;
 
@@ -28,6 +24,9 @@ pub struct Deletion {
     pub max_time: Timestamp,
     /// From then on blocks are rewritten, and nothing comes back. Milliseconds since the Unix epoch.
     pub due: i64,
+    /// Until then heads may hold what was there when it was asked for, so that what is flushed from them may have
+    /// it. Milliseconds since the Unix epoch.
+    pub heads_until: i64,
 }
 
 /// What is known of a block once it holds nothing any more that was to be left out of it.
@@ -60,7 +59,7 @@ impl Deletion {
 
     /// Whether heads may hold what it names.
     pub fn concerns_heads(&self, now: i64) -> bool {
-        now <= self.requested().saturating_add(HEADS_HOLD)
+        now <= self.heads_until
     }
 
     /// Whether a block may have what it names: not if that has been taken out of it, nor if the block was listed
@@ -96,7 +95,7 @@ impl Manifest {
     /// The deletions without those that were carried out long ago; none if there are no such.
     pub fn without_old_deletions(&self, now: i64) -> Option<Self> {
         let is_old = |deletion: &Deletion| {
-            let since = deletion.due.max(deletion.requested().saturating_add(HEADS_HOLD));
+            let since = deletion.due.max(deletion.heads_until);
             now > since.saturating_add(TOLD) && self.state(deletion, now) == DeletionState::Processed
         };
         let deletions: Vec<_> = self.deletions.iter().filter(|d| !is_old(d)).cloned().collect();

@@ -102,7 +102,8 @@ mod tests {
         block.damaged = Some("torn".to_owned());
         (block.cleared, block.rules) = (vec![Ulid::from_parts(1_700_000_000_002, 9)], 77);
         let queries = vec!["up".to_owned(), "{a=\"b\"}".to_owned()];
-        let deletion = Deletion { id: block.cleared[0], queries, min_time: -9, max_time: 5, due: 8 };
+        let deletion =
+            Deletion { id: block.cleared[0], queries, min_time: -9, max_time: 5, due: 8, heads_until: 9 };
         merged.deletions.push(deletion);
         merged
     }
@@ -139,7 +140,7 @@ mod tests {
         let deletion = serde_json::to_string(&merged().deletions[0]).unwrap();
         assert_eq!(
             deletion,
-            r#"{"id":"01HF7YAT020000000000000009","queries":["up","{a=\"b\"}"],"min_time":-9,"max_time":5,"due":8}"#
+            r#"{"id":"01HF7YAT020000000000000009","queries":["up","{a=\"b\"}"],"min_time":-9,"max_time":5,"due":8,"heads_until":9}"#
         );
         let json = r#"{"sequence":12,"blocks":[{"id":"01HF7YAT000000000000000007","min_time":-5,"max_time":1700000000000,"series":3,"samples":9,"bytes":100,"level":0,"source":"ingester-0@17","created":1700000000001}],"rollups":[{"start":1699833600000,"end":1699920000000,"of":["01HF7YAT000000000000000007"],"blocks":[{"id":"01HF7YAT000000000000000007","min_time":-5,"max_time":1700000000000,"series":3,"samples":9,"bytes":100,"level":0,"source":"ingester-0@17","created":1700000000001}]},{"start":1699920000000,"end":1700006400000,"of":["01HF7YAT000000000000000007"],"blocks":[],"unsuitable":true}]}"#;
         let packed = zstd::bulk::compress(json.as_bytes(), 1).unwrap();

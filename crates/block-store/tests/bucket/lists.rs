@@ -87,6 +87,7 @@ fn a_list_says_which_deletions_are_of_a_range_and_the_query_reads_no_older_one()
             min_time,
             max_time,
             due: 0,
+            heads_until: 0,
         };
         let deletions = vec![deletion(1, 0, 9), deletion(2, 5, 20), deletion(3, 21, 30)];
         let with = |current: &Manifest| Some(current.with_deletions(deletions.clone()));

@@ -93,7 +93,8 @@ fn whatever_changes_a_day_drops_its_figures_in_the_same_step() {
         manifests.restore(&tenant(), METRICS, b.id).await.unwrap();
         again().await;
         let (min_time, max_time) = (ROLLED_UP, ROLLED_UP + 7);
-        let deletion = Deletion { id: Ulid::from_parts(5, 5), queries: vec![], min_time, max_time, due: 0 };
+        let (id, queries) = (Ulid::from_parts(5, 5), vec![]);
+        let deletion = Deletion { id, queries, min_time, max_time, due: 0, heads_until: i64::MAX };
         let delete = |current: &Manifest| Some(current.with_deletions(vec![deletion.clone()]));
         manifests.update(&tenant(), METRICS, delete).await.unwrap();
         assert_eq!(days().await, [0]);

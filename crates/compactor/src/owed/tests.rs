@@ -43,6 +43,7 @@ fn deletion(from: i64, to: i64, asked: i64, due: i64) -> Deletion {
         min_time: from * HOUR,
         max_time: to * HOUR,
         due: asked + due * HOUR,
+        heads_until: asked + DAY,
     }
 }
 

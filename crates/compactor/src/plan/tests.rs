@@ -255,6 +255,7 @@ fn a_day_of_which_something_is_deleted_is_rolled_up_when_that_is_gone() {
         min_time: 30 * HOUR,
         max_time: 31 * HOUR,
         due,
+        heads_until: 24 * HOUR,
     };
     for due in [0, 300 * HOUR] {
         let mut blocks = blocks.clone();

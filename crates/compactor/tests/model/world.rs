@@ -150,6 +150,7 @@ impl World {
             min_time: max_time - delete.hours * HOUR,
             max_time,
             due: now + delete.delay * HOUR,
+            heads_until: now + DAY,
         };
         let add = |current: &Manifest| {
             let mut deletions = current.deletions.clone();

@@ -180,6 +180,7 @@ async fn what_was_carried_out_makes_room_and_nothing_else_does() {
         min_time: 0,
         max_time: n,
         due: NOW,
+        heads_until: NOW + DAY,
     };
     let all = (0..MAX_LISTED as i64).map(deletion).collect::<Vec<_>>();
     manifests.update(&a, Signal::Metrics, |now| Some(now.with_deletions(all.clone()))).await.unwrap();

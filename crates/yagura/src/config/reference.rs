@@ -226,7 +226,7 @@ const SECTIONS: &[Section] = &[
         "ingester",
         "Recent data and its flush to the bucket",
         &[
-            ("ingester.block_duration", Seconds, "Time that one block spans; whole minutes."),
+            ("ingester.block_duration", Seconds, "Time that one block spans; whole minutes, 12 h at most."),
             (
                 "ingester.flush_interval",
                 Seconds,

@@ -10,7 +10,14 @@ fn id(millis: i64) -> Ulid {
 
 fn deletion(asked: i64) -> Deletion {
     let queries = vec!["up".to_owned()];
-    Deletion { id: id(asked), queries, min_time: 10, max_time: 20, due: asked + HOUR }
+    Deletion {
+        id: id(asked),
+        queries,
+        min_time: 10,
+        max_time: 20,
+        due: asked + HOUR,
+        heads_until: asked + 24 * HOUR,
+    }
 }
 
 fn block(level: u8, made: i64, min_time: i64) -> BlockMeta {

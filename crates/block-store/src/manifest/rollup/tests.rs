@@ -66,7 +66,14 @@ fn what_is_damaged_or_partly_deleted_is_not_rolled_up() {
     };
     let delete = |manifest: &mut Manifest, from: i64, to: i64| {
         let (min_time, max_time) = (from * HOUR, to * HOUR);
-        manifest.deletions.push(Deletion { id: id(9), queries: vec![], min_time, max_time, due: 0 });
+        manifest.deletions.push(Deletion {
+            id: id(9),
+            queries: vec![],
+            min_time,
+            max_time,
+            due: 0,
+            heads_until: i64::MAX,
+        });
     };
     assert!(valid(&|_| {}));
     assert!(!valid(&|manifest| manifest.blocks[0].damaged = Some("torn".to_owned())));
