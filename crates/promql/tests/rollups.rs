@@ -1,11 +1,10 @@
 //! Long queries read rollups in the place of samples where that gives the same answer to the bit, or where
 //! somebody allowed that the last digits differ.
 
-// Tests may fail by panicking.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 #[path = "reference/random.rs"]
-#[allow(dead_code)]
+#[allow(dead_code, reason = "the test that it stands with uses the rest")]
 mod random;
 
 mod rollups {
