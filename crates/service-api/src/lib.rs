@@ -14,6 +14,7 @@ mod merge;
 mod omit;
 mod read;
 mod rollup;
+mod rules;
 mod tail;
 mod write;
 mod write_logs;
@@ -38,6 +39,10 @@ pub use read::{
     SelectRequest, Series, SeriesData, SeriesSet, StartTimestamps, Warned,
 };
 pub use rollup::{Aggregate, RESOLUTIONS, RollupRequest};
+pub use rules::{
+    Alert, AlertPhase, AlertState, GroupState, Notify, RuleHealth, RuleKindState, RuleLanguage, RuleState,
+    RuleStates,
+};
 pub use tail::{LogsTail, TailItem, TailedEntry, TailedStream};
 pub use write::{
     AppendOutcome, BatchSeries, Ingest, LabelSource, MetadataEntry, Push, PushOutcome, Refused, RejectReason,

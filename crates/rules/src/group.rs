@@ -1,0 +1,68 @@
+//! Rule groups as they are meant, whatever file they come from.
+
+use crate::Expression;
+use service_api::RuleLanguage;
+use std::{collections::BTreeMap, fmt, time::Duration};
+
+/// What names a group of a tenant. Both parts may be any text that is not empty.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct GroupName {
+    /// The file it comes from, in Prometheus.
+    pub namespace: String,
+    pub group: String,
+}
+
+/// Rules that are evaluated one after the other, each with what those before it have made.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RuleGroup {
+    pub name: String,
+    /// None for the ruler's own.
+    pub interval: Option<Duration>,
+    /// How far back queries look; none for the ruler's own.
+    pub query_offset: Option<Duration>,
+    /// Alerts, or series, that one rule may make; 0 is no limit.
+    pub limit: usize,
+    /// Given to all rules that have no label of the name.
+    pub labels: BTreeMap<String, String>,
+    /// What its rules are in that do not say so themselves; none if it is found out by reading them.
+    pub lang: Option<RuleLanguage>,
+    pub rules: Vec<Rule>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rule {
+    pub kind: RuleKind,
+    pub expr: Expression,
+    /// Its own and those of the group; values are templates for alerts.
+    pub labels: BTreeMap<String, String>,
+    /// As it was written: none if the rule does not say.
+    pub lang: Option<RuleLanguage>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RuleKind {
+    /// The metric that it records.
+    Record(String),
+    Alert {
+        name: String,
+        /// `for`: how long it must be active before it fires.
+        hold: Duration,
+        keep_firing_for: Duration,
+        /// Values are templates.
+        annotations: BTreeMap<String, String>,
+    },
+}
+
+impl Rule {
+    /// The metric that it records, or the alert.
+    pub fn name(&self) -> &str {
+        let (RuleKind::Record(name) | RuleKind::Alert { name, .. }) = &self.kind;
+        name
+    }
+}
+
+impl fmt::Display for GroupName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.namespace, self.group)
+    }
+}
