@@ -7,7 +7,7 @@ use crate::{
     error::ExecError,
     format,
     template::{Env, Template},
-    value::{Data, Value},
+    value::Value,
 };
 use model::quote;
 use smallvec::SmallVec;
@@ -62,9 +62,9 @@ impl<'e, 'a> Exec<'e, 'a> {
         }
     }
 
-    pub fn run(mut self, data: &'a dyn Data) -> Result<(), ExecError> {
-        let dot = Value::Data(data);
+    pub fn run(mut self, dot: Value<'a>, variables: Vec<(&'a str, Value<'a>)>) -> Result<(), ExecError> {
         self.variables.push(("$", dot.clone()));
+        self.variables.extend(variables);
         let template = self.template;
         let Some(nodes) = template.bodies.get(&template.name) else { return Ok(()) };
         self.list(&dot, nodes).map(|_| ())

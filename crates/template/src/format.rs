@@ -7,6 +7,7 @@ use crate::value::Value;
 use model::quote;
 use number::Float;
 pub use printf::printf;
+use query_syntax::format_go_duration;
 use std::fmt::Write;
 
 /// What stands between `%` and the verb.
@@ -141,6 +142,21 @@ impl Printer<'_> {
                     self.bad_verb(value, verb);
                 }
             }
+            Value::Duration(nanos) => {
+                if !self.text(&format_go_duration(*nanos), verb)
+                    && !self.integer(*nanos < 0, nanos.unsigned_abs(), verb)
+                {
+                    self.bad_verb(value, verb);
+                }
+            }
+            Value::Struct(fields) => {
+                self.open(value, '{');
+                for (i, (_, field)) in fields.fields.iter().enumerate() {
+                    self.separate(i);
+                    self.value(field, verb);
+                }
+                self.close('}');
+            }
             Value::List(list) => {
                 self.open(value, '[');
                 for (i, item) in list.iter().enumerate() {
@@ -152,7 +168,7 @@ impl Printer<'_> {
                 }
                 self.close(']');
             }
-            Value::Map(_) | Value::Data(_) => {
+            Value::Map(_) | Value::Data(_) | Value::Labels(_) => {
                 if !self.flags.go_syntax {
                     self.out.push_str("map");
                 }

@@ -1,5 +1,6 @@
 //! Functions that templates call: a table from names to parameters and code.
 
+pub(crate) mod alerts;
 mod builtins;
 mod cast;
 mod compare;
@@ -7,9 +8,12 @@ mod data;
 mod dates;
 mod decimal;
 mod escape;
+mod humanize;
+mod links;
 mod math;
 mod regexes;
 mod text;
+mod title;
 mod units;
 
 use crate::{limits::Limits, regexes::Regexes, template::Env, value::Value};
@@ -24,6 +28,10 @@ pub enum Kind {
     Int,
     Float,
     Time,
+    /// What a query of an alert template gives.
+    Samples,
+    /// One of them.
+    Sample,
 }
 
 impl Kind {
@@ -34,6 +42,8 @@ impl Kind {
             Self::Int => "int",
             Self::Float => "float64",
             Self::Time => "time.Time",
+            Self::Samples => "template.queryResult",
+            Self::Sample => alerts::SAMPLE,
         }
     }
 }
@@ -103,6 +113,15 @@ impl Functions {
             functions.extend(group);
         }
         functions.extend(units::FUNCTIONS);
+        functions
+    }
+
+    /// Those of the labels and annotations of alerts, as Prometheus has them.
+    pub fn for_alerts() -> Self {
+        let mut functions = Self::builtins();
+        for group in [alerts::FUNCTIONS, humanize::FUNCTIONS, links::FUNCTIONS] {
+            functions.extend(group);
+        }
         functions
     }
 

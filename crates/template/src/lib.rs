@@ -17,6 +17,6 @@ mod value;
 pub use error::{ExecError, ParseError};
 pub use functions::{Call, Function, Functions, Kind, Run};
 pub use limits::Limits;
-pub use template::{Env, Fields, MissingKey, Options, Template};
+pub use template::{Env, Fields, MissingKey, Options, Template, TemplateQuerier};
 pub use time::{Time, Zone};
-pub use value::{Data, Map, Value};
+pub use value::{Data, Map, Struct, Value};

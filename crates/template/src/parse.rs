@@ -10,6 +10,7 @@ use crate::{
     error::ParseError,
     functions::Functions,
     lex::{Item, Kind, Lexer},
+    template::Options,
 };
 use model::quote;
 use query_syntax::{Span, unquote_bytes};
@@ -17,11 +18,12 @@ use std::collections::BTreeMap;
 
 /// The bodies of all templates in a text, by name; the text itself under the name given.
 pub fn parse(
-    name: &str,
+    options: &Options<'_>,
     text: &str,
     functions: &Functions,
-    max_depth: usize,
 ) -> Result<BTreeMap<String, Vec<Node>>, ParseError> {
+    let name = options.name;
+    let known = options.variables.iter().map(|name| String::from(*name));
     let mut parser = Parser {
         name,
         functions,
@@ -29,10 +31,10 @@ pub fn parse(
         pushed: Vec::new(),
         line: 1,
         action_line: None,
-        variables: vec!["$".to_owned()],
+        variables: std::iter::once("$".to_owned()).chain(known).collect(),
         ranges: 0,
         depth: 0,
-        max_depth,
+        max_depth: options.limits.depth,
         bodies: BTreeMap::new(),
     };
     let root = parser.text()?;

@@ -9,6 +9,10 @@ pub struct Reads<'t> {
     pub all: bool,
     /// Regular expressions that stand in the text.
     pub patterns: Vec<&'t str>,
+    /// Functions that are called.
+    pub calls: BTreeSet<&'static str>,
+    /// Fields of variables, and of fields.
+    pub paths: BTreeSet<(&'t str, &'t str)>,
 }
 
 /// What the dot and the dollar are at some place.
@@ -70,6 +74,16 @@ impl<'t> Reads<'t> {
 
     fn operand(&mut self, operand: &'t Operand, scope: Scope) {
         match &operand.kind {
+            OperandKind::Variable(name, names) => {
+                self.paths.extend(first(names).map(|field| (&**name, field)))
+            }
+            OperandKind::Field(names) if scope.dot_is_data => {
+                self.paths.extend(first(names).zip(names.get(1).map(String::as_str)));
+            }
+            _ => {}
+        }
+        match &operand.kind {
+            OperandKind::Function(function) => drop(self.calls.insert(function.name)),
             OperandKind::Dot => self.all |= scope.dot_is_data,
             OperandKind::Field(names) if scope.dot_is_data => self.fields.extend(first(names)),
             OperandKind::Variable(name, names) if name == "$" && scope.dollar_is_data => match first(names) {

@@ -7,9 +7,10 @@ use crate::{
     functions::Functions,
     limits::Limits,
     regexes::Regexes,
-    value::Data,
+    value::{Data, Value},
 };
-use std::collections::BTreeMap;
+use model::Labels;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What a field of a map is that the map does not have.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -29,10 +30,21 @@ pub struct Options<'o> {
     pub name: &'o str,
     pub missing_key: MissingKey,
     pub limits: Limits,
+    /// Variables that are there from the start, with their `$`; [`Template::execute_with`] sets them.
+    pub variables: &'o [&'o str],
+}
+
+/// Answers the queries of alert templates.
+pub trait TemplateQuerier: Send + Sync {
+    /// The samples of an instant query; it may block.
+    ///
+    /// # Errors
+    /// Why there is no answer.
+    fn query(&self, expr: &str) -> Result<Vec<(Labels, f64)>, String>;
 }
 
 /// What is around one execution.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Default)]
 pub struct Env<'a> {
     /// Nanoseconds since the Unix epoch, for `now`.
     pub now: i64,
@@ -40,6 +52,10 @@ pub struct Env<'a> {
     pub line: &'a str,
     /// Nanoseconds since the Unix epoch, for `__timestamp__`.
     pub timestamp: i64,
+    /// Where users find this server, for `externalURL`.
+    pub external_url: &'a str,
+    /// For `query`, which fails if there is none.
+    pub querier: Option<&'a dyn TemplateQuerier>,
 }
 
 /// The fields of the data that a template reads.
@@ -61,6 +77,8 @@ pub struct Template {
     pub(crate) limits: Limits,
     pub(crate) regexes: Regexes,
     fields: Fields,
+    calls: BTreeSet<&'static str>,
+    paths: BTreeSet<(String, String)>,
 }
 
 impl Template {
@@ -75,11 +93,13 @@ impl Template {
             let message = format!("template is longer than {limit} bytes");
             return Err(ParseError { name: options.name.to_owned(), line: 1, message });
         }
-        let bodies = crate::parse::parse(options.name, text, functions, options.limits.depth)?;
+        let bodies = crate::parse::parse(options, text, functions)?;
         let reads = crate::reads::Reads::of(options.name, &bodies);
         let regexes = Regexes::new(&reads.patterns);
         let names = reads.fields.iter().map(|name| String::from(*name)).collect();
         let fields = Fields { names, all: reads.all };
+        let paths = reads.paths.iter().map(|(a, b)| (String::from(*a), String::from(*b))).collect();
+        let calls = reads.calls;
         Ok(Self {
             name: options.name.to_owned(),
             text: text.to_owned(),
@@ -88,6 +108,8 @@ impl Template {
             limits: options.limits,
             regexes,
             fields,
+            calls,
+            paths,
         })
     }
 
@@ -99,7 +121,28 @@ impl Template {
         env: &Env<'a>,
         out: &mut String,
     ) -> Result<(), ExecError> {
-        Exec::new(self, env, out).run(data)
+        Exec::new(self, env, out).run(Value::Data(data), Vec::new())
+    }
+
+    /// As `execute`, on any value, with values for variables that the template was parsed with.
+    pub fn execute_with<'a>(
+        &'a self,
+        data: Value<'a>,
+        variables: Vec<(&'a str, Value<'a>)>,
+        env: &Env<'a>,
+        out: &mut String,
+    ) -> Result<(), ExecError> {
+        Exec::new(self, env, out).run(data, variables)
+    }
+
+    /// Whether it calls the function anywhere.
+    pub fn calls(&self, function: &str) -> bool {
+        self.calls.contains(function)
+    }
+
+    /// Fields of variables and of fields that it reads: `$labels.job`, and `.Labels.job` as `Labels` and `job`.
+    pub fn paths(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.paths.iter().map(|(of, field)| (of.as_str(), field.as_str()))
     }
 
     /// The fields of the data that this template reads, for parsers that can leave out others.

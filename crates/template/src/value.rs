@@ -1,6 +1,7 @@
 //! The values that templates work on: those of Go that data, literals and functions have.
 
 use crate::time::Time;
+use model::Labels;
 use std::{borrow::Cow, collections::BTreeMap, rc::Rc};
 
 /// What a template is executed on: Go's `map[string]string` or `map[string]interface {}`.
@@ -18,6 +19,21 @@ pub trait Data {
 }
 
 pub type Map<'a> = BTreeMap<String, Value<'a>>;
+
+/// A value with a fixed set of fields; asking it for another is an error.
+#[derive(Clone)]
+pub struct Struct<'a> {
+    /// The name of the type in Go.
+    pub type_name: &'static str,
+    /// In the order in which they are printed.
+    pub fields: Vec<(&'static str, Value<'a>)>,
+}
+
+impl<'a> Struct<'a> {
+    pub fn field(&self, name: &str) -> Option<&Value<'a>> {
+        self.fields.iter().find_map(|(known, value)| (*known == name).then_some(value))
+    }
+}
 
 /// A value, as Go's reflection sees it.
 #[derive(Clone, Default)]
@@ -37,10 +53,15 @@ pub enum Value<'a> {
     Float(f64),
     Str(Cow<'a, str>),
     Time(Time),
+    /// Nanoseconds.
+    Duration(i64),
     /// Go's `[]interface {}`.
     List(Rc<[Value<'a>]>),
     /// Go's `map[string]interface {}`.
     Map(Rc<Map<'a>>),
+    /// Go's `map[string]string`.
+    Labels(Labels),
+    Struct(Rc<Struct<'a>>),
     Data(&'a dyn Data),
 }
 
@@ -60,6 +81,9 @@ impl<'a> Value<'a> {
             Self::Float(_) => "float64",
             Self::Str(_) => "string",
             Self::Time(_) => "time.Time",
+            Self::Duration(_) => "time.Duration",
+            Self::Labels(_) => "map[string]string",
+            Self::Struct(fields) => fields.type_name,
             Self::List(_) => "[]interface {}",
             Self::Map(_) => "map[string]interface {}",
             Self::Data(data) if data.holds_strings() => "map[string]string",
@@ -76,7 +100,9 @@ impl<'a> Value<'a> {
             Self::Byte(b) => *b != 0,
             Self::Float(f) => *f != 0.0,
             Self::Str(text) => !text.is_empty(),
-            Self::Time(_) => true,
+            // Of a duration, alert templates see a pointer, which is never zero.
+            Self::Time(_) | Self::Duration(_) | Self::Struct(_) => true,
+            Self::Labels(labels) => !labels.is_empty(),
             Self::List(list) => !list.is_empty(),
             Self::Map(map) => !map.is_empty(),
             Self::Data(data) => !data.entries().is_empty(),
@@ -96,6 +122,11 @@ impl<'a> Value<'a> {
                 entries.sort_by(|(a, _), (b, _)| a.cmp(b));
                 Some(entries)
             }
+            Self::Labels(labels) => {
+                let owned =
+                    |(name, value): (&str, &str)| (Cow::Owned(name.into()), Self::str(value.to_owned()));
+                Some(labels.iter().map(owned).collect())
+            }
             _ => None,
         }
     }
@@ -106,6 +137,7 @@ impl<'a> Value<'a> {
             Self::Str(text) => text.len(),
             Self::List(list) => list.len() * size_of::<Self>(),
             Self::Map(map) => map.len() * size_of::<Self>(),
+            Self::Labels(labels) => labels.as_packed().len(),
             _ => 0,
         }
     }

@@ -50,7 +50,8 @@ fn run(text: &str, data: &Map) -> String {
         Ok(template) => template,
         Err(error) => return format!("! {error}"),
     };
-    let env = Env { now: 1_700_000_000_123_456_789, line: "the line", timestamp: 1_700_000_000_123_456_789 };
+    let now = 1_700_000_000_123_456_789;
+    let env = Env { now, line: "the line", timestamp: now, ..Env::default() };
     let mut out = String::new();
     match template.execute(data, &env, &mut out) {
         Ok(()) => format!("> {out}"),

@@ -95,7 +95,7 @@ pub fn run<'r>(
     let mut is_rewritten = false;
     for (at, stage) in stages.iter().enumerate() {
         let line: &str = if is_rewritten { rewritten } else { stored };
-        let env = Env { now: *now, line, timestamp };
+        let env = Env { now: *now, line, timestamp, ..Env::default() };
         let outcome = match stage {
             Stage::Parser(Parser::Regexp(regexp), guards) => {
                 if hints.no_labels() || labels.all_extracted(hints) {

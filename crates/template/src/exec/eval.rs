@@ -4,7 +4,7 @@ use super::{At, Exec};
 use crate::{
     ast::{Command, Number, Operand, OperandKind, Pipe},
     error::ExecError,
-    functions::{Call, Code, Function, Kind},
+    functions::{Call, Code, Function, Kind, alerts},
     limits::Limits,
     template::MissingKey,
     value::Value,
@@ -135,6 +135,8 @@ impl<'a> Exec<'_, 'a> {
         for (i, name) in names.iter().enumerate() {
             let inside = match &value {
                 Value::Data(data) => !data.holds_strings(),
+                Value::Labels(_) => false,
+                Value::Struct(_) => name == "Value",
                 _ => true,
             };
             value = self.field(value, name, has_args && i + 1 == names.len(), is_interface)?;
@@ -154,6 +156,8 @@ impl<'a> Exec<'_, 'a> {
             }
             Value::Data(data) => (data.field(name), data.holds_strings()),
             Value::Map(map) => (map.get(name).cloned(), false),
+            Value::Labels(labels) => (labels.get(name).map(|value| Value::str(value.to_owned())), true),
+            Value::Struct(fields) if fields.field(name).is_some() => (fields.field(name).cloned(), false),
             other => {
                 let typ = if is_interface { "interface {}" } else { other.type_name() };
                 return Err(self.error(format!("can't evaluate field {name} in type {typ}")));
@@ -291,8 +295,9 @@ impl<'a> Exec<'_, 'a> {
                     Kind::Int => "integer",
                     Kind::Float => "float",
                     Kind::Any | Kind::Str => "string",
-                    Kind::Time => {
-                        let message = format!("can't handle {operand} for arg of type time.Time");
+                    Kind::Time | Kind::Samples | Kind::Sample => {
+                        let name = kind.type_name();
+                        let message = format!("can't handle {operand} for arg of type {name}");
                         return Err(self.error(message));
                     }
                 };
@@ -312,6 +317,8 @@ impl<'a> Exec<'_, 'a> {
             | (Kind::Int, Value::Int(_))
             | (Kind::Float, Value::Float(_))
             | (Kind::Time, Value::Time(_)) => Ok(value),
+            (Kind::Samples, Value::List(list)) if list.iter().all(alerts::is_sample) => Ok(value),
+            (Kind::Sample, sample) if alerts::is_sample(sample) => Ok(value),
             (_, Value::NoValue) => Err(self.error(format!("invalid value; expected {}", kind.type_name()))),
             _ => {
                 let got = if value.is_nil() { "interface {}" } else { value.type_name() };

@@ -51,6 +51,7 @@ fn length<'a>(_: &Call<'_, 'a>, args: &[Value<'a>]) -> Result<Value<'a>, String>
         Some(Value::List(list)) => list.len(),
         Some(Value::Map(map)) => map.len(),
         Some(Value::Data(data)) => data.entries().len(),
+        Some(Value::Labels(labels)) => labels.len(),
         Some(Value::Nil) => return Err("len of nil pointer".to_owned()),
         Some(Value::NoValue) | None => {
             return Err("reflect: call of reflect.Value.Type on zero Value".to_owned());
@@ -91,7 +92,7 @@ fn index_once<'a>(item: &Value<'a>, index: &Value<'_>) -> Result<Value<'a>, Stri
             let at = position(index, list.len())?;
             list.get(at).cloned().ok_or_else(|| "reflect: slice index out of range".to_owned())
         }
-        Value::Map(_) | Value::Data(_) => {
+        Value::Map(_) | Value::Data(_) | Value::Labels(_) => {
             let key = match index {
                 Value::Str(key) => key,
                 _ if index.is_nil() => return Err("value is nil; should be of type string".to_owned()),
@@ -104,6 +105,7 @@ fn index_once<'a>(item: &Value<'a>, index: &Value<'_>) -> Result<Value<'a>, Stri
                     None if data.holds_strings() => Value::str(""),
                     None => Value::Nil,
                 },
+                Value::Labels(labels) => Value::str(labels.get(key).unwrap_or_default().to_owned()),
                 _ => Value::Nil,
             })
         }

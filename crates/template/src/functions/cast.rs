@@ -29,9 +29,19 @@ pub fn to_float(value: &Value<'_>) -> f64 {
 }
 
 /// Go's conversion on amd64, where what does not fit becomes the least integer.
-fn float_to_int(value: f64) -> i64 {
+pub fn float_to_int(value: f64) -> i64 {
     let fits = (-9_223_372_036_854_775_808.0..9_223_372_036_854_775_808.0).contains(&value);
     if fits { value as i64 } else { i64::MIN }
+}
+
+/// As `parse_float`, and in Go's words what is wrong.
+pub fn parse_go_float(text: &str) -> Result<f64, String> {
+    parse_float(text).ok_or_else(|| {
+        let number = text.replace('_', "").parse::<f64>();
+        let is_large = number.is_ok_and(|number| number.is_infinite());
+        let reason = if is_large { "value out of range" } else { "invalid syntax" };
+        format!("strconv.ParseFloat: parsing {}: {reason}", model::quote(text))
+    })
 }
 
 /// Go's `strconv.ParseFloat`, without hexadecimal numbers.

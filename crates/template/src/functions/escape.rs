@@ -52,12 +52,21 @@ pub fn url(text: &str) -> String {
 
 /// Go's `url.QueryUnescape`.
 pub fn unescape_url(text: &str) -> Result<String, String> {
+    unescape(text, true)
+}
+
+/// Go's `url.PathUnescape`.
+pub fn unescape_path(text: &str) -> Result<String, String> {
+    unescape(text, false)
+}
+
+fn unescape(text: &str, plus_is_space: bool) -> Result<String, String> {
     let mut out = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let [first, after @ ..] = rest {
         rest = after;
         match first {
-            b'+' => out.push(b' '),
+            b'+' if plus_is_space => out.push(b' '),
             b'%' => {
                 let digits = after.get(..2).and_then(|digits| std::str::from_utf8(digits).ok());
                 let byte =

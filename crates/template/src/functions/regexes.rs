@@ -8,9 +8,11 @@ const TWO: &[Kind] = &[Kind::Str, Kind::Str];
 const THREE: &[Kind] = &[Kind::Str, Kind::Str, Kind::Str];
 
 pub const FUNCTIONS: &[Function] = &[
-    Function::with_pattern("regexReplaceAll", THREE, |call, args| replace(call, args, str_arg(args, 2))),
+    Function::with_pattern("regexReplaceAll", THREE, |call, args| {
+        replace(call, str_arg(args, 0), str_arg(args, 1), str_arg(args, 2))
+    }),
     Function::with_pattern("regexReplaceAllLiteral", THREE, |call, args| {
-        replace(call, args, regex::NoExpand(str_arg(args, 2)))
+        replace(call, str_arg(args, 0), str_arg(args, 1), regex::NoExpand(str_arg(args, 2)))
     }),
     Function::with_pattern("count", TWO, |call, args| {
         let found = call.regex(str_arg(args, 0))?.find_iter(str_arg(args, 1)).count();
@@ -18,12 +20,13 @@ pub const FUNCTIONS: &[Function] = &[
     }),
 ];
 
-fn replace<'a>(
+pub fn replace<'a>(
     call: &Call<'_, 'a>,
-    args: &[Value<'a>],
+    pattern: &str,
+    text: &str,
     mut replacement: impl Replacer,
 ) -> Result<Value<'a>, String> {
-    let (regex, text) = (call.regex(str_arg(args, 0))?, str_arg(args, 1));
+    let regex = call.regex(pattern)?;
     let mut out = String::new();
     let mut end = 0;
     for captures in regex.captures_iter(text) {

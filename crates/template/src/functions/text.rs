@@ -47,7 +47,7 @@ pub const FUNCTIONS: &[Function] = &[
 ];
 
 /// Characters changed one by one: as in Go, none becomes more than one.
-fn changed<'a, C: Iterator<Item = char>>(args: &[Value<'a>], change: fn(char) -> C) -> Value<'a> {
+pub fn changed<'a, C: Iterator<Item = char>>(args: &[Value<'a>], change: fn(char) -> C) -> Value<'a> {
     let one = |c| {
         let mut changed = change(c);
         let first = changed.next().unwrap_or(c);
