@@ -3,13 +3,17 @@
 //! Nothing here knows where rules are kept, who runs them or when: that is crate `ruler`, and for unit tests of
 //! rules crate `client-tools`. Data is reached through [`Queries`], and results go to [`Results`].
 
+mod engines;
 mod expand;
 mod expression;
 mod file;
 mod group;
 mod lint;
+mod pushed;
+mod run;
 mod sources;
 
+pub use engines::Engines;
 pub use expand::{AlertTemplate, Expansion};
 pub use expression::Expression;
 pub use file::{
@@ -18,5 +22,7 @@ pub use file::{
 };
 pub use group::{GroupName, MAX_NAME_BYTES, Rule, RuleGroup, RuleKind, check_name};
 pub use lint::{Lint, Severity, lint};
+pub use pushed::Pushed;
+pub use run::{Around, Evaluation, GroupRun, RunConfig, Timing};
 pub use sources::{Answer, Queries, ResultSample, Results, RuleStore, StoredGroup};
 pub use template::TemplateQuerier;
