@@ -102,15 +102,10 @@ impl Engines {
         Ok(Answer { samples, warnings: found.warnings })
     }
 
-    async fn logql(
-        &self,
-        ctx: ReadContext,
-        expr: &logql::ast::MetricExpr,
-        at: Timestamp,
-    ) -> Result<Answer> {
-        let time = at
-            .checked_mul(NANOS_PER_MS)
-            .ok_or_else(|| Error::bad_request("a rule over log lines cannot be evaluated so far away in time"))?;
+    async fn logql(&self, ctx: ReadContext, expr: &logql::ast::MetricExpr, at: Timestamp) -> Result<Answer> {
+        let time = at.checked_mul(NANOS_PER_MS).ok_or_else(|| {
+            Error::bad_request("a rule over log lines cannot be evaluated so far away in time")
+        })?;
         let query = logql::engine::Query {
             expr: logql::ast::Expr::Metric(expr.clone()),
             start: time,

@@ -4,7 +4,9 @@ use crate::{ResultSample, Results};
 use async_trait::async_trait;
 use histogram::FloatHistogram;
 use model::{CounterResetHint, Histogram, HistogramSample, Labels, Sample, TenantId};
-use service_api::{BatchSeries, LabelSource, Push, PushOutcome, Result, SeriesKey, StartTimestamps, WriteBatch};
+use service_api::{
+    BatchSeries, LabelSource, Push, PushOutcome, Result, SeriesKey, StartTimestamps, WriteBatch,
+};
 use std::sync::Arc;
 use xxhash_rust::xxh3::xxh3_128_with_seed;
 

@@ -79,8 +79,9 @@ async fn select(
         [name] => Matcher::equal(ALERT_NAME, name),
         _ => {
             let escaped: Vec<_> = names.iter().map(|name| escape(name)).collect();
-            Matcher::new(MatchOp::Regex, ALERT_NAME, &escaped.join("|"))
-                .map_err(|e| Error::internal(format!("the names of alerts make no regular expression: {e}")))?
+            Matcher::new(MatchOp::Regex, ALERT_NAME, &escaped.join("|")).map_err(|e| {
+                Error::internal(format!("the names of alerts make no regular expression: {e}"))
+            })?
         }
     };
     let back = millis(run.config.outage_tolerance).saturating_add(millis(run.timing.query_offset));
@@ -141,7 +142,8 @@ impl Left {
             let mut fixed = rule.labels.iter().filter(|(_, value)| !value.contains("{{"));
             fixed.all(|(name, value)| name == ALERT_NAME || labels.get(name).unwrap_or_default() == value)
         };
-        let of_name = self.active.get(rule.name()).into_iter().flatten().filter(|(labels, ..)| is_own(labels));
+        let of_name =
+            self.active.get(rule.name()).into_iter().flatten().filter(|(labels, ..)| is_own(labels));
         let with_told = of_name.filter_map(|(labels, active_at, written)| {
             Some((labels, *active_at, *written, self.told.get(&told_by(labels))?))
         });

@@ -144,7 +144,10 @@ impl Running {
             }
             refused = outcome.rejections.first().map(|first| {
                 let (rejected, reason) = (outcome.rejected, first.reason.word());
-                format!("{rejected} of {count} samples were refused, such as that of {} ({reason})", first.labels)
+                format!(
+                    "{rejected} of {count} samples were refused, such as that of {} ({reason})",
+                    first.labels
+                )
             });
         }
         // Somebody who has just written a series keeps it: a marker would be another value at the same time.
@@ -152,7 +155,8 @@ impl Running {
         let mut ended = std::mem::replace(&mut self.series, returned);
         ended.retain(|labels, _| !self.series.contains_key(labels) && !is_taken(labels));
         if !ended.is_empty() {
-            let markers = ended.iter().map(|(labels, histogram)| stale(labels.clone(), *histogram, timestamp));
+            let markers =
+                ended.iter().map(|(labels, histogram)| stale(labels.clone(), *histogram, timestamp));
             let written = turn.around.results.write(turn.tenant, markers.collect()).await;
             if written.is_err() {
                 // To be tried again by the next evaluation.

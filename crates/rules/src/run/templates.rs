@@ -141,7 +141,8 @@ impl Work {
     /// Goes on until all is done, or until a query that it returns has to be answered.
     fn go_on(&mut self) -> Option<String> {
         while let Some((labels, value)) = self.samples.get(self.done.len()) {
-            let asking = Asking { known: &self.known, unknown: OnceLock::new(), queries: AtomicUsize::new(0) };
+            let asking =
+                Asking { known: &self.known, unknown: OnceLock::new(), queries: AtomicUsize::new(0) };
             let expansion = Expansion {
                 labels,
                 value: *value,

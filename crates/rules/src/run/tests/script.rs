@@ -218,7 +218,11 @@ impl Case {
             };
             let (name, labels) = (written.labels.metric_name().unwrap(), written.labels.without_name());
             let time = written.timestamp - BASE - self.start;
-            let at = if format_duration(time) == label { String::new() } else { format!(" at {}", format_duration(time)) };
+            let at = if format_duration(time) == label {
+                String::new()
+            } else {
+                format!(" at {}", format_duration(time))
+            };
             told.push(format!("{label} wrote {name}{labels} {value}{at}"));
         }
     }
@@ -259,8 +263,7 @@ fn rule(word: &str, rest: &str) -> Rule {
     let mut head = head.split(' ');
     let name = head.next().unwrap().to_owned();
     let settings: BTreeMap<_, _> = head.map(|setting| setting.split_once('=').unwrap()).collect();
-    let duration =
-        |name| Duration::from_millis(settings.get(name).map_or(0, |value| millis(value)) as u64);
+    let duration = |name| Duration::from_millis(settings.get(name).map_or(0, |value| millis(value)) as u64);
     let lang = if settings.contains_key("lang") { RuleLanguage::Logql } else { RuleLanguage::Promql };
     let kind = match word {
         "record" => RuleKind::Record(name),
@@ -283,7 +286,12 @@ fn sample(text: &str) -> (Labels, Sample) {
     let value = match value.strip_prefix("hist:") {
         Some(count) => {
             let count: f64 = count.parse().unwrap();
-            Sample::Histogram(Arc::new(FloatHistogram { count, zero_count: count, sum: 1.0, ..Default::default() }))
+            Sample::Histogram(Arc::new(FloatHistogram {
+                count,
+                zero_count: count,
+                sum: 1.0,
+                ..Default::default()
+            }))
         }
         None => Sample::Float(value.parse().unwrap()),
     };
@@ -304,4 +312,3 @@ fn annotations(all: &[(String, String)]) -> String {
 fn millis(text: &str) -> i64 {
     parse_duration(text.trim()).unwrap_or_else(|_| panic!("{text} is no duration"))
 }
-

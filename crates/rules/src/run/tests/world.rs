@@ -7,8 +7,8 @@ use promql::ParseOptions;
 use runtime::{Clock, ManualClock};
 use service_api::{
     Error, ExemplarSeries, LabelQuery, LabelsReader, Limits, LogsReader, MetricMetadata, MetricsReader,
-    PushOutcome, ReadContext, RejectReason, Rejection, Result, SampleBuffer, SelectRequest, Series, SeriesData,
-    SeriesSet, StreamSet, StreamsRequest, Warned,
+    PushOutcome, ReadContext, RejectReason, Rejection, Result, SampleBuffer, SelectRequest, Series,
+    SeriesData, SeriesSet, StreamSet, StreamsRequest, Warned,
 };
 use std::{
     collections::BTreeMap,
@@ -77,7 +77,9 @@ impl World {
 pub fn is_same(a: &Sample, b: &Sample) -> bool {
     match (a, b) {
         (Sample::Float(a), Sample::Float(b)) => a.to_bits() == b.to_bits(),
-        (Sample::Histogram(a), Sample::Histogram(b)) => a.sum.to_bits() == b.sum.to_bits() && a.count == b.count,
+        (Sample::Histogram(a), Sample::Histogram(b)) => {
+            a.sum.to_bits() == b.sum.to_bits() && a.count == b.count
+        }
         _ => false,
     }
 }
@@ -137,7 +139,8 @@ impl MetricsReader for World {
         if inside.is_unreadable {
             return Err(Error::unavailable("the store is away"));
         }
-        let wanted = inside.series.iter().filter(|(l, _)| request.matchers.iter().all(|m| m.matches_labels(l)));
+        let wanted =
+            inside.series.iter().filter(|(l, _)| request.matchers.iter().all(|m| m.matches_labels(l)));
         let series = wanted.map(|(labels, samples)| {
             let samples = samples.iter().map(|(t, value)| (*t, value.clone())).collect();
             Series { labels: labels.clone(), data: Arc::new(Stored(samples)) }
