@@ -5,6 +5,7 @@ mod downsampling;
 pub mod engine;
 mod features;
 pub mod functions;
+pub mod notation;
 pub mod parse;
 mod print;
 mod signatures;

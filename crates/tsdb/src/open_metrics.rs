@@ -1,4 +1,5 @@
-//! OpenMetrics text with timestamps, as `promtool tsdb create-blocks-from openmetrics` takes it.
+//! OpenMetrics text with timestamps, as `promtool tsdb create-blocks-from openmetrics` takes it; or text that was
+//! scraped, in either format of Prometheus.
 //!
 //! What says something of a metric (`# TYPE`, `# UNIT`, `# HELP`) and exemplars are passed over.
 //! <https://github.com/prometheus/OpenMetrics/blob/main/specification/OpenMetrics.md>
@@ -32,9 +33,17 @@ pub struct TextError {
 pub struct TextParser {
     lines: u64,
     ended: bool,
+    /// The time of samples that have none, if there may be such.
+    now: Option<Timestamp>,
 }
 
 impl TextParser {
+    /// For text as targets give it: samples without a timestamp are of `now`, timestamps may be in milliseconds, and
+    /// the last line need not be `# EOF`.
+    pub fn of_scrape(now: Timestamp) -> Self {
+        Self { now: Some(now), ..Self::default() }
+    }
+
     /// Reads the next line, which may have its newline; `None` if it has no sample.
     pub fn line(&mut self, line: &[u8]) -> Result<Option<Sample>, TextError> {
         self.lines += 1;
@@ -54,7 +63,7 @@ impl TextParser {
         if text.starts_with('#') || text.trim().is_empty() {
             return Ok(None);
         }
-        line::sample(text).map(Some).map_err(|wrong| {
+        line::sample(text, self.now).map(Some).map_err(|wrong| {
             let column = text.get(..wrong.at).unwrap_or(text).chars().count() + 1;
             self.wrong(column, wrong.message)
         })
@@ -62,7 +71,7 @@ impl TextParser {
 
     /// To be called when there are no more lines.
     pub fn finish(&self) -> Result<(), TextError> {
-        if self.ended {
+        if self.ended || self.now.is_some() {
             return Ok(());
         }
         let line = self.lines + 1;

@@ -3,15 +3,15 @@
 mod text;
 mod values;
 
-pub use text::{describe, written};
+pub use text::describe;
 pub use values::{almost_equal, same_sample};
 
 use crate::{
     engine::{Answer, Failure, Outcome, Series},
     script::{Eval, Expect},
-    series::{Description, Value},
 };
 use model::{Labels, Timestamp};
+use promql::notation::{Description, Value};
 use text::{came, list};
 use values::is_expected;
 use vectors::Sample;

@@ -3,7 +3,6 @@
 // All of it is a test, helpers too.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-mod buckets;
 mod compare;
 mod consistency;
 mod engine;
@@ -11,7 +10,6 @@ mod passing;
 mod pinned;
 mod run;
 mod script;
-mod series;
 mod storage;
 mod wrong;
 

@@ -6,8 +6,8 @@ mod starts;
 
 pub use parser::parse;
 
-use crate::series::Description;
 use model::Timestamp;
+use promql::notation::Description;
 use regex::Regex;
 
 /// One command of a script.

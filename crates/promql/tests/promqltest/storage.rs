@@ -1,15 +1,11 @@
 //! Loaded series in memory, cut into chunks and served by time range.
 
 mod classic;
-mod hints;
 
-use crate::{
-    script::{Load, Loaded},
-    series::Value,
-};
-use hints::OpenChunk;
+use crate::script::{Load, Loaded};
 use histogram::FloatHistogram;
 use model::{HistogramSample, Labels, TimeRange, Timestamp, is_stale};
+use promql::notation::{OpenChunk, Value};
 use service_api::{
     Error, ExemplarSeries, LabelQuery, LabelsReader, MetricMetadata, MetricsReader, ReadContext, Result,
     SampleBuffer, SelectRequest, Series, SeriesData, SeriesSet, Warned,

@@ -13,7 +13,8 @@ pub struct Wrong {
 /// Times further away than this (the year 10000, and as far back) are mistakes of unit.
 const MAX_SECONDS: f64 = 253_402_300_800.0;
 
-pub fn sample(line: &str) -> Result<Sample, Wrong> {
+/// Without a timestamp the sample is of `now`, if that is known.
+pub fn sample(line: &str, now: Option<Timestamp>) -> Result<Sample, Wrong> {
     let mut input = Input { line, at: 0 };
     let mut pairs = Vec::new();
     let name = input.take_while(|c| is_name(c) || c == ':');
@@ -32,8 +33,16 @@ pub fn sample(line: &str) -> Result<Sample, Wrong> {
     let labels = labels_of(pairs)?;
     input.blank("the value")?;
     let value = input.number("a value")?;
-    input.blank("the timestamp, in seconds")?;
-    let timestamp = input.timestamp()?;
+    let timestamp = match now {
+        None => {
+            input.blank("the timestamp, in seconds")?;
+            input.timestamp()?
+        }
+        Some(now) => {
+            input.spaces();
+            if matches!(input.peek(), None | Some('#')) { now } else { input.scraped_timestamp()? }
+        }
+    };
     input.spaces();
     match input.peek() {
         // An exemplar.
@@ -167,6 +176,19 @@ impl<'a> Input<'a> {
         let text = self.take_while(|c| c != ' ' && c != '\t');
         let no_number = || Wrong { at: from, message: format!("this is not {what}: {}", quote(text)) };
         text.parse().map_err(|_| no_number())
+    }
+
+    /// Seconds as in OpenMetrics, or milliseconds as in the older text format: a number that would be seconds of a
+    /// time after the year 5000 is one of milliseconds.
+    fn scraped_timestamp(&mut self) -> Result<Timestamp, Wrong> {
+        const FIRST_MILLIS: f64 = 1e11;
+        let from = self.at;
+        let number = self.number("a timestamp")?;
+        if number.abs() >= FIRST_MILLIS && number.abs() < MAX_SECONDS * 1000.0 {
+            return Ok(number as Timestamp);
+        }
+        self.at = from;
+        self.timestamp()
     }
 
     /// Seconds, as milliseconds.

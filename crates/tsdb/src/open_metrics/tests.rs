@@ -89,3 +89,23 @@ proptest! {
         prop_assert_eq!((sample.value.to_bits(), sample.timestamp), (number.to_bits(), time * 1000));
     }
 }
+
+#[test]
+fn text_of_a_scrape_needs_no_times() {
+    let (mut parser, mut times) = (TextParser::of_scrape(5), Vec::new());
+    for line in [
+        "a 1",
+        "a{b=\"c\"} 2 # {x=\"y\"} 3",
+        "a 1 1700000000123",
+        "a 1 1700000000.5",
+        "a 1 -1",
+        "# TYPE a gauge",
+    ] {
+        times.extend(parser.line(line.as_bytes()).unwrap().map(|sample| sample.timestamp));
+    }
+    assert_eq!(times, [5, 5, 1_700_000_000_123, 1_700_000_000_500, -1000]);
+    assert_eq!(parser.finish(), Ok(()));
+    let refused = |line: &str| TextParser::of_scrape(5).line(line.as_bytes()).unwrap_err().to_string();
+    assert!(refused("a 1 x").contains("no a timestamp") || refused("a 1 x").contains("not a timestamp"));
+    assert!(refused("a 1 9e17").contains("year 9999"));
+}

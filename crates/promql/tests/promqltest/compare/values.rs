@@ -1,8 +1,8 @@
 //! Whether two values are the same but for rounding.
 
-use crate::{buckets, series::Value};
 use histogram::{Buckets, FloatHistogram};
 use model::is_stale;
+use promql::notation::{Value, by_number};
 use vectors::Sample;
 
 /// Relative error that a float may have, as in Prometheus's runner.
@@ -63,7 +63,7 @@ fn same_histogram(a: &FloatHistogram, b: &FloatHistogram) -> bool {
 
 fn same_buckets(a: &Buckets, b: &Buckets) -> bool {
     let [a, b] = [a, b].map(|side| {
-        let mut buckets = buckets::by_number(side);
+        let mut buckets = by_number(side);
         buckets.retain(|_, count| *count != 0.0);
         buckets
     });

@@ -1,8 +1,8 @@
 //! From the text of a script to its commands.
 
 use super::{Command, Eval, Expect, Load, Loaded, Pattern, When, duration::duration, starts};
-use crate::series;
 use model::Timestamp;
+use promql::notation;
 use regex::Regex;
 
 /// Reads a whole script; the error names the line.
@@ -83,7 +83,7 @@ impl<'a> Parser<'a> {
                 }
                 continue;
             }
-            let description = series::parse(line)?;
+            let description = notation::parse(line)?;
             let starts = match starts.take() {
                 Some(starts) => starts.of(&description)?,
                 None => Vec::new(),
@@ -143,14 +143,14 @@ impl<'a> Parser<'a> {
             let parts = self.grammar.range_vector.captures(line).ok_or("malformed range vector")?;
             expect.range_vector = Some(times(&parts[1], &parts[2], &parts[3])?);
         } else if let Some(text) = line.strip_prefix("expect string") {
-            expect.string = Some(series::unquote(text.trim())?);
+            expect.string = Some(notation::unquote(text.trim())?);
         } else if line.split(' ').next() == Some("expect") {
             self.expect_line(line, expect)?;
-        } else if let Some(number) = series::number(line) {
+        } else if let Some(number) = notation::number(line) {
             expect.scalar = Some(number);
             return Ok(false);
         } else {
-            expect.series.push(series::parse(line)?);
+            expect.series.push(notation::parse(line)?);
         }
         Ok(true)
     }

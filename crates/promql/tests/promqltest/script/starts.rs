@@ -1,8 +1,8 @@
 //! Start timestamps: `name{label="value"}@st _ -30s -1m-1mx2`, on the line before the samples they are for.
 
 use super::duration::duration;
-use crate::series::{self, Description};
 use model::Labels;
+use promql::notation::{self, Description};
 
 /// What one such line says.
 pub struct Starts {
@@ -18,7 +18,7 @@ pub fn are_in(line: &str) -> bool {
 
 pub fn parse(line: &str) -> Result<Starts, String> {
     let (metric, items) = line.split_once("@st").ok_or("no start timestamps")?;
-    let labels = series::parse(metric)?.labels;
+    let labels = notation::parse(metric)?.labels;
     let mut offsets = Vec::new();
     for item in items.split_whitespace() {
         take(item, &mut offsets).map_err(|e| format!("malformed start timestamp {item:?}: {e}"))?;

@@ -1,8 +1,8 @@
 //! `load_with_nhcb`: native histograms with custom buckets, made of classic ones.
 
-use crate::series::{Description, Value};
 use histogram::{FloatHistogram, from_classic};
 use model::{Labels, LabelsBuilder, METRIC_NAME, Timestamp};
+use promql::notation::{Description, Value};
 use std::collections::BTreeMap;
 
 /// What a classic histogram's series say at one time.

@@ -1,10 +1,10 @@
 //! Classic histograms as native ones.
 
 use super::*;
-use crate::{compare::written, series};
+use promql::notation::{self, written};
 
 fn native(lines: &[&str]) -> Result<Vec<String>, String> {
-    let loaded: Vec<_> = lines.iter().map(|line| series::parse(line).unwrap()).collect();
+    let loaded: Vec<_> = lines.iter().map(|line| notation::parse(line).unwrap()).collect();
     let series = as_native(loaded.iter(), 1000)?.into_iter();
     let show = |(labels, histograms): (Labels, BTreeMap<Timestamp, FloatHistogram>)| {
         let histograms = histograms.iter().map(|(time, h)| format!(" {}@{time}", written(h)));

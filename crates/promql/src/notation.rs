@@ -1,16 +1,25 @@
-//! Series as scripts write them: `name{label="value"} 1 2+3x2 _ stale {{…}}`.
+//! Series as tests of PromQL and of rules write them: `name{label="value"} 1 2+3x2 _ stale {{…}}`.
+//!
+//! The notation is that of Prometheus's own tests.
 
+mod buckets;
+mod hints;
 mod native;
 mod number;
 mod quoted;
+mod written;
 
+pub use buckets::by_number;
+pub use hints::OpenChunk;
 pub use number::number;
 pub use quoted::unquote;
+pub use written::written;
 
 use histogram::FloatHistogram;
 use model::{Labels, LabelsBuilder, METRIC_NAME, stale_nan};
 use std::sync::Arc;
 
+/// What a series has at one time.
 #[derive(Clone, Debug)]
 pub enum Value {
     Omitted,
@@ -18,6 +27,7 @@ pub enum Value {
     Histogram(Native),
 }
 
+/// A native histogram.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Native {
     pub histogram: Arc<FloatHistogram>,
@@ -37,6 +47,7 @@ impl PartialEq for Value {
     }
 }
 
+/// A series and its values.
 #[derive(Clone, Debug)]
 pub struct Description {
     pub labels: Labels,
@@ -44,9 +55,13 @@ pub struct Description {
     pub values: Vec<Value>,
 }
 
-/// More values than this are a mistake in the script.
-const MAX_VALUES: usize = 100_000;
+/// More values than this are a mistake.
+const MAX_VALUES: usize = 1_000_000;
 
+/// Reads a line with a series and, if there are any, its values.
+///
+/// # Errors
+/// A sentence that quotes the line and says what is wrong.
 pub fn parse(line: &str) -> Result<Description, String> {
     let malformed = |what: &str| format!("malformed series {line:?}: {what}");
     let mut rest = line;
@@ -60,6 +75,14 @@ pub fn parse(line: &str) -> Result<Description, String> {
         }
     }
     Ok(Description { labels, values })
+}
+
+/// Reads values alone.
+///
+/// # Errors
+/// As `parse`.
+pub fn parse_values(text: &str) -> Result<Vec<Value>, String> {
+    parse(&format!("{{}} {text}")).map(|description| description.values)
 }
 
 /// `name{…}`, `name` or `{…}`; leaves what follows in `rest`.

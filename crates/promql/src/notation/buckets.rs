@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 
 /// The count of each bucket, empty ones included.
 pub fn by_number(side: &Buckets) -> BTreeMap<i32, f64> {
-    let mut next = 0;
+    let mut next = 0_i32;
     let numbers = side.spans.iter().flat_map(|span| {
-        let first = next + span.offset;
-        next = first + span.length as i32;
+        let first = next.saturating_add(span.offset);
+        next = first.saturating_add_unsigned(span.length);
         first..next
     });
     numbers.zip(side.counts.iter().copied()).collect()

@@ -5,7 +5,7 @@
 //! says nothing, not even where it was told of a reset: the chunk before could be gone by then. (Read from
 //! `tsdb/head_append.go` and `tsdb/chunkenc/float_histogram.go`.)
 
-use crate::buckets;
+use super::buckets;
 use histogram::{Buckets, CounterResetHint, FloatHistogram};
 use model::Timestamp;
 use std::sync::Arc;

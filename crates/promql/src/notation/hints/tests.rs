@@ -2,14 +2,14 @@
 
 use super::CounterResetHint::{Gauge, NotReset, Unknown};
 use super::*;
-use crate::series::{self, Value};
+use crate::notation::{self, Value};
 
 const MINUTE: Timestamp = 60_000;
 
 /// The hints of a series with a sample each minute; none for a float.
 fn hints_from(start: Timestamp, values: &str) -> Vec<Option<CounterResetHint>> {
     let mut chunk = OpenChunk::default();
-    let values = series::parse(&format!("m {values}")).unwrap().values;
+    let values = notation::parse(&format!("m {values}")).unwrap().values;
     let hint = |(i, value): (usize, &Value)| match value {
         Value::Histogram(native) => Some(chunk.append(start + i as i64 * MINUTE, &native.histogram)),
         _ => {
