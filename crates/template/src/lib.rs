@@ -7,6 +7,7 @@ mod format;
 pub mod functions;
 mod lex;
 mod limits;
+mod methods;
 mod parse;
 mod reads;
 mod regexes;

@@ -1,6 +1,6 @@
 //! The values that templates work on: those of Go that data, literals and functions have.
 
-use crate::time::Time;
+use crate::{functions::alerts, time::Time};
 use model::Labels;
 use std::{borrow::Cow, collections::BTreeMap, rc::Rc};
 
@@ -84,6 +84,7 @@ impl<'a> Value<'a> {
             Self::Duration(_) => "time.Duration",
             Self::Labels(_) => "map[string]string",
             Self::Struct(fields) => fields.type_name,
+            Self::List(list) if list.first().is_some_and(alerts::is_sample) => "template.queryResult",
             Self::List(_) => "[]interface {}",
             Self::Map(_) => "map[string]interface {}",
             Self::Data(data) if data.holds_strings() => "map[string]string",

@@ -139,6 +139,7 @@ impl<'r> Reader<'r> {
         } else {
             rules.iter().filter_map(|rule| self.rule(rule, &labels)).collect()
         };
+        self.check_group_templates(&fields, &unread);
         let rules = language::decide(self, lang.or(self.reading.lang), self.reading.promql, unread);
         let old_offset = fields.duration("evaluation_delay", self);
         let group = RuleGroup {
@@ -237,7 +238,15 @@ impl<'r> Reader<'r> {
         }
     }
 
+    /// Labels of a group are templates where the rule is an alert.
+    fn check_group_templates(&mut self, fields: &Fields, rules: &[Unread]) {
+        if rules.iter().any(|rule| matches!(rule.kind, Some(RuleKind::Alert { .. }))) {
+            self.check_templates(fields, "", &BTreeMap::new());
+        }
+    }
+
     fn check_templates(&mut self, fields: &Fields, alert: &str, annotations: &BTreeMap<String, Text>) {
+        // What else is wrong with labels has been told.
         let labels = fields.texts("labels", &mut Reader::new(self.reading, Vec::new()));
         let texts = (labels.iter().map(|text| ("label", text)))
             .chain(annotations.iter().map(|text| ("annotation", text)));

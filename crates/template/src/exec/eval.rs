@@ -6,7 +6,9 @@ use crate::{
     error::ExecError,
     functions::{Call, Code, Function, Kind, alerts},
     limits::Limits,
+    methods,
     template::MissingKey,
+    time::Time,
     value::Value,
 };
 use smallvec::SmallVec;
@@ -61,6 +63,9 @@ impl<'a> Exec<'_, 'a> {
         }
         let has_args = !args.is_empty() || last.is_some();
         if let OperandKind::Field(_) | OperandKind::Chain(..) | OperandKind::Variable(..) = &first.kind {
+            if has_args && let Some(receiver) = self.receiver(dot, first, "Format")? {
+                return self.format_time(dot, first, receiver, args, last);
+            }
             return self.fields_of(dot, first, has_args);
         }
         if has_args {
@@ -128,6 +133,53 @@ impl<'a> Exec<'_, 'a> {
         }
     }
 
+    /// The time whose method `name` an operand names.
+    fn receiver(
+        &mut self,
+        dot: &Value<'a>,
+        operand: &'a Operand,
+        name: &str,
+    ) -> Result<Option<Time>, ExecError> {
+        let (OperandKind::Field(names) | OperandKind::Variable(_, names) | OperandKind::Chain(_, names)) =
+            &operand.kind
+        else {
+            return Ok(None);
+        };
+        let Some((_, before)) = names.split_last().filter(|(last, _)| *last == name) else { return Ok(None) };
+        let from = match &operand.kind {
+            OperandKind::Variable(name, _) => self.variable(name)?,
+            OperandKind::Chain(inner, _) if !matches!(inner.kind, OperandKind::Nil) => {
+                self.free_value(dot, inner)?
+            }
+            _ => dot.clone(),
+        };
+        match self.chain(&from, before, false)? {
+            Value::Time(time) => Ok(Some(time)),
+            _ => Ok(None),
+        }
+    }
+
+    /// Go's `time.Time.Format`, the one method that has an argument.
+    fn format_time(
+        &mut self,
+        dot: &Value<'a>,
+        operand: &'a Operand,
+        time: Time,
+        args: &'a [Operand],
+        last: Option<Value<'a>>,
+    ) -> Evaluated<'a> {
+        let count = args.len() + usize::from(last.is_some());
+        self.at = Some(At::Operand(operand));
+        let layout = match (args, last) {
+            ([arg], None) => self.argument(dot, Kind::Str, arg)?,
+            ([], Some(last)) => self.checked(last, Kind::Str)?,
+            _ => return Err(self.error(format!("wrong number of args for Format: want 1 got {count}"))),
+        };
+        let Value::Str(layout) = layout else { return Ok(Value::NoValue) };
+        self.step(layout.len() / Limits::STEP_BYTES)?;
+        Ok(Value::str(time.format(&layout)))
+    }
+
     fn chain(&mut self, from: &Value<'a>, names: &'a [String], has_args: bool) -> Evaluated<'a> {
         let mut value = from.clone();
         // Of what comes out of a map of anything, Go knows no more than that.
@@ -158,6 +210,9 @@ impl<'a> Exec<'_, 'a> {
             Value::Map(map) => (map.get(name).cloned(), false),
             Value::Labels(labels) => (labels.get(name).map(|value| Value::str(value.to_owned())), true),
             Value::Struct(fields) if fields.field(name).is_some() => (fields.field(name).cloned(), false),
+            Value::Time(_) | Value::Duration(_) if methods::call(&from, name).is_some() => {
+                (methods::call(&from, name), false)
+            }
             other => {
                 let typ = if is_interface { "interface {}" } else { other.type_name() };
                 return Err(self.error(format!("can't evaluate field {name} in type {typ}")));

@@ -26,7 +26,9 @@ pub const FUNCTIONS: &[Function] = &[
         Ok(Value::Bool(call.regex(str_arg(args, 0))?.is_match(str_arg(args, 1))))
     }),
     Function::with_pattern("reReplaceAll", &[Kind::Str, Kind::Str, Kind::Str], |call, args| {
-        regexes::replace(call, str_arg(args, 0), str_arg(args, 2), str_arg(args, 1))
+        let (pattern, replacement, text) = (str_arg(args, 0), str_arg(args, 1), str_arg(args, 2));
+        call.regex(pattern).map_err(|error| format!("regexp: Compile(`{pattern}`): {error}"))?;
+        regexes::replace(call, pattern, text, replacement)
     }),
     // Nothing here is HTML, so nothing is escaped.
     Function::new("safeHtml", ONE, |_, args| Ok(super::part_of(args, 0, |text| text))),

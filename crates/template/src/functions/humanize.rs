@@ -31,9 +31,9 @@ pub const FUNCTIONS: &[Function] = &[
     Function::new("now", &[], |call, _| Ok(Value::Float(now(call)))),
     Function::new("parseDuration", &[Kind::Str], |_, args| {
         let text = super::str_arg(args, 0);
-        let (sign, rest) = text.strip_prefix('-').map_or((1.0, text), |rest| (-1.0, rest));
+        let (sign, rest) = text.strip_prefix('-').map_or((1, text), |rest| (-1, rest));
         let ms = parse_duration(rest).map_err(|error| error.to_string())?;
-        Ok(Value::Float(sign * go_seconds(ms.saturating_mul(1_000_000))))
+        Ok(Value::Float(go_seconds(sign * ms.saturating_mul(1_000_000))))
     }),
 ];
 
