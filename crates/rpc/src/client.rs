@@ -3,8 +3,11 @@
 mod changes;
 mod evaluate;
 mod read;
+mod ruler;
 mod streams;
 mod tail;
+
+pub(crate) use ruler::RulerClient;
 
 use crate::{
     append::{encode_append, encode_append_logs, from_response},

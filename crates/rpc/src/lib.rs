@@ -11,6 +11,7 @@ mod convert;
 mod metrics;
 mod pool;
 mod proto;
+mod rules;
 mod series;
 mod server;
 mod status;
@@ -30,6 +31,9 @@ pub use tls::TlsConfig;
 
 /// The largest message that is sent or taken.
 pub(crate) const MAX_MESSAGE_BYTES: usize = 64 << 20;
+
+/// The health service's name for the store of the ring, as the answering process sees it.
+pub(crate) const RING_STORE: &str = "ring-store";
 
 /// About how large one message of a streamed answer gets.
 pub(crate) const FRAME_BYTES: usize = 1 << 20;

@@ -3,7 +3,14 @@
 mod dial;
 mod peer;
 
-use crate::{append::EncodedCache, client::IngesterClient, connect::Connector, convert, metrics::Metrics};
+use crate::{
+    RING_STORE,
+    append::EncodedCache,
+    client::{IngesterClient, RulerClient},
+    connect::Connector,
+    convert,
+    metrics::Metrics,
+};
 use block_store::BlockMeta;
 use model::Signal;
 use parking_lot::Mutex;
@@ -11,7 +18,7 @@ pub(crate) use peer::{Answer, Method, Peer, SILENCE};
 use prometheus_client::registry::Registry;
 use runtime::Clock;
 use serde::{Deserialize, Serialize};
-use service_api::{LogBatch, Source, WriteBatch};
+use service_api::{LogBatch, RuleStates, Source, WriteBatch};
 use std::{collections::HashMap, sync::Arc, time::Duration};
 use vectors::Evaluate;
 
@@ -86,9 +93,19 @@ impl Pool {
         self.ingester(address)
     }
 
+    /// The rules that the ruler at `address` runs.
+    pub fn ruler(&self, address: &str) -> Arc<dyn RuleStates> {
+        Arc::new(RulerClient::new(self.peer(address)))
+    }
+
     /// Whether the process at `address` says that it serves.
     pub async fn alive(&self, address: &str) -> bool {
         self.peer(address).alive().await
+    }
+
+    /// Whether the process at `address` has heard of the ring's store lately; none if it does not answer.
+    pub async fn store_alive(&self, address: &str) -> Option<bool> {
+        self.peer(address).serves(RING_STORE).await
     }
 
     /// Forgets peers whose address `keep` does not want. Calls under way go on.

@@ -2,7 +2,7 @@
 
 #![allow(clippy::all, clippy::unwrap_used, clippy::expect_used)]
 
-pub use yagura::{ingester::v1 as ingester, model::v1 as model, reader::v1 as reader};
+pub use yagura::{ingester::v1 as ingester, model::v1 as model, reader::v1 as reader, ruler::v1 as ruler};
 
 // Generated code refers to other packages by this tree.
 mod yagura {
@@ -19,6 +19,11 @@ mod yagura {
     pub mod reader {
         pub mod v1 {
             tonic::include_proto!("yagura.reader.v1");
+        }
+    }
+    pub mod ruler {
+        pub mod v1 {
+            tonic::include_proto!("yagura.ruler.v1");
         }
     }
 }

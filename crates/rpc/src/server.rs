@@ -8,13 +8,16 @@ mod incoming;
 mod ingester;
 mod query;
 mod reader;
+mod ruler;
 mod streams;
 
 use crate::{
     MAX_MESSAGE_BYTES,
     metrics::Metrics,
-    proto::reader::reader_server::ReaderServer,
-    proto::{health::health_server::HealthServer, ingester::ingester_server::IngesterServer},
+    proto::{
+        health::health_server::HealthServer, ingester::ingester_server::IngesterServer,
+        reader::reader_server::ReaderServer, ruler::ruler_server::RulerServer,
+    },
     status::to_status,
     trace,
 };
@@ -25,7 +28,7 @@ use prometheus_client::registry::Registry;
 pub use reader::{BlockSources, Heads, ReaderDeps};
 use runtime::Clock;
 use serde::{Deserialize, Serialize};
-use service_api::{IngestAll, LogsTail, Result};
+use service_api::{IngestAll, LogsTail, Result, RuleStates};
 use std::{io, sync::Arc, time::Duration};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -113,12 +116,27 @@ impl Services {
         self
     }
 
-    /// Answers health checks: serving while `ready` says so.
+    /// Tells how the rules fare that this process runs.
     #[must_use]
-    pub fn health(mut self, ready: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+    pub fn ruler(mut self, states: Arc<dyn RuleStates>) -> Self {
+        let metrics = Arc::clone(&self.metrics);
+        let service = RulerServer::new(ruler::RulerService { states, metrics })
+            .max_encoding_message_size(MAX_MESSAGE_BYTES);
+        self.routes = self.routes.add_service(service);
+        self
+    }
+
+    /// Answers health checks: serving while `ready` says so, and under the name `ring-store` while `store` says
+    /// that the ring's store has been heard of lately.
+    #[must_use]
+    pub fn health(
+        mut self,
+        ready: impl Fn() -> bool + Send + Sync + 'static,
+        store: impl Fn() -> bool + Send + Sync + 'static,
+    ) -> Self {
         let drain = self.drain.clone();
         let ready = move || !drain.is_cancelled() && ready();
-        self.routes = self.routes.add_service(HealthServer::new(health::HealthService { ready }));
+        self.routes = self.routes.add_service(HealthServer::new(health::HealthService { ready, store }));
         self
     }
 

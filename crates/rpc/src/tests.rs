@@ -4,4 +4,5 @@ mod evaluate;
 mod fake;
 mod net;
 mod reads;
+mod rules;
 mod writes;

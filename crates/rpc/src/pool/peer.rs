@@ -147,11 +147,18 @@ impl Peer {
 
     /// Whether the process says that it serves.
     pub async fn alive(&self) -> bool {
-        let body = HealthCheckRequest::default().encode_to_vec().into();
+        self.serves("").await == Some(true)
+    }
+
+    /// What it says of one of its services; none if it says nothing.
+    pub async fn serves(&self, service: &str) -> Option<bool> {
+        let body = HealthCheckRequest { service: service.to_owned() }.encode_to_vec().into();
         let call = self.unary::<HealthCheckResponse>(&HEALTH, None, body);
-        match tokio::time::timeout(HEALTH_TIMEOUT, call).await {
-            Ok(Ok(answer)) => answer.status() == ServingStatus::Serving,
-            _ => false,
+        let answer = tokio::time::timeout(HEALTH_TIMEOUT, call).await.ok()?.ok()?;
+        match answer.status() {
+            ServingStatus::Serving => Some(true),
+            ServingStatus::NotServing => Some(false),
+            ServingStatus::Unknown | ServingStatus::ServiceUnknown => None,
         }
     }
 

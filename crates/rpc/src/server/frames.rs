@@ -1,15 +1,15 @@
 //! Cuts lists into messages.
 
-use crate::{FRAME_BYTES, proto::reader::Head};
+use crate::FRAME_BYTES;
 use service_api::Result;
 
 /// Messages of about 1 MiB with the items in turn; one at least. `make` gets the head for the first
 /// of them, the items, and whether it is the last.
-pub fn list_frames<T, M>(
-    head: Head,
-    items: Vec<T>,
+pub fn list_frames<H, T, M>(
+    head: H,
+    items: impl IntoIterator<Item = T>,
     size: impl Fn(&T) -> usize,
-    make: impl Fn(Option<Head>, Vec<T>, bool) -> M,
+    make: impl Fn(Option<H>, Vec<T>, bool) -> M,
 ) -> impl Iterator<Item = Result<M>> {
     let (mut head, mut items) = (Some(head), Some(items.into_iter().peekable()));
     std::iter::from_fn(move || {
@@ -32,6 +32,7 @@ pub fn list_frames<T, M>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::proto::reader::Head;
 
     fn cut(items: Vec<usize>) -> Vec<(bool, Vec<usize>, bool)> {
         let make = |head: Option<Head>, items, last| (head.is_some(), items, last);

@@ -218,7 +218,7 @@ impl Reader for ReaderService {
             });
             let head = head(&query, asked.signal, Vec::new());
             let make = |head, series, last| ExemplarsResponse { head, series, last };
-            let frames = list_frames(head, series.collect(), ExemplarSeries::encoded_len, make);
+            let frames = list_frames(head, series, ExemplarSeries::encoded_len, make);
             Ok(query.stream(Arc::clone(&self.metrics), "Exemplars", frames))
         };
         answer(&self.metrics, "Exemplars", &metadata, work).await
@@ -239,7 +239,7 @@ impl Reader for ReaderService {
             });
             let head = head(&query, Signal::Metrics, Vec::new());
             let make = |head, metrics, last| MetadataResponse { head, metrics, last };
-            let frames = list_frames(head, metrics.collect(), MetricMetadata::encoded_len, make);
+            let frames = list_frames(head, metrics, MetricMetadata::encoded_len, make);
             Ok(query.stream(Arc::clone(&self.metrics), "Metadata", frames))
         };
         answer(&self.metrics, "Metadata", &metadata, work).await

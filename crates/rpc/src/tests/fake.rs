@@ -5,10 +5,11 @@ use block_store::{BlockMeta, EncodedPage};
 use model::{Exemplar, Labels, Lines, Matcher, Metadata, MetricType, NanoRange, Signal, TenantId, TimeRange};
 use parking_lot::Mutex;
 use service_api::{
-    AppendOutcome, Error, ExemplarSeries, HeadChange, HeadChanges, HeadVersion, Ingest, IngestLogs,
-    LabelQuery, LabelsReader, LineSource, LogBatch, LogPage, LogStream, LogsReader, LogsTail, MetricMetadata,
-    MetricsReader, Needles, PageData, PageStore, ReadContext, Result, SampleBuffer, SelectRequest, Series,
-    SeriesData, SeriesSet, Source, StreamSet, StreamsRequest, TailItem, Wanted, Warned, WriteBatch,
+    AppendOutcome, Error, ExemplarSeries, GroupState, HeadChange, HeadChanges, HeadVersion, Ingest,
+    IngestLogs, LabelQuery, LabelsReader, LineSource, LogBatch, LogPage, LogStream, LogsReader, LogsTail,
+    MetricMetadata, MetricsReader, Needles, PageData, PageStore, ReadContext, Result, SampleBuffer,
+    SelectRequest, Series, SeriesData, SeriesSet, Source, StreamSet, StreamsRequest, TailItem, Wanted,
+    Warned, WriteBatch,
 };
 use std::{
     any::Any,
@@ -35,10 +36,13 @@ pub struct Fake {
     pub streams: Mutex<Vec<LogStream>>,
     pub names: Mutex<Vec<String>>,
     pub change: Mutex<HeadChange>,
+    pub groups: Mutex<Vec<GroupState>>,
     pub tails: Mutex<Vec<mpsc::Sender<TailItem>>>,
     /// Reads and appends wait for ever.
     pub hangs: AtomicBool,
     pub not_ready: AtomicBool,
+    /// Nothing has been heard of the ring's store.
+    pub store_is_away: AtomicBool,
     pub sequence: AtomicU64,
 }
 
@@ -49,6 +53,10 @@ pub fn labels(n: usize) -> Labels {
 impl Fake {
     pub fn is_ready(&self) -> bool {
         !self.not_ready.load(Ordering::Relaxed)
+    }
+
+    pub fn has_store(&self) -> bool {
+        !self.store_is_away.load(Ordering::Relaxed)
     }
 
     pub fn listed(&self, signal: Signal) -> u64 {
@@ -62,7 +70,7 @@ impl Fake {
         Arc::new(fake)
     }
 
-    async fn answer<T>(&self, tenant: &TenantId, value: impl FnOnce() -> T) -> Result<T> {
+    pub async fn answer<T>(&self, tenant: &TenantId, value: impl FnOnce() -> T) -> Result<T> {
         *self.tenant.lock() = Some(tenant.clone());
         if self.hangs.load(Ordering::Relaxed) {
             std::future::pending::<()>().await;

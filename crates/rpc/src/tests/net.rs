@@ -63,7 +63,7 @@ impl Net {
             (Arc::new(Fake::default()), CancellationToken::new(), CancellationToken::new());
         let (connector, accepted) = connector(&cut);
         let clock = Arc::new(SystemClock::new());
-        let ready = Arc::clone(&fake);
+        let (ready, store) = (Arc::clone(&fake), Arc::clone(&fake));
         let services = Services::new(settings.server, drain.clone(), clock, &mut Registry::default())
             .ingester(fake.clone(), fake.clone())
             .reader(ReaderDeps {
@@ -72,7 +72,8 @@ impl Net {
                 evaluator: Some(fake.clone()),
                 limits: Arc::new(Arc::new(settings.limits)),
             })
-            .health(move || ready.is_ready());
+            .ruler(fake.clone())
+            .health(move || ready.is_ready(), move || store.has_store());
         let server =
             tokio::spawn(async move { services.serve(UnboundedReceiverStream::new(accepted)).await });
         let pool = pool(settings.pool, Arc::clone(&connector));

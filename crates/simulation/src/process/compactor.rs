@@ -37,7 +37,7 @@ pub async fn live(world: &Arc<World>, host: &Host) -> Result<(), String> {
     // Whoever leads the ring asks by this whether we live.
     let clock = Arc::clone(&life.clock);
     let services = Services::new(ServerConfig::default(), life.drain.clone(), clock, &mut life.registry);
-    let services = services.health(|| true);
+    let services = services.health(|| true, || true);
     let connections = net::incoming().await.map_err(|error| error.to_string())?;
     tokio::spawn(async move { services.serve(connections).await });
     let (kv, config) = (Arc::new(host.kv.clone()), ring_config(world, host));

@@ -91,7 +91,7 @@ fn services(life: &mut Life, ingester: &Arc<Ingester>, disk: &str, heads: Arc<dy
     Services::new(ServerConfig::default(), life.drain.clone(), clock, &mut life.registry)
         .ingester(ingester.clone(), ingester.clone())
         .reader(deps)
-        .health(|| true)
+        .health(|| true, || true)
 }
 
 /// Does what an operator asks for. Ends when the ingester has left.

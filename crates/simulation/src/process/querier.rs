@@ -106,5 +106,5 @@ fn services(life: &mut Life, blocks: Arc<BlocksReader>) -> Services {
     let clock = Arc::clone(&life.clock);
     Services::new(ServerConfig::default(), life.drain.clone(), clock, &mut life.registry)
         .reader(deps)
-        .health(|| true)
+        .health(|| true, || true)
 }

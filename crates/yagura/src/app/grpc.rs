@@ -51,7 +51,8 @@ impl Grpc {
     ) -> GrpcServer {
         let drain = CancellationToken::new();
         let clock = Arc::clone(&shared.clock);
-        let mut services = Services::new(self.config.clone(), drain.clone(), clock, registry).health(|| true);
+        let mut services =
+            Services::new(self.config.clone(), drain.clone(), clock, registry).health(|| true, || true);
         if let Some(ingester) = ingester {
             services = services.ingester(ingester.clone(), ingester.clone());
         }
