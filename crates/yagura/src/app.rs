@@ -213,6 +213,7 @@ async fn warn_without_bucket(manifests: &Manifests, url: &str) {
 fn build_info() -> BuildInfo {
     BuildInfo {
         version: env!("CARGO_PKG_VERSION").to_owned(),
+        revision: option_env!("YAGURA_REVISION").unwrap_or_default().to_owned(),
         compiler: "rust".to_owned(),
         ..BuildInfo::default()
     }

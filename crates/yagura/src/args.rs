@@ -19,10 +19,16 @@ http://127.0.0.1:9009 as from a Prometheus.";
 
 /// Yagura keeps metrics in object storage and answers PromQL.
 #[derive(Debug, Parser)]
-#[command(name = "yagura", version, after_help = EXAMPLES)]
+#[command(name = "yagura", version = env!("YAGURA_VERSION"), after_help = EXAMPLES)]
 pub struct Args {
     /// A YAML file with settings
-    #[arg(long = "config.file", alias = "config", value_name = "FILE", global = true)]
+    #[arg(
+        long = "config.file",
+        alias = "config",
+        value_name = "FILE",
+        env = "YAGURA_CONFIG_FILE",
+        global = true
+    )]
     pub config_file: Option<PathBuf>,
 
     /// Sets one setting over file and environment
@@ -51,4 +57,10 @@ pub enum Command {
     /// Looks at the blocks in the bucket, and brings in those of Prometheus
     #[command(subcommand)]
     Bucket(BucketCommand),
+    /// Asks a running Yagura whether it can do its work; exits with 1 if not
+    Ready {
+        /// Where it listens, other than the configuration says
+        #[arg(long, value_name = "HOST:PORT")]
+        address: Option<String>,
+    },
 }

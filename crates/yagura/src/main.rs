@@ -6,6 +6,7 @@ mod bucket;
 mod config;
 mod data_dir;
 mod limits;
+mod ready;
 mod reread;
 mod server;
 mod starting;
@@ -47,12 +48,15 @@ fn main() -> ExitCode {
             return ExitCode::from(BAD_CONFIG);
         }
     };
-    let done = if let Some(Command::Bucket(command)) = args.command {
-        match bucket::run(&config, command) {
-            Ok(Outcome::Good) => Ok(()),
-            // What is wrong has been said.
-            Ok(Outcome::Bad) => return ExitCode::from(FAILED),
-            Err(error) => Err(error),
+    let done = if let Some(command) = args.command {
+        match command {
+            Command::Bucket(command) => match bucket::run(&config, command) {
+                Ok(Outcome::Good) => Ok(()),
+                // What is wrong has been said.
+                Ok(Outcome::Bad) => return ExitCode::from(FAILED),
+                Err(error) => Err(error),
+            },
+            Command::Ready { address } => ready::ask(&config.http, address.as_deref()),
         }
     } else if args.print_config {
         config.to_yaml().map(|yaml| print!("{yaml}"))
