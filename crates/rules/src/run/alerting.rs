@@ -126,8 +126,9 @@ impl Alerting {
         let mut kept = Vec::new();
         for (labels, earlier) in restored.0 {
             if found.contains_key(&labels) {
-                if let Some(alert) = earlier.go_on(turn, terms) {
-                    series.extend(earlier.series);
+                let alert = earlier.go_on(turn, terms);
+                series.extend(earlier.series);
+                if let Some(alert) = alert {
                     self.alerts.0.insert(labels, alert);
                 }
             } else if let Some(alert) = earlier.keep_firing(turn, terms) {

@@ -45,16 +45,24 @@ impl Templates {
         annotations: &BTreeMap<String, String>,
     ) -> Self {
         let name = format!("__alert_{alert}");
-        let parse = |texts: &BTreeMap<String, String>| {
-            texts.iter().map(|(key, text)| (key.clone(), AlertTemplate::parse(&name, text))).collect()
+        let parse = |text: &str| {
+            AlertTemplate::parse(&name, text)
+                .map_err(|error| format!("error parsing template {name}: {error}"))
         };
-        Self { alert: alert.to_owned(), labels: parse(labels), annotations: parse(annotations) }
+        let parse_all = |texts: &BTreeMap<String, String>| {
+            texts.iter().map(|(key, text)| (key.clone(), parse(text))).collect()
+        };
+        Self { alert: alert.to_owned(), labels: parse_all(labels), annotations: parse_all(annotations) }
     }
 
     fn expand(&self, expansion: &Expansion<'_>, failure: &mut Option<String>) -> (Labels, Found) {
+        let execute = |template: &AlertTemplate| {
+            let executed = template.expand(expansion);
+            executed.map_err(|error| format!("error executing template __alert_{}: {error}", self.alert))
+        };
+        // Prometheus's words: people look for them in what they are sent.
         let mut text = |template: &Text| {
-            let expanded = template.as_ref().map_err(Clone::clone).and_then(|t| t.expand(expansion));
-            expanded.unwrap_or_else(|error| {
+            template.as_ref().map_err(Clone::clone).and_then(execute).unwrap_or_else(|error| {
                 let told = format!("<error expanding template: {error}>");
                 failure.get_or_insert(error);
                 told

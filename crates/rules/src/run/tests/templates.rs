@@ -1,4 +1,4 @@
-//! Templates that make queries, on runtimes of both kinds, and links.
+//! Templates that make queries, on runtimes of both kinds; links, and what a run tells of itself.
 
 use super::{
     script,
@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{GroupRun, RunConfig, Timing};
 use model::{Labels, TenantId};
-use service_api::Alert;
+use service_api::{Alert, RuleHealth, RuleKindState};
 use std::{sync::Arc, time::Duration};
 use vectors::Sample;
 
@@ -71,4 +71,41 @@ async fn an_alert_says_where_it_comes_from() {
         sent[0].generator_url,
         "http://yagura.example/graph?g0.expr=m%7Bi%3D~%22a+b%7C%C3%BC%2B%22%7D+%3E+0&g0.tab=1"
     );
+}
+
+#[tokio::test]
+async fn a_state_tells_of_all_rules() {
+    let world = World::new();
+    let text = "record r lang=logql: sum(count_over_time({a=\"b\"}[1m]))
+        label l=1
+        alert A for=1m keep=2m: sum  by(i)(m)>0
+        annotation z=1
+        annotation a={{ $value }}";
+    let timing = Timing { interval: Duration::from_secs(30), query_offset: Duration::from_secs(1) };
+    let (config, around) = (Arc::new(RunConfig::default()), world.around(Labels::empty()));
+    let group = script::group(text);
+    let mut run = GroupRun::new(TenantId::anonymous(), "rules.yml", group, timing, config, around);
+    let state = run.state();
+    assert_eq!(
+        (state.namespace.as_str(), state.name.as_str(), state.last_evaluation),
+        ("rules.yml", "group", None)
+    );
+    assert_eq!((state.interval, state.query_offset), (timing.interval, timing.query_offset));
+    let told: Vec<_> =
+        state.rules.iter().map(|rule| (rule.name.as_str(), rule.query.as_str(), &rule.health)).collect();
+    let unknown = &RuleHealth::Unknown;
+    assert_eq!(
+        told,
+        [("r", "sum(count_over_time({a=\"b\"}[1m]))", unknown), ("A", "sum by (i) (m) > 0", unknown)]
+    );
+    assert_eq!(state.rules[0].labels.to_string(), "{l=\"1\"}");
+    let RuleKindState::Alerting { hold, keep_firing_for, annotations, alerts } = &state.rules[1].kind else {
+        panic!("the second rule is one of alerts")
+    };
+    assert_eq!((hold.as_secs(), keep_firing_for.as_secs(), alerts.len()), (60, 120, 0));
+    assert_eq!(annotations[0], ("a".to_owned(), "{{ $value }}".to_owned()));
+    run.evaluate(BASE, &mut |_| {}).await;
+    let state = run.state();
+    assert_eq!(state.last_evaluation, Some(BASE));
+    assert!(state.rules.iter().all(|r| r.health == RuleHealth::Ok && r.last_evaluation == Some(BASE)));
 }
