@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Brings what builds and tests need: protoc, and for the tests Prometheus, node_exporter, etcd, and in
-# Python clients of the log and OTLP endpoints. Programs on the PATH are used; else Debian's packages
+# Brings what builds and tests need: protoc, and for the tests Prometheus, Alertmanager, node_exporter, etcd,
+# and in Python clients of the log and OTLP endpoints. Programs on the PATH are used; else Debian's packages
 # are downloaded and unpacked into target/tools. The clients come from PyPI into target/tools/python.
 # Nothing is installed, no service is started, and nobody has to be root.
 #
@@ -72,12 +72,14 @@ fi
 
 missing=()
 have prometheus && have promtool || missing+=(prometheus)
+have prometheus-alertmanager alertmanager || missing+=(prometheus-alertmanager)
 have prometheus-node-exporter node_exporter || missing+=(prometheus-node-exporter)
 have etcd || missing+=(etcd-server)
 have etcdctl || missing+=(etcd-client)
 if [ ${#missing[@]} -gt 0 ]; then
     bring
-    have prometheus && have promtool && have prometheus-node-exporter node_exporter && have etcd && have etcdctl ||
+    have prometheus && have promtool && have prometheus-alertmanager alertmanager &&
+        have prometheus-node-exporter node_exporter && have etcd && have etcdctl ||
         give_up "their packages hold no such programs"
 fi
 

@@ -2,6 +2,7 @@
 //!
 //! What goes wrong ends the test with a sentence that says what.
 
+mod alertmanager;
 mod balancer;
 mod cluster;
 mod deadly;
@@ -25,6 +26,7 @@ mod traffic;
 mod wire;
 mod yagura;
 
+pub use alertmanager::{Alertmanager, Notified, Webhook};
 pub use balancer::Balancer;
 pub use cluster::{
     Cluster, Etcd, Layout, Member, Network, OwnNetwork, RingMember, Role, copy_folder, now, own_network,

@@ -11,6 +11,7 @@ use std::{
 pub enum Tool {
     Prometheus,
     Promtool,
+    Alertmanager,
     NodeExporter,
     Etcd,
     Etcdctl,
@@ -23,6 +24,7 @@ pub fn tool(tool: Tool) -> PathBuf {
     let names: &[&str] = match tool {
         Tool::Prometheus => &["prometheus"],
         Tool::Promtool => &["promtool"],
+        Tool::Alertmanager => &["prometheus-alertmanager", "alertmanager"],
         Tool::NodeExporter => &["prometheus-node-exporter", "node_exporter"],
         Tool::Etcd => &["etcd"],
         Tool::Etcdctl => &["etcdctl"],

@@ -1,6 +1,7 @@
 //! Tests of real processes, in one program so that it is linked once.
 
 mod all {
+    mod alertmanager;
     mod bucket_tool;
     mod bucket_tool_commands;
     mod config;
