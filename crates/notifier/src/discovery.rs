@@ -152,7 +152,7 @@ mod tests {
         write("large.yml", &" ".repeat(1 << 21));
         write("bad.yaml", "- targets: ['http://am']\n");
         assert_eq!(find("a.json").unwrap(), "am-1:9093 am-2:9093");
-        assert_eq!(find("?.yml").unwrap_err().contains("No such file"), true);
+        assert!(find("?.yml").unwrap_err().contains("No such file"));
         assert_eq!(find("b*.yml").unwrap(), "am-2:9093 am-3");
         assert_eq!(find("e*.yml").unwrap(), "");
         assert_eq!(find("none*.yml").unwrap(), "");

@@ -7,12 +7,7 @@ use prometheus_client::registry::Registry;
 use runtime::{Clock, SystemClock};
 use serde_json::Value;
 use service_api::{Alert, Notify};
-use std::{
-    collections::BTreeSet,
-    path::Path,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeSet, path::Path, sync::Arc, time::Duration};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 const PATIENCE: Duration = Duration::from_secs(30);

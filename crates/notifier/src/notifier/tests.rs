@@ -47,7 +47,8 @@ impl Setup {
     fn metric(&self, line: &str) -> f64 {
         let mut text = String::new();
         encode(&mut text, &self.registry).unwrap();
-        let found = text.lines().find_map(|l| l.strip_prefix(line)).unwrap_or_else(|| panic!("{line} in {text}"));
+        let found =
+            text.lines().find_map(|l| l.strip_prefix(line)).unwrap_or_else(|| panic!("{line} in {text}"));
         found.trim().parse().unwrap()
     }
 }

@@ -116,7 +116,7 @@ fn what_waits_is_handed_over() {
     let (from, to) = (queue(100), Arc::new(queue(100)));
     from.push(&tenant("a"), alerts(0..3), NOW);
     to.push(&tenant("a"), [alert("1", NOW + 90_000)], NOW);
-    from.hand_over(&[to.clone()]);
+    from.hand_over(std::slice::from_ref(&to));
     assert_eq!((from.len(), from.meter.queue_length.get(), from.meter.dropped.get()), (0, 0, 0));
     let batch = to.batch(10, NOW).unwrap();
     assert_eq!(

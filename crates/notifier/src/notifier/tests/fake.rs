@@ -48,12 +48,18 @@ impl Fake {
     }
 
     /// `answer` gets the number of requests before.
-    pub async fn at(at: SocketAddr, answer: impl Fn(usize) -> Answer + Clone + Send + Sync + 'static) -> Self {
+    pub async fn at(
+        at: SocketAddr,
+        answer: impl Fn(usize) -> Answer + Clone + Send + Sync + 'static,
+    ) -> Self {
         let listener = TcpListener::bind(at).await.unwrap();
         let address = listener.local_addr().unwrap();
         let received: Arc<Mutex<Vec<Received>>> = Arc::default();
         let kept = received.clone();
-        let handler = move |ConnectInfo(peer): ConnectInfo<SocketAddr>, uri: Uri, headers: HeaderMap, body: Bytes| {
+        let handler = move |ConnectInfo(peer): ConnectInfo<SocketAddr>,
+                            uri: Uri,
+                            headers: HeaderMap,
+                            body: Bytes| {
             let (kept, answer) = (kept.clone(), answer.clone());
             async move {
                 let answer = {

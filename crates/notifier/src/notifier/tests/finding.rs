@@ -16,7 +16,8 @@ async fn services_are_found_and_what_waits_for_them_is_sent() {
     setup.notify("a", &["early"]);
     until("a failure", || setup.metric("yagura_notifications_failed_lookups_total") >= 1.0).await;
     assert_eq!(setup.metric("yagura_notifications_queue_length{alertmanager=\"undiscovered\"}"), 1.0);
-    let answers = vec![vec![one.address.to_string()], vec![one.address.to_string(), other.address.to_string()]];
+    let answers =
+        vec![vec![one.address.to_string()], vec![one.address.to_string(), other.address.to_string()]];
     names.services.lock().insert("_am._tcp.example".into(), answers);
     one.has(&["early"]).await;
     until("two", || setup.notifier.alertmanagers(&TenantId::anonymous()).len() == 2).await;
@@ -30,7 +31,7 @@ async fn services_are_found_and_what_waits_for_them_is_sent() {
     one.has(&["later"]).await;
     names.services.lock().insert("_am._tcp.example".into(), vec![Vec::new()]);
     until("none", || setup.notifier.alertmanagers(&TenantId::anonymous()).is_empty()).await;
-    assert_eq!(setup.metric("yagura_notifications_alertmanagers_discovered"), 0.0);
+    until("they are gone", || setup.metric("yagura_notifications_alertmanagers_discovered") == 0.0).await;
 }
 
 #[tokio::test]

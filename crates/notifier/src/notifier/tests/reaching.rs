@@ -19,7 +19,8 @@ fn set(setup: &Setup, tenant: &str, targets: &str) {
 
 #[tokio::test]
 async fn a_tenants_own_are_used_in_place_of_the_operators() {
-    let (setup, ours, theirs) = (setup("127.0.0.0/8", Names::default()), Fake::new().await, Fake::new().await);
+    let (setup, ours, theirs) =
+        (setup("127.0.0.0/8", Names::default()), Fake::new().await, Fake::new().await);
     setup.notifier.set_operators(Alerting::from_urls(&format!("http://{}", ours.address)).unwrap());
     set(&setup, "a", &format!("'{}'", theirs.address));
     setup.notify("a", &["one"]);
@@ -45,7 +46,8 @@ async fn addresses_that_are_not_public_are_not_connected_to() {
     setup.notify("a", &["one"]);
     until("three failures", || setup.metric(FAILED) >= 3.0).await;
     assert!(server.received().is_empty());
-    let checked = setup.notifier.check(&tenants("alertmanagers: [{static_configs: [{targets: ['127.0.0.1']}]}]"));
+    let checked =
+        setup.notifier.check(&tenants("alertmanagers: [{static_configs: [{targets: ['127.0.0.1']}]}]"));
     assert_eq!(checked.unwrap_err(), "target 127.0.0.1: this address is not allowed; use a public one");
 }
 
@@ -57,7 +59,8 @@ async fn a_name_is_not_looked_up_again_behind_its_check() {
     let secret = Fake::at(([127, 0, 0, 1], port).into(), close).await;
     let open = Fake::at(([127, 0, 0, 2], port).into(), close).await;
     let names = Names::default();
-    let answers = vec![vec!["127.0.0.2"], vec!["127.0.0.1"], vec!["127.0.0.1", "127.0.0.2"], vec!["127.0.0.1"]];
+    let answers =
+        vec![vec!["127.0.0.2"], vec!["127.0.0.1"], vec!["127.0.0.1", "127.0.0.2"], vec!["127.0.0.1"]];
     names.addresses.lock().insert("rebinds.example".into(), answers);
     let setup = setup("127.0.0.2", names);
     set(&setup, "a", &format!("'rebinds.example:{port}'"));

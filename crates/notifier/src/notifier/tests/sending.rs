@@ -32,14 +32,15 @@ async fn alerts_go_in_batches_over_one_connection() {
     assert_eq!(alert["generatorURL"], "http://yagura/graph");
     let url = format!("http://{}/some/prefix/api/v2/alerts", server.address);
     let by = format!("{{alertmanager=\"{url}\"}}");
-    until("they are counted", || setup.metric(&format!("yagura_notifications_sent_total{by}")) == 600.0).await;
+    until("they are counted", || setup.metric(&format!("yagura_notifications_sent_total{by}")) == 600.0)
+        .await;
     assert_eq!(setup.metric(&format!("yagura_notifications_latency_seconds_count{by}")), 3.0);
     assert_eq!(setup.metric(&format!("yagura_notifications_queue_length{by}")), 0.0);
     assert_eq!(setup.metric("yagura_notifications_queue_capacity"), 10_000.0);
     assert_eq!(setup.metric("yagura_notifications_alertmanagers_discovered"), 1.0);
     assert_eq!(setup.notifier.alertmanagers(&TenantId::anonymous()), [url]);
     setup.notifier.set_operators(Alerting::from_urls("").unwrap());
-    assert_eq!(setup.metric("yagura_notifications_alertmanagers_discovered"), 0.0);
+    until("it is gone", || setup.metric("yagura_notifications_alertmanagers_discovered") == 0.0).await;
 }
 
 #[tokio::test]
@@ -80,7 +81,8 @@ async fn one_that_was_away_gets_all_once_and_the_newest() {
 
 #[tokio::test]
 async fn what_is_refused_is_not_sent_again() {
-    let server = Fake::answering(|at| Answer { status: if at == 0 { 400 } else { 200 }, ..Answer::default() });
+    let server =
+        Fake::answering(|at| Answer { status: if at == 0 { 400 } else { 200 }, ..Answer::default() });
     let (server, setup) = (server.await, Setup::new(config()));
     setup.notifier.set_operators(Alerting::from_urls(&format!("http://{}", server.address)).unwrap());
     setup.notify("a", &["one"]);
@@ -111,9 +113,10 @@ async fn a_slow_one_delays_nobody() {
 async fn rules_of_all_and_of_each_are_applied() {
     let (setup, one, other) = (Setup::new(config()), Fake::new().await, Fake::new().await);
     setup.notifier.set_operators(operators(&format!(
-        "alert_relabel_configs: [{{regex: replica, action: labeldrop}}, {{target_label: cluster, replacement: eu}}]
+        "alert_relabel_configs: [{{regex: replica, action: labeldrop}}]
 alertmanagers:
 - static_configs: [{{targets: ['{}']}}]
+  alert_relabel_configs: [{{source_labels: [severity], target_label: urgency}}]
 - static_configs: [{{targets: ['{}']}}]
   alert_relabel_configs: [{{source_labels: [severity], regex: page, action: keep}}]",
         one.address, other.address
@@ -125,7 +128,7 @@ alertmanagers:
     other.has(&["A"]).await;
     assert_eq!(other.names(), ["A"]);
     let labels = &one.received()[0].alerts[0]["labels"];
-    assert_eq!(labels.to_string(), r#"{"alertname":"A","cluster":"eu","severity":"page"}"#);
+    assert_eq!(labels.to_string(), r#"{"alertname":"A","severity":"page","urgency":"page"}"#);
 }
 
 #[tokio::test]
@@ -176,7 +179,8 @@ async fn a_password_in_a_file_is_read_each_time() {
     std::fs::write(&file, "second").unwrap();
     setup.notify("a", &["two"]);
     server.has(&["two"]).await;
-    let shown = server.received().into_iter().map(|r| r.headers["authorization"].to_str().unwrap().to_owned());
+    let shown =
+        server.received().into_iter().map(|r| r.headers["authorization"].to_str().unwrap().to_owned());
     assert_eq!(shown.collect::<Vec<_>>(), ["Bearer first", "Bearer second"]);
 }
 
@@ -207,7 +211,8 @@ async fn the_log_is_told_once_and_no_secret() {
     });
     let (server, setup) = (server.await, Setup::new(config()));
     setup.notifier.set_operators(
-        Alerting::from_urls(&format!("http://me:hunter2@{},http://me:hunter2@nobody", server.address)).unwrap(),
+        Alerting::from_urls(&format!("http://me:hunter2@{},http://me:hunter2@nobody", server.address))
+            .unwrap(),
     );
     setup.notify("a", &["one"]);
     until("four times", || server.received().len() == 4).await;
@@ -216,7 +221,11 @@ async fn the_log_is_told_once_and_no_secret() {
     setup.notifier.set_operators(Alerting::from_urls("").unwrap());
     let text = String::from_utf8(lines.0.lock().clone()).unwrap();
     let about = |part: &str| text.lines().filter(|l| l.contains(part)).count();
-    assert_eq!(about("it answered 500: \\\"because\\\"") + about("it answered 500: \"because\""), 1, "{text}");
+    assert_eq!(
+        about("it answered 500: \\\"because\\\"") + about("it answered 500: \"because\""),
+        1,
+        "{text}"
+    );
     assert_eq!(about("alerts are sent and taken"), 1, "{text}");
     assert_eq!(about("nobody knows nobody"), 1, "{text}");
     assert!(!text.contains("hunter2") && !text.contains("bWU6"), "{text}");
