@@ -102,7 +102,7 @@ impl<'r> Reader<'r> {
         let mut groups = Vec::new();
         for item in self.list(node, "groups") {
             let Some(group) = self.group(&item) else { continue };
-            if !names.insert(group.name.clone()) {
+            if !names.insert(group.name.clone()) && !group.name.is_empty() {
                 let message = format!("the group {} is there twice in this file", quote(&group.name));
                 self.problem(Some(item.line), message);
             }
@@ -123,9 +123,9 @@ impl<'r> Reader<'r> {
     }
 
     pub fn group(&mut self, node: &Node) -> Option<RuleGroup> {
+        node.name(&["name"]).unwrap_or_default().clone_into(&mut self.group);
         let fields = Fields::of(node, "a group", &GROUP_FIELDS, self)?;
         let name = fields.text("name", self).map(|name| name.text).unwrap_or_default();
-        name.clone_into(&mut self.group);
         if let Err(message) = check_name("group", &name) {
             self.problem(Some(fields.line_of("name")), message);
         }
@@ -181,10 +181,10 @@ impl<'r> Reader<'r> {
     }
 
     fn rule(&mut self, node: &Node, of_group: &BTreeMap<String, String>) -> Option<Unread> {
+        node.name(&["alert", "record"]).unwrap_or_default().clone_into(&mut self.rule);
         let fields = Fields::of(node, "a rule", &RULE_FIELDS, self)?;
         let name_of = |text: Option<Text>| text.map(|text| text.text).filter(|text| !text.is_empty());
         let (record, alert) = (name_of(fields.text("record", self)), name_of(fields.text("alert", self)));
-        self.rule = alert.clone().or(record.clone()).unwrap_or_default();
         let own = self.labels(&fields);
         let mut labels = of_group.clone();
         labels.extend(own.clone());

@@ -18,6 +18,8 @@ const MAX_TEXT: usize = 64 << 20;
 pub struct Node {
     pub line: usize,
     pub kind: Kind,
+    /// A scalar without quotes or tag.
+    is_plain: bool,
     depth: usize,
     nodes: usize,
     bytes: usize,
@@ -39,6 +41,17 @@ pub struct Entry {
 }
 
 impl Node {
+    /// The text of a mapping's first field of these names, if it has one.
+    pub fn name(&self, fields: &[&str]) -> Option<&str> {
+        let Kind::Map(entries) = &self.kind else { return None };
+        entries.iter().filter(|entry| fields.contains(&&*entry.key)).find_map(|entry| {
+            match &entry.value.kind {
+                Kind::Text(text) => Some(text.as_str()),
+                _ => None,
+            }
+        })
+    }
+
     /// What it is, for errors.
     pub fn what(&self) -> &'static str {
         match self.kind {
@@ -121,6 +134,7 @@ impl Builder {
         style: ScalarStyle,
         tag: Option<Cow<'_, Tag>>,
     ) -> Result<Rc<Node>, Problem> {
+        let is_plain = tag.is_none() && style == ScalarStyle::Plain;
         let is_text = match tag.as_deref() {
             None => style != ScalarStyle::Plain,
             Some(tag) => match tag.core_suffix() {
@@ -131,7 +145,7 @@ impl Builder {
         };
         let is_null = !is_text && matches!(&*text, "" | "~" | "null" | "Null" | "NULL");
         let kind = if is_null { Kind::Null } else { Kind::Text(text.into_owned()) };
-        Ok(Rc::new(Node::new(line, kind)))
+        Ok(Rc::new(Node { is_plain, ..Node::new(line, kind) }))
     }
 
     fn open(
@@ -198,7 +212,7 @@ impl Builder {
                     continue;
                 }
             };
-            if name == "<<" {
+            if name == "<<" && key.is_plain {
                 self.merge(&value, &mut merged);
             } else if seen.insert(name.clone()) {
                 entries.push(Entry { key: name, line: key.line, value });
@@ -250,7 +264,7 @@ impl Node {
         if matches!(kind, Kind::List(_) | Kind::Map(_)) {
             depth += 1;
         }
-        Self { line, kind, depth, nodes, bytes }
+        Self { line, kind, is_plain: false, depth, nodes, bytes }
     }
 }
 
