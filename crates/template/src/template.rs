@@ -76,7 +76,13 @@ pub struct Template {
     pub(crate) missing_key: MissingKey,
     pub(crate) limits: Limits,
     pub(crate) regexes: Regexes,
+    known: Box<Known>,
+}
+
+/// What is known of a template without executing it.
+struct Known {
     fields: Fields,
+    /// The functions that it calls.
     calls: BTreeSet<&'static str>,
     paths: BTreeSet<(String, String)>,
 }
@@ -99,7 +105,7 @@ impl Template {
         let names = reads.fields.iter().map(|name| String::from(*name)).collect();
         let fields = Fields { names, all: reads.all };
         let paths = reads.paths.iter().map(|(a, b)| (String::from(*a), String::from(*b))).collect();
-        let calls = reads.calls;
+        let known = Box::new(Known { fields, calls: reads.calls, paths });
         Ok(Self {
             name: options.name.to_owned(),
             text: text.to_owned(),
@@ -107,9 +113,7 @@ impl Template {
             missing_key: options.missing_key,
             limits: options.limits,
             regexes,
-            fields,
-            calls,
-            paths,
+            known,
         })
     }
 
@@ -137,17 +141,17 @@ impl Template {
 
     /// Whether it calls the function anywhere.
     pub fn calls(&self, function: &str) -> bool {
-        self.calls.contains(function)
+        self.known.calls.contains(function)
     }
 
     /// Fields of variables and of fields that it reads: `$labels.job`, and `.Labels.job` as `Labels` and `job`.
     pub fn paths(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.paths.iter().map(|(of, field)| (of.as_str(), field.as_str()))
+        self.known.paths.iter().map(|(of, field)| (of.as_str(), field.as_str()))
     }
 
     /// The fields of the data that this template reads, for parsers that can leave out others.
     pub fn fields(&self) -> &Fields {
-        &self.fields
+        &self.known.fields
     }
 
     /// The one field that the template consists of: `{{.msg}}` can be copied.
