@@ -31,8 +31,8 @@ enum Found {
     Told(RuleLanguage, Result<Expression, String>),
     /// It is one in a single language.
     Sure(RuleLanguage, Expression),
-    Either(Both),
-    Neither(Both),
+    Either(Box<Both>),
+    Neither(Box<Both>),
 }
 
 /// Reads the expressions of a group's rules. `lang` is for those that do not say.
@@ -75,10 +75,10 @@ fn find(rule: &Unread, lang: Option<RuleLanguage>, options: ParseOptions) -> Fou
     let both = Both { promql: parse(Promql), logql: parse(Logql) };
     match (&both.promql, &both.logql) {
         (Ok(expr), Ok(_)) if names_metrics(expr) => Found::Sure(Promql, expr.clone()),
-        (Ok(_), Ok(_)) => Found::Either(both),
+        (Ok(_), Ok(_)) => Found::Either(Box::new(both)),
         (Ok(expr), Err(_)) => Found::Sure(Promql, expr.clone()),
         (Err(_), Ok(expr)) => Found::Sure(Logql, expr.clone()),
-        (Err(_), Err(_)) => Found::Neither(both),
+        (Err(_), Err(_)) => Found::Neither(Box::new(both)),
     }
 }
 
