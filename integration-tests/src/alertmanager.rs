@@ -89,13 +89,30 @@ receivers:
 }
 
 fn launch(folder: &Path, port: u16) -> Process {
-    let mut command = Command::new(tool(Tool::Alertmanager));
+    let mut command = program(&tool(Tool::Alertmanager));
     command.current_dir(folder);
     command.arg(format!("--config.file={}", folder.join("alertmanager.yml").display()));
     command.arg(format!("--storage.path={}", folder.join("data").display()));
     command.arg(format!("--web.listen-address=127.0.0.1:{port}"));
     command.arg("--cluster.listen-address=");
     Process::start(command, &folder.join("alertmanager.log"))
+}
+
+/// Debian's Alertmanager reads its templates below `/usr/share`. If it was only unpacked, it gets a view of the file
+/// system in which that folder is the one beside it.
+fn program(path: &Path) -> Command {
+    const TEMPLATES: &str = "prometheus/alertmanager/default.tmpl";
+    let share = path.ancestors().nth(2).map(|root| root.join("share")).unwrap_or_default();
+    if Path::new("/usr/share").join(TEMPLATES).exists() || !share.join(TEMPLATES).exists() {
+        return Command::new(path);
+    }
+    let mut command = Command::new("unshare");
+    command.args(["--map-root-user", "--mount", "sh", "-c"]);
+    command
+        .arg("mount --bind \"$0\" /usr/share && exec \"$@\"")
+        .arg(fs::canonicalize(share).unwrap())
+        .arg(path);
+    command
 }
 
 /// One notification: a group's alerts.

@@ -2,7 +2,7 @@
 
 use crate::host::{Host, HostPort};
 use async_trait::async_trait;
-use hickory_resolver::{TokioResolver, net::NetError, proto::rr::RData};
+use hickory_resolver::{TokioResolver, config::LookupIpStrategy, net::NetError, proto::rr::RData};
 use std::{collections::BTreeSet, net::IpAddr};
 use tokio::sync::OnceCell;
 
@@ -32,7 +32,11 @@ pub(crate) struct SystemLookup {
 
 impl SystemLookup {
     async fn resolver(&self) -> Result<&TokioResolver, String> {
-        let make = async || TokioResolver::builder_tokio()?.build();
+        let make = async || {
+            let mut builder = TokioResolver::builder_tokio()?;
+            builder.options_mut().ip_strategy = LookupIpStrategy::Ipv4AndIpv6;
+            builder.build()
+        };
         self.resolver.get_or_try_init(make).await.map_err(|e| format!("DNS cannot be used here: {e}"))
     }
 }
@@ -83,3 +87,6 @@ fn nothing<T: Default>(name: &str, error: NetError) -> Result<T, String> {
     }
     Err(format!("{name} could not be looked up: {error}"))
 }
+
+#[cfg(test)]
+mod tests;

@@ -151,8 +151,8 @@ impl Pool {
         } else if stay.is_empty() {
             heirs.push(inner.waiting.clone());
         }
-        for endpoint in &gone {
-            endpoint.queue.hand_over(&heirs);
+        if !heirs.is_empty() {
+            gone.iter().for_each(|endpoint| endpoint.queue.hand_over(&heirs));
         }
         inner.endpoints = stay;
         inner.endpoints.extend(new);

@@ -6,6 +6,7 @@ use parking_lot::Mutex;
 use service_api::Alert;
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
+    ops::Bound::{Excluded, Unbounded},
     sync::Arc,
 };
 use tokio::sync::Notify;
@@ -32,7 +33,7 @@ struct Inner {
     /// By age; one that takes the place of another has its age.
     alerts: BTreeMap<u64, Waiting>,
     ages: HashMap<(TenantId, Labels), u64>,
-    tenants: HashMap<TenantId, Share>,
+    tenants: BTreeMap<TenantId, Share>,
     bytes: usize,
     next: u64,
 }
@@ -100,14 +101,15 @@ impl Queue {
         dropped
     }
 
-    /// The oldest alert, and further ones of its tenant. What is of no use any more goes.
-    pub fn batch(&self, most: usize, now: Timestamp) -> Option<Batch> {
+    /// The oldest alert, and further ones of its tenant; or, behind a batch that failed, those of the tenant that
+    /// comes after its one, so that nobody is kept waiting by what is wrong for another. What is of no use any more
+    /// goes.
+    pub fn batch(&self, most: usize, now: Timestamp, failed: Option<&TenantId>) -> Option<Batch> {
         let mut inner = self.inner.lock();
         let before = inner.alerts.len();
         let late = |inner: &Inner, age: u64| inner.alerts.get(&age).is_some_and(|a| a.expires <= now);
         let first = loop {
-            let Some((age, _)) = inner.alerts.first_key_value() else { break None };
-            let age = *age;
+            let Some(age) = inner.first(failed) else { break None };
             if !late(&inner, age) {
                 break Some(age);
             }
@@ -207,6 +209,13 @@ impl Drop for Queue {
 }
 
 impl Inner {
+    fn first(&self, failed: Option<&TenantId>) -> Option<u64> {
+        let Some(failed) = failed else { return self.alerts.keys().next().copied() };
+        let mut behind = self.tenants.range((Excluded(failed), Unbounded));
+        let (_, share) = behind.next().or_else(|| self.tenants.first_key_value())?;
+        share.ages.first().copied()
+    }
+
     fn put(&mut self, tenant: &TenantId, alert: Arc<Alert>, expires: Timestamp) {
         self.next += 1;
         let version = self.next;

@@ -38,8 +38,10 @@ impl Sender {
     /// Ends when `ended` says that nothing is to be sent there any more, or when there is a `drain` and the queue
     /// is empty.
     pub async fn run(mut self, ended: CancellationToken, drain: CancellationToken) {
-        let (mut condition, mut pause) = (Condition::Unknown, PAUSE);
-        while let Some(batch) = self.next(&ended, &drain).await {
+        let (mut condition, mut pause, mut draining) = (Condition::Unknown, PAUSE, false);
+        // Whose batch failed last, and whether that was the last one of all.
+        let (mut failing, mut failed) = (None, false);
+        while let Some(batch) = self.next(&ended, &drain, failing.as_ref().filter(|_| failed)).await {
             let start = self.clock.monotonic();
             let result = tokio::select! {
                 biased;
@@ -47,25 +49,35 @@ impl Sender {
                 result = self.send(&batch) => result,
             };
             let now = self.settle(&batch, &result, self.clock.monotonic().saturating_sub(start));
-            if now != condition {
+            failed = now == Condition::Fails;
+            // What works for one tenant says nothing of another for whom it does not.
+            if now != condition && (failed || failing.as_ref().is_none_or(|tenant| *tenant == batch.tenant)) {
                 self.tell(now, result.err());
                 condition = now;
+                failing = None;
             }
-            if now != Condition::Fails {
+            if !failed {
                 pause = PAUSE;
                 continue;
             }
+            failing = Some(batch.tenant);
             tokio::select! {
                 () = ended.cancelled() => return,
-                () = tokio::time::sleep(pause) => {}
+                () = tokio::time::sleep(pause) => pause = (pause * 2).min(LONGEST_PAUSE),
+                // There is no time for long pauses any more.
+                () = drain.cancelled(), if !draining => (draining, pause) = (true, PAUSE),
             }
-            pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }
 
-    async fn next(&self, ended: &CancellationToken, drain: &CancellationToken) -> Option<Batch> {
+    async fn next(
+        &self,
+        ended: &CancellationToken,
+        drain: &CancellationToken,
+        failed: Option<&TenantId>,
+    ) -> Option<Batch> {
         loop {
-            if let Some(batch) = self.queue.batch(self.batch, self.clock.now_ms()) {
+            if let Some(batch) = self.queue.batch(self.batch, self.clock.now_ms(), failed) {
                 return Some(batch);
             }
             tokio::select! {

@@ -41,16 +41,29 @@ fn batches_are_of_one_tenant_and_the_oldest_goes_first() {
     queue.push(&tenant("a"), alerts(0..3), NOW);
     queue.push(&tenant("b"), alerts(3..5), NOW);
     queue.push(&tenant("a"), alerts(5..7), NOW);
-    let batch = queue.batch(4, NOW).unwrap();
-    assert_eq!(names(queue.batch(4, NOW)), "a: 0 1 2 5", "it is not gone before it was sent");
+    let batch = queue.batch(4, NOW, None).unwrap();
+    assert_eq!(names(queue.batch(4, NOW, None)), "a: 0 1 2 5", "it is not gone before it was sent");
     queue.sent(&batch);
-    assert_eq!(names(queue.batch(4, NOW)), "b: 3 4");
-    queue.refused(&queue.batch(4, NOW).unwrap());
-    assert_eq!(names(queue.batch(4, NOW)), "a: 6");
-    queue.sent(&queue.batch(4, NOW).unwrap());
-    assert!(queue.batch(4, NOW).is_none());
+    assert_eq!(names(queue.batch(4, NOW, None)), "b: 3 4");
+    queue.refused(&queue.batch(4, NOW, None).unwrap());
+    assert_eq!(names(queue.batch(4, NOW, None)), "a: 6");
+    queue.sent(&queue.batch(4, NOW, None).unwrap());
+    assert!(queue.batch(4, NOW, None).is_none());
     let counts = (queue.meter.sent.get(), queue.meter.dropped.get(), queue.meter.queue_length.get());
     assert_eq!(counts, (5, 2, 0));
+}
+
+#[test]
+fn behind_a_failure_others_have_their_turn() {
+    let queue = queue(100);
+    for (at, name) in ["b", "a", "c"].iter().enumerate() {
+        queue.push(&tenant(name), alerts(at..at + 1), NOW);
+    }
+    let behind = |failed: &str| names(queue.batch(4, NOW, Some(&tenant(failed))));
+    assert_eq!((behind("b"), behind("c"), behind("a")), ("c: 2".into(), "a: 1".into(), "b: 0".into()));
+    queue.sent(&queue.batch(4, NOW, Some(&tenant("b"))).unwrap());
+    queue.sent(&queue.batch(4, NOW, Some(&tenant("b"))).unwrap());
+    assert_eq!(names(queue.batch(4, NOW, Some(&tenant("b")))), "b: 0");
 }
 
 #[test]
@@ -59,12 +72,12 @@ fn a_newer_one_takes_the_place_of_the_older() {
     let a = tenant("a");
     queue.push(&a, alerts(0..2), NOW);
     queue.push(&tenant("b"), alerts(0..1), NOW);
-    let batch = queue.batch(10, NOW).unwrap();
+    let batch = queue.batch(10, NOW, None).unwrap();
     queue.push(&a, [alert("0", NOW + 90_000)], NOW);
     assert_eq!(queue.len(), 3);
     // What came while the older one was sent is still to be sent.
     queue.sent(&batch);
-    let left = queue.batch(10, NOW).unwrap();
+    let left = queue.batch(10, NOW, None).unwrap();
     assert_eq!((left.alerts.len(), left.alerts[0].ends_at), (1, NOW + 90_000));
     assert_eq!((queue.len(), queue.meter.dropped.get()), (2, 0));
 }
@@ -74,13 +87,13 @@ fn a_full_queue_drops_the_oldest_and_one_tenant_has_a_quarter() {
     let queue = queue(16);
     let a = tenant("a");
     queue.push(&a, alerts(0..6), NOW);
-    assert_eq!((names(queue.batch(10, NOW)).as_str(), queue.meter.dropped.get()), ("a: 2 3 4 5", 2));
+    assert_eq!((names(queue.batch(10, NOW, None)).as_str(), queue.meter.dropped.get()), ("a: 2 3 4 5", 2));
     for name in ["b", "c", "d"] {
         queue.push(&tenant(name), alerts(0..4), NOW);
     }
     assert_eq!((queue.len(), queue.meter.dropped.get()), (16, 2));
     queue.push(&tenant("e"), alerts(0..2), NOW);
-    assert_eq!(names(queue.batch(10, NOW)), "a: 4 5");
+    assert_eq!(names(queue.batch(10, NOW, None)), "a: 4 5");
     assert_eq!((queue.len(), queue.meter.queue_length.get(), queue.meter.dropped.get()), (16, 16, 4));
 }
 
@@ -96,7 +109,7 @@ fn large_alerts_are_bounded_by_their_bytes() {
         queue.push(&tenant("a"), [large(&i.to_string())], NOW);
     }
     assert_eq!((queue.len(), queue.meter.dropped.get()), (5, 25));
-    assert_eq!(queue.batch(256, NOW).unwrap().alerts.len(), 1);
+    assert_eq!(queue.batch(256, NOW, None).unwrap().alerts.len(), 1);
 }
 
 #[test]
@@ -105,9 +118,9 @@ fn what_is_of_no_use_any_more_is_not_sent() {
     let a = tenant("a");
     // Firing until then; resolved, which is still worth telling for five minutes.
     queue.push(&a, [alert("firing", NOW + 1_000), alert("resolved", NOW - 5)], NOW);
-    assert_eq!(names(queue.batch(10, NOW + 999)), "a: firing resolved");
-    assert_eq!(names(queue.batch(10, NOW + 1_000)), "a: resolved");
-    assert!(queue.batch(10, NOW + 300_000).is_none());
+    assert_eq!(names(queue.batch(10, NOW + 999, None)), "a: firing resolved");
+    assert_eq!(names(queue.batch(10, NOW + 1_000, None)), "a: resolved");
+    assert!(queue.batch(10, NOW + 300_000, None).is_none());
     assert_eq!((queue.len(), queue.meter.dropped.get()), (0, 2));
 }
 
@@ -118,7 +131,7 @@ fn what_waits_is_handed_over() {
     to.push(&tenant("a"), [alert("1", NOW + 90_000)], NOW);
     from.hand_over(std::slice::from_ref(&to));
     assert_eq!((from.len(), from.meter.queue_length.get(), from.meter.dropped.get()), (0, 0, 0));
-    let batch = to.batch(10, NOW).unwrap();
+    let batch = to.batch(10, NOW, None).unwrap();
     assert_eq!(
         batch.alerts.iter().map(|alert| alert.ends_at - NOW).collect::<Vec<_>>(),
         [90_000, 60_000, 60_000]

@@ -52,6 +52,22 @@ impl Fake {
         at: SocketAddr,
         answer: impl Fn(usize) -> Answer + Clone + Send + Sync + 'static,
     ) -> Self {
+        Self::serve(at, move |count, _: &HeaderMap| answer(count)).await
+    }
+
+    /// Fails for one tenant.
+    pub async fn failing_for(tenant: &'static str) -> Self {
+        let answer = move |_, headers: &HeaderMap| {
+            let status = if headers["x-scope-orgid"] == tenant { 500 } else { 200 };
+            Answer { status, ..Answer::default() }
+        };
+        Self::serve("127.0.0.1:0".parse().unwrap(), answer).await
+    }
+
+    async fn serve(
+        at: SocketAddr,
+        answer: impl Fn(usize, &HeaderMap) -> Answer + Clone + Send + Sync + 'static,
+    ) -> Self {
         let listener = TcpListener::bind(at).await.unwrap();
         let address = listener.local_addr().unwrap();
         let received: Arc<Mutex<Vec<Received>>> = Arc::default();
@@ -64,7 +80,7 @@ impl Fake {
             async move {
                 let answer = {
                     let mut kept = kept.lock();
-                    let answer = answer(kept.len());
+                    let answer = answer(kept.len(), &headers);
                     let alerts = serde_json::from_slice(&body).unwrap();
                     kept.push(Received { path: uri.path().to_owned(), headers, alerts, peer });
                     answer

@@ -110,6 +110,21 @@ async fn a_slow_one_delays_nobody() {
 }
 
 #[tokio::test]
+async fn what_fails_for_one_tenant_keeps_no_other_waiting() {
+    let (setup, server) = (Setup::new(config()), Fake::failing_for("bad").await);
+    setup.notifier.set_operators(Alerting::from_urls(&format!("http://{}", server.address)).unwrap());
+    setup.notify("bad", &["bad"]);
+    for tenant in ["a", "c"] {
+        setup.notify(tenant, &[tenant]);
+    }
+    server.has(&["a", "c"]).await;
+    let by = format!("{{alertmanager=\"http://{}/api/v2/alerts\"}}", server.address);
+    until("the others are sent", || setup.metric(&format!("yagura_notifications_sent_total{by}")) == 2.0)
+        .await;
+    assert_eq!(setup.metric(&format!("yagura_notifications_queue_length{by}")), 1.0);
+}
+
+#[tokio::test]
 async fn rules_of_all_and_of_each_are_applied() {
     let (setup, one, other) = (Setup::new(config()), Fake::new().await, Fake::new().await);
     setup.notifier.set_operators(operators(&format!(
