@@ -61,7 +61,7 @@ impl Guard {
         let token = token.ok_or_else(|| Error::new(Code::Unauthenticated, "the token is not known"))?;
         // Where no route is there is nothing to be had. A route of which nobody has said who may
         // use it is for nobody.
-        let may = route.is_none() || access.is_some_and(|access| token.may(access));
+        let may = route.is_none() || access.is_some_and(|access| token.may(access, request.method()));
         if !may {
             return Err(Error::new(Code::Forbidden, "the token does not allow this"));
         }

@@ -22,6 +22,7 @@ mod query;
 mod remote_read;
 mod results;
 mod ring;
+mod rules;
 mod state;
 mod status;
 mod telemetry;
@@ -86,6 +87,7 @@ fn read_routes() -> Routes<ApiState> {
         .nest("/prometheus/api/v1", read_api())
         .read("/federate", get(federate::federate))
         .nest("/loki/api/v1", loki::routes())
+        .merge(rules::routes())
         // Prometheus compresses as fast as it can too; the time goes into the query.
         .within(|router| router.layer(CompressionLayer::new().quality(CompressionLevel::Fastest)))
         .read("/api/v1/read", post(remote_read::read))
@@ -109,9 +111,7 @@ fn read_api() -> Routes<ApiState> {
         .read("/targets", get(status::targets))
         .read("/targets/metadata", get(status::target_metadata))
         .read("/scrape_pools", get(status::scrape_pools))
-        .read("/alertmanagers", get(status::alertmanagers))
-        .read("/rules", get(status::rules))
-        .read("/alerts", get(status::alerts))
+        .read("/alertmanagers", get(rules::alertmanagers))
         .read("/status/buildinfo", get(status::build_info))
         .admin("/status/config", get(status::config))
         .read("/status/flags", get(status::flags))

@@ -160,7 +160,7 @@ pub fn invalid(name: &str, why: impl std::fmt::Display) -> Error {
 }
 
 /// An integer, or the sentence with which Go refuses it.
-fn integer(text: &str) -> Result<i64, String> {
+pub fn integer(text: &str) -> Result<i64, String> {
     let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
     if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
         return Err(format!("strconv.Atoi: parsing {}: invalid syntax", quote(text)));

@@ -13,12 +13,14 @@ use axum::extract::FromRef;
 use futures::future::BoxFuture;
 use model::{NANOS_A_MILLI, Nanos};
 use prometheus_client::registry::Registry;
+use rules::RuleStore;
 use runtime::Clock;
 use serde::{Deserialize, Serialize};
 use service_api::{
     DeletionRequests, Limits, LimitsSource, LogsReader, LogsTail, MetricsReader, Push, PushLogs, Result,
+    RuleStates,
 };
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 use vectors::Evaluate;
 
 /// Settings of the HTTP API.
@@ -88,6 +90,11 @@ pub struct Deps {
     pub spread: Option<Arc<dyn Evaluate>>,
     /// Where results of range queries are kept; none if they are not.
     pub results: Option<Arc<ResultCache>>,
+    /// Rule groups as they are written, and how they fare.
+    pub rule_store: Arc<dyn RuleStore>,
+    pub rule_states: Arc<dyn RuleStates>,
+    /// How often groups are evaluated that do not say it.
+    pub rule_interval: Duration,
     pub limits: Arc<dyn LimitsSource>,
     pub clock: Arc<dyn Clock>,
     pub multitenancy: Multitenancy,

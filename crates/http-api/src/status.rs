@@ -1,5 +1,4 @@
-//! What the process says of itself under `status`, and what it has none of: targets,
-//! Alertmanagers, rules.
+//! What the process says of itself under `status`, and what it has none of: targets.
 
 use crate::{
     answer::{self, Notes},
@@ -13,36 +12,26 @@ use service_api::Error;
 
 pub async fn build_info(_: Tenants, State(state): State<ApiState>) -> Response {
     let build = &state.deps.build;
-    object(&[
-        ("version", &build.version),
+    let fields = [
+        ("version", build.version.as_str()),
         ("revision", &build.revision),
         ("branch", &build.branch),
         ("buildUser", &build.build_user),
         ("buildDate", &build.build_date),
         ("goVersion", &build.compiler),
-    ])
+    ];
+    let write = |out: &mut Vec<u8>| {
+        json::object(out, fields);
+        out.pop();
+        // Mimir's: by it Grafana knows that rules can be changed under `/config/v1/rules`.
+        out.extend_from_slice(br#","features":{"ruler_config_api":"true"}}"#);
+    };
+    answer::data(write, &Notes::default())
 }
 
 pub async fn config(_: Tenants, State(state): State<ApiState>) -> Response {
-    object(&[("yaml", &(state.deps.config_yaml)())])
-}
-
-fn object(fields: &[(&str, &str)]) -> Response {
-    answer::data(
-        |out| {
-            out.push(b'{');
-            for (i, (key, value)) in fields.iter().enumerate() {
-                if i > 0 {
-                    out.push(b',');
-                }
-                json::string(out, key);
-                out.push(b':');
-                json::string(out, value);
-            }
-            out.push(b'}');
-        },
-        &Notes::default(),
-    )
+    let yaml = (state.deps.config_yaml)();
+    answer::data(|out| json::object(out, [("yaml", yaml.as_str())]), &Notes::default())
 }
 
 /// Prometheus's fields; those that only a Go process has are empty.
@@ -92,18 +81,6 @@ pub async fn target_metadata(_: Tenants) -> Response {
 
 pub async fn scrape_pools(_: Tenants) -> Response {
     answer::fixed(r#"{"scrapePools":[]}"#)
-}
-
-pub async fn alertmanagers(_: Tenants) -> Response {
-    answer::fixed(r#"{"activeAlertmanagers":[],"droppedAlertmanagers":[]}"#)
-}
-
-pub async fn rules(_: Tenants) -> Response {
-    answer::fixed(r#"{"groups":[]}"#)
-}
-
-pub async fn alerts(_: Tenants) -> Response {
-    answer::fixed(r#"{"alerts":[]}"#)
 }
 
 /// What Prometheus answers unless it is started with its admin API on.

@@ -6,6 +6,8 @@ mod fuzz;
 mod isolation;
 mod log_fixture;
 mod results;
+mod rule_fixture;
+mod rules;
 mod script;
 
 use crate::tests::fixture::{Api, Fixture};
@@ -33,6 +35,8 @@ scripts!(
     query,
     query_errors,
     query_range,
+    rules,
+    rules_management,
     status,
     tenants
 );

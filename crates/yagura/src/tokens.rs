@@ -92,7 +92,7 @@ fn token(entry: Value) -> Result<([u8; 32], Token), &'static str> {
 
 const TENANT: &str =
     "tenant: a tenant, a list of tenants, or \"*\" for all is wanted, in quotes if it looks like a number";
-const ACCESS: &str = "access: read, write, admin, or a list of these is wanted";
+const ACCESS: &str = "access: read, write, rules, admin, or a list of these is wanted";
 
 /// A text or a list of texts; not none.
 fn words(entry: &mut Dict, key: &str) -> Option<Vec<String>> {
@@ -119,6 +119,7 @@ fn grants(words: &[String]) -> Option<Grants> {
         match word.as_str() {
             "read" => grants.read = true,
             "write" => grants.write = true,
+            "rules" => grants.rules = true,
             "admin" => grants.admin = true,
             _ => return None,
         }

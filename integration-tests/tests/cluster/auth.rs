@@ -242,6 +242,8 @@ async fn wrong_tenants(cluster: &Cluster) -> usize {
             }
             Kind::Read => &[("writer-of-b", "b")],
             Kind::Write => &[("writer-of-b", "a"), ("reader-of-b", "b"), ("reader-of-b", "a")],
+            Kind::Rules if endpoint.method == "GET" => &[("reader-of-b", "a"), ("writer-of-b", "b")],
+            Kind::Rules => &[("a", "a"), ("reader-of-b", "b"), ("writer-of-b", "b")],
             Kind::Admin | Kind::Fatal => &[("a", "a"), ("reader-of-b", "b"), ("writer-of-b", "b")],
         };
         for (name, tenant) in tries {

@@ -15,6 +15,8 @@ pub enum Kind {
     /// Shows a tenant something that is not data.
     Read,
     Write,
+    /// Shows or changes a tenant's rules.
+    Rules,
     /// Of the whole process, or it deletes a tenant's data.
     Admin,
     /// Of the whole process, and it ends it.
@@ -45,8 +47,6 @@ const PROMETHEUS: &[(&str, Kind)] = &[
     ("/targets/metadata", Read),
     ("/scrape_pools", Read),
     ("/alertmanagers", Read),
-    ("/rules", Read),
-    ("/alerts", Read),
     ("/status/buildinfo", Read),
     ("/status/config", Admin),
     ("/status/flags", Read),
@@ -94,6 +94,11 @@ const OTHERS: &[(&str, &str, Kind)] = &[
     ("POST", "/otlp/v1/logs", Write),
     ("POST", "/otlp/v1/metrics", Write),
     ("POST", "/api/v1/otlp/v1/metrics", Write),
+    ("GET", "/prometheus/api/v1/rules", Read),
+    ("GET", "/prometheus/api/v1/alerts", Read),
+    ("GET", "/api/v1/alerts", Rules),
+    ("POST", "/api/v1/alerts", Rules),
+    ("DELETE", "/api/v1/alerts", Rules),
     ("GET", "/", Read),
     ("GET", "/metrics", Admin),
     ("GET", "/ready", Open),
@@ -104,6 +109,17 @@ const OTHERS: &[(&str, &str, Kind)] = &[
     ("GET", "/config", Admin),
     ("GET", "/ring", Admin),
     ("POST", "/ingester/shutdown", Fatal),
+];
+
+/// Under each of these a tenant's rule groups are, all of them, of one namespace, and one.
+const RULES: &[&str] = &[
+    "/api/v1/rules",
+    "/loki/api/v1/rules",
+    "/api/prom/rules",
+    "/config/v1/rules",
+    "/prometheus/config/v1/rules",
+    "/rules",
+    "/prometheus/rules",
 ];
 
 pub fn endpoints() -> Vec<Endpoint> {
@@ -120,6 +136,18 @@ pub fn endpoints() -> Vec<Endpoint> {
             add(method, format!("{prefix}{path}"), kind);
         }
     }
+    for prefix in RULES {
+        for (method, path) in [
+            ("GET", ""),
+            ("GET", "/secret"),
+            ("POST", "/secret"),
+            ("DELETE", "/secret"),
+            ("GET", "/secret/group"),
+            ("DELETE", "/secret/group"),
+        ] {
+            add(method, format!("{prefix}{path}"), Rules);
+        }
+    }
     all
 }
 
@@ -134,7 +162,7 @@ pub fn every_route_is_covered() {
     };
     let mut declared = 0;
     for text in sources("crates/http-api/src", "rs") {
-        for kind in ["open", "read", "write", "admin", "metrics", "route", "nest"] {
+        for kind in ["open", "read", "write", "rules", "admin", "metrics", "route", "nest"] {
             for after in text.split(&format!(".{kind}(\"")).skip(1) {
                 let path = after.split('"').next().unwrap();
                 let found = match kind {

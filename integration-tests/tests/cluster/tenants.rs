@@ -263,7 +263,13 @@ fn messages(now: i64, blocks: &[Vec<u8>]) -> Vec<(&'static str, Vec<Message>)> {
         ("/yagura.reader.v1.Reader/Metadata", vec![Message::default()]),
         ("/yagura.reader.v1.Reader/Changes", vec![Message::default(), Message::default().varint(1, 1)]),
         ("/yagura.reader.v1.Reader/Evaluate", evaluates),
-        ("/grpc.health.v1.Health/Check", vec![Message::default()]),
+        ("/yagura.ruler.v1.Ruler/Groups", vec![Message::default()]),
+        ("/yagura.ruler.v1.Ruler/Changed", vec![Message::default()]),
+        ("/yagura.ruler.v1.Ruler/Alertmanagers", vec![Message::default()]),
+        (
+            "/grpc.health.v1.Health/Check",
+            vec![Message::default(), Message::default().bytes(1, b"ring-store")],
+        ),
     ]
 }
 

@@ -10,6 +10,8 @@ pub enum Access {
     Open,
     Read,
     Write,
+    /// Rules: to look at them is reading, too, and to change them is for those alone who may.
+    Rules,
     /// What changes the process, or shows how it is set up.
     Admin,
     /// Figures of the whole process.
@@ -40,6 +42,10 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
 
     pub fn write(self, path: &str, methods: MethodRouter<S>) -> Self {
         self.add(Access::Write, path, methods)
+    }
+
+    pub fn rules(self, path: &str, methods: MethodRouter<S>) -> Self {
+        self.add(Access::Rules, path, methods)
     }
 
     pub fn admin(self, path: &str, methods: MethodRouter<S>) -> Self {

@@ -16,7 +16,7 @@ fn token(tenants: TenantSet, grants: Grants) -> Token {
     Token { name: "t".into(), tenants, grants }
 }
 
-const READ: Grants = Grants { read: true, write: false, admin: false };
+const READ: Grants = Grants { read: true, write: false, rules: false, admin: false };
 
 fn auth(open_metrics: bool) -> Auth {
     let one = TenantSet::Only([TenantId::new("a").unwrap()].into());
@@ -24,6 +24,7 @@ fn auth(open_metrics: bool) -> Auth {
         (hash("reader"), token(TenantSet::All, READ)),
         (hash("of-a"), token(one, READ)),
         (hash("admin"), token(TenantSet::All, Grants { admin: true, ..Grants::default() })),
+        (hash("rules"), token(TenantSet::All, Grants { rules: true, ..Grants::default() })),
     ]);
     Auth { tokens: Arc::new(ArcSwap::from_pointee(tokens)), open_metrics }
 }
@@ -33,11 +34,14 @@ async fn ask(auth: Auth, path: &str, authorization: &[&str]) -> Response {
     let show = async |headers: HeaderMap| format!("served {headers:?}");
     let routes = Routes::new().open("/open", get(show)).read("/read", get(show)).write("/write", get(show));
     let routes = routes.admin("/admin", get(show)).metrics("/metrics", get(show));
+    let routes = routes.rules("/rules", get(show).post(show).delete(show));
     let (router, access) = routes.into_parts();
     let guard = Guard::new(auth, access);
     let router = router.route("/undeclared", get(show));
     let router: Router = router.layer(middleware::from_fn_with_state(guard, check));
-    let request = authorization.iter().fold(Request::get(path), |r, v| r.header("Authorization", *v));
+    let (method, path) = path.split_once(' ').unwrap_or(("GET", path));
+    let request = Request::builder().method(method).uri(path);
+    let request = authorization.iter().fold(request, |r, v| r.header("Authorization", *v));
     router.oneshot(request.body(Body::empty()).unwrap()).await.unwrap()
 }
 
@@ -82,19 +86,27 @@ async fn who_has_no_token_is_told_that_one_is_wanted() {
 
 #[tokio::test]
 async fn each_kind_of_access_is_granted_by_itself() {
-    for (path, reader, of_a, admin) in [
-        ("/open", 200, 200, 200),
-        ("/read", 200, 200, 403),
-        ("/write", 403, 403, 403),
-        ("/admin", 403, 403, 200),
+    for (path, reader, of_a, admin, rules) in [
+        ("/open", 200, 200, 200, 200),
+        ("/read", 200, 200, 403, 403),
+        ("/write", 403, 403, 403, 403),
+        ("/admin", 403, 403, 200, 403),
+        ("/rules", 200, 200, 403, 200),
+        ("HEAD /rules", 200, 200, 403, 200),
+        ("POST /rules", 403, 403, 403, 200),
+        ("DELETE /rules", 403, 403, 403, 200),
         // Figures of all tenants are for who may read all tenants.
-        ("/metrics", 200, 403, 200),
-        ("/undeclared", 403, 403, 403),
-        ("/nothing", 404, 404, 404),
+        ("/metrics", 200, 403, 200, 403),
+        ("/undeclared", 403, 403, 403, 403),
+        ("/nothing", 404, 404, 404, 404),
     ] {
-        let asked = [("Bearer reader", reader), ("Bearer of-a", of_a), ("Bearer admin", admin)];
+        let asked = [("reader", reader), ("of-a", of_a), ("admin", admin), ("rules", rules)];
         for (authorization, want) in asked {
-            assert_eq!(status(path, authorization).await, want, "{path} {authorization}");
+            assert_eq!(
+                status(path, &format!("Bearer {authorization}")).await,
+                want,
+                "{path} {authorization}"
+            );
         }
     }
 }

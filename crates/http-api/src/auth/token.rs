@@ -1,6 +1,7 @@
 //! Tokens, known by their hashes only.
 
 use super::Access;
+use http::Method;
 use model::TenantId;
 use sha2::{Digest, Sha256};
 use std::{collections::BTreeSet, hint::black_box, sync::Arc};
@@ -17,6 +18,8 @@ pub enum TenantSet {
 pub struct Grants {
     pub read: bool,
     pub write: bool,
+    /// Changing rule groups, and where alerts go.
+    pub rules: bool,
     pub admin: bool,
 }
 
@@ -43,11 +46,13 @@ impl Token {
         }
     }
 
-    pub fn may(&self, access: Access) -> bool {
+    pub fn may(&self, access: Access, method: &Method) -> bool {
+        let looks = [Method::GET, Method::HEAD].contains(method);
         match access {
             Access::Open => true,
             Access::Read => self.grants.read,
             Access::Write => self.grants.write,
+            Access::Rules => self.grants.rules || looks && self.grants.read,
             Access::Admin => self.grants.admin,
             // Figures of the process tell of every tenant: who reads everybody's data may see them.
             Access::Metrics => self.grants.admin || self.grants.read && self.tenants == TenantSet::All,

@@ -3,6 +3,7 @@
 use super::{
     deletions,
     log_fixture::{MemoryLogs, NoTail},
+    rule_fixture::MemoryRules,
 };
 use crate::{ApiConfig, Auth, BuildInfo, Deps, HttpMetrics, Multitenancy, ReadConfig, router};
 use async_trait::async_trait;
@@ -71,6 +72,7 @@ impl Api {
     pub fn deps(fixture: Fixture, reader: Arc<dyn MetricsReader>) -> Deps {
         let mut registry = prometheus_client::registry::Registry::default();
         let metrics = HttpMetrics::register(&mut registry);
+        let rules = Arc::new(MemoryRules::new());
         let (clock, limits) = (Arc::new(ManualClock::at(NOW)), Arc::new(Arc::new(fixture.limits)));
         Deps {
             reader,
@@ -83,6 +85,9 @@ impl Api {
             engine: Arc::new(promql::Engine::default()),
             spread: None,
             results: None,
+            rule_store: rules.clone(),
+            rule_states: rules,
+            rule_interval: Duration::from_secs(60),
             limits,
             clock,
             multitenancy: fixture.multitenancy,
@@ -152,7 +157,7 @@ pub struct MemoryReader {
 }
 
 impl MemoryReader {
-    fn new(fixture: &Fixture) -> Self {
+    pub fn new(fixture: &Fixture) -> Self {
         let mut series: Vec<_> = stored(fixture.many_series).into_iter().map(Arc::new).collect();
         series.sort_by(|a, b| a.labels.cmp(&b.labels));
         Self { series, delay: fixture.delay, panics: fixture.panics, last_context: Mutex::default() }

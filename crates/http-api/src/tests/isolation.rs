@@ -24,7 +24,7 @@ use std::{
 const TENANTS: [&str; 3] = ["a", "b", "c"];
 
 /// Texts of tokens, each a canary; whose they are and what for.
-const TOKENS: [(&str, &[&str], &str); 8] = [
+const TOKENS: [(&str, &[&str], &str); 9] = [
     ("canary-reader-of-a", &["a"], "read"),
     ("canary-writer-of-a", &["a"], "write"),
     ("canary-both-of-b", &["b"], "read write"),
@@ -33,6 +33,7 @@ const TOKENS: [(&str, &[&str], &str); 8] = [
     ("canary-writer-of-all", &[], "write"),
     ("canary-admin", &[], "admin"),
     ("canary-admin-of-b", &["b"], "admin"),
+    ("canary-ruler-of-a", &["a"], "rules"),
 ];
 
 /// `X-Scope-OrgID` as it may come. Two values are two headers.
@@ -66,7 +67,8 @@ const HEADERS: [&[&str]; 26] = [
 ];
 
 fn granted(word: &str) -> Grants {
-    Grants { read: word.contains("read"), write: word.contains("write"), admin: word.contains("admin") }
+    let has = |grant| word.contains(grant);
+    Grants { read: has("read"), write: has("write"), rules: has("rules"), admin: has("admin") }
 }
 
 fn tokens() -> Tokens {
@@ -97,6 +99,8 @@ impl World {
             push: owned.clone(),
             push_logs: owned.clone(),
             deletions: owned.clone(),
+            rule_store: owned.clone(),
+            rule_states: owned.clone(),
             flush: Arc::new(|| async { Ok(()) }.boxed()),
             ..Api::deps(fixture, owned.clone())
         };
@@ -118,24 +122,31 @@ enum Verdict {
     Served(BTreeSet<String>),
 }
 
-fn may(access: Access, token: usize) -> bool {
+fn may(access: Access, token: usize, method: &Method) -> bool {
     let (_, bound, grants) = TOKENS[token];
     match access {
         Access::Open => true,
         Access::Read => grants.contains("read"),
         Access::Write => grants.contains("write"),
+        Access::Rules => grants.contains("rules") || *method == Method::GET && grants.contains("read"),
         Access::Admin => grants.contains("admin"),
         Access::Metrics => grants.contains("admin") || grants.contains("read") && bound.is_empty(),
     }
 }
 
 /// The rule: of a known token that allows it, for a tenant that the token is for.
-fn verdict(path: &str, access: Access, several: bool, token: Option<usize>, header: &[&str]) -> Verdict {
+fn verdict(
+    (method, path): (&Method, &str),
+    access: Access,
+    several: bool,
+    token: Option<usize>,
+    header: &[&str],
+) -> Verdict {
     use Verdict::{Refused, Served};
     let bound = match token {
         _ if access == Access::Open => return Served(BTreeSet::new()),
         None => return Refused(401),
-        Some(token) if !may(access, token) => return Refused(403),
+        Some(token) if !may(access, token, method) => return Refused(403),
         _ if NOBODYS.contains(&path) => return Served(BTreeSet::new()),
         Some(token) => TOKENS[token].1,
     };
@@ -170,12 +181,13 @@ const NOBODYS: [&str; 8] = [
 
 /// Beside writes.
 fn is_of_one_tenant(path: &str) -> bool {
-    path == "/loki/api/v1/tail" || path.contains("delete")
+    let of_rules = path.contains("/rules") || path.contains("/alert");
+    path == "/loki/api/v1/tail" || path.contains("delete") || of_rules
 }
 
 fn request(method: &Method, path: &str, token: Option<&str>, header: &[&str]) -> Request<Body> {
     let (content_type, body) = body(path);
-    let path = path.replace("{name}", "owner");
+    let path = path.replace("{name}", "owner").replace("{namespace}", "n").replace("{group}", "g");
     // The tenant's name in the URL means nothing.
     let query = "X-Scope-OrgID=b&x-scope-orgid=b&tenant=b&start=0&end=600&step=60&match[]=up";
     let of = match path.as_str() {
@@ -212,10 +224,14 @@ async fn walk(federation: bool, method: Method) -> (usize, BTreeSet<String>) {
                 let what = format!("{method} {path} {text:?} {header:?}");
                 if answer.status == 405 {
                     // Only who may use the route is told that there is no such method of it.
-                    assert!(touched.is_empty() && token.is_none_or(|token| may(access, token)), "{what}");
+                    assert!(
+                        touched.is_empty() && token.is_none_or(|token| may(access, token, &method)),
+                        "{what}"
+                    );
                     assert!(token.is_some() || access == Access::Open, "{what}");
                 } else {
-                    check(&answer, &touched, &verdict(&path, access, several, token, header), &what);
+                    let want = verdict((&method, &path), access, several, token, header);
+                    check(&answer, &touched, &want, &what);
                 }
                 requests += 1;
                 if !touched.is_empty() {
@@ -251,7 +267,7 @@ fn check(answer: &Answer, touched: &BTreeSet<String>, want: &Verdict, what: &str
 
 #[tokio::test]
 async fn no_route_serves_a_tenant_that_is_not_the_requests() {
-    let (mut requests, mut read, mut written, mut deleted) = (0, 0, 0, 0);
+    let (mut requests, mut read, mut written, mut deleted, mut of_rules) = (0, 0, 0, 0, 0);
     let routes = all_routes();
     for federation in [false, true] {
         for method in [Method::GET, Method::POST, Method::DELETE] {
@@ -259,6 +275,7 @@ async fn no_route_serves_a_tenant_that_is_not_the_requests() {
             requests += sent;
             read += with_data.iter().filter(|path| routes[*path] == Access::Read).count();
             written += with_data.iter().filter(|path| routes[*path] == Access::Write).count();
+            of_rules += with_data.iter().filter(|path| routes[*path] == Access::Rules).count();
             deleted += with_data.iter().filter(|path| routes[*path] == Access::Admin).count();
         }
     }
@@ -267,6 +284,9 @@ async fn no_route_serves_a_tenant_that_is_not_the_requests() {
     assert!(read >= 100 && written >= 14, "{read} reads and {written} writes found data");
     // Listed by GET, asked for and cancelled by POST, and lines cancelled by DELETE.
     assert_eq!(deleted, 2 * (3 + 5 + 1));
+    // All of each prefix are listed, and namespaces and groups of each are shown; groups are added; namespaces and
+    // groups removed; and the Alertmanagers.
+    assert_eq!(of_rules, 2 * ((3 * 7 + 1) + (7 + 1) + (2 * 7 + 1)));
 }
 
 #[tokio::test]

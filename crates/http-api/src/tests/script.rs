@@ -52,7 +52,11 @@ fn parse(text: &str) -> Case {
             case.status = status.parse().expect("a status");
             answered = true;
         } else if let Some(body) = line.strip_prefix("body: ") {
-            body.clone_into(&mut case.body);
+            // A line after a line.
+            if !case.body.is_empty() {
+                case.body.push('\n');
+            }
+            case.body.push_str(body);
         } else {
             let (name, value) =
                 line.split_once(": ").unwrap_or_else(|| panic!("{}: not a header: {line}", case.name));

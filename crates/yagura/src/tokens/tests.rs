@@ -27,7 +27,9 @@ fn a_token_is_for_a_tenant_or_some_or_all() {
     assert_eq!(tenants("\"*\""), ["all"]);
     let grants = |yaml| good("a", yaml).grants;
     assert_eq!(grants("read"), Grants { read: true, ..Grants::default() });
-    assert_eq!(grants("[write, admin]"), Grants { read: false, write: true, admin: true });
+    let changes = Grants { write: true, admin: true, ..Grants::default() };
+    assert_eq!(grants("[write, admin]"), changes);
+    assert_eq!(grants("[read, rules]"), Grants { read: true, rules: true, ..Grants::default() });
 }
 
 #[test]

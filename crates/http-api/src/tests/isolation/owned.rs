@@ -3,15 +3,17 @@
 use crate::write::tests::support::{Message, msg};
 use async_trait::async_trait;
 use model::{Exemplar, Labels, Lines, Matcher, Metadata, MetricType, NanoRange, Signal, TenantId, TimeRange};
+use rules::{GroupName, Reading, RuleGroup, RuleStore, StoredGroup};
 use service_api::{
-    DeletionRequest, DeletionRequests, DeletionState, ExemplarSeries, LabelQuery, LabelsReader, LineSource,
-    LogBatch, LogPage, LogStream, LogsReader, LogsTail, MetricMetadata, MetricsReader, Needles, PageData,
-    Push, PushLogs, PushOutcome, ReadContext, Result, SampleBuffer, SelectRequest, Series, SeriesData,
-    SeriesSet, StreamSet, StreamsRequest, TailItem, Warned, WriteBatch,
+    DeletionRequest, DeletionRequests, DeletionState, ExemplarSeries, GroupState, LabelQuery, LabelsReader,
+    LineSource, LogBatch, LogPage, LogStream, LogsReader, LogsTail, MetricMetadata, MetricsReader, Needles,
+    PageData, Push, PushLogs, PushOutcome, ReadContext, Result, RuleStates, SampleBuffer, SelectRequest,
+    Series, SeriesData, SeriesSet, StreamSet, StreamsRequest, TailItem, Warned, WriteBatch,
 };
 use std::{
     collections::BTreeSet,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 use tokio::sync::mpsc;
 
@@ -167,6 +169,73 @@ impl DeletionRequests for Owned {
     }
 }
 
+fn group_of(tenant: &TenantId) -> RuleGroup {
+    let secret = secret(tenant.as_str());
+    let text = format!("name: g\nrules:\n- alert: x\n  expr: up\n  labels: {{owner: {secret}}}\n");
+    rules::read_group(&text, &Reading::default()).unwrap()
+}
+
+#[async_trait]
+impl RuleStore for Owned {
+    async fn groups(&self, tenant: &TenantId, _: Option<&str>) -> Result<Vec<StoredGroup>> {
+        self.touch(tenant);
+        Ok(vec![StoredGroup { namespace: "n".into(), group: group_of(tenant), is_fixed: false }])
+    }
+
+    async fn put(&self, tenant: &TenantId, _: &str, _: RuleGroup) -> Result<()> {
+        self.touch(tenant);
+        Ok(())
+    }
+
+    async fn delete(&self, tenant: &TenantId, _: &GroupName) -> Result<()> {
+        self.touch(tenant);
+        Ok(())
+    }
+
+    async fn delete_namespace(&self, tenant: &TenantId, _: &str) -> Result<()> {
+        self.touch(tenant);
+        Ok(())
+    }
+
+    async fn alerting(&self, tenant: &TenantId) -> Result<Option<String>> {
+        self.touch(tenant);
+        Ok(Some(secret(tenant.as_str())))
+    }
+
+    async fn set_alerting(&self, tenant: &TenantId, _: Option<&str>) -> Result<()> {
+        self.touch(tenant);
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl RuleStates for Owned {
+    async fn groups(&self, tenant: &TenantId) -> Result<Warned<Vec<GroupState>>> {
+        self.touch(tenant);
+        Ok(vec![GroupState {
+            namespace: secret(tenant.as_str()),
+            name: "g".into(),
+            interval: Duration::ZERO,
+            query_offset: Duration::ZERO,
+            limit: 0,
+            rules: Vec::new(),
+            last_evaluation: None,
+            evaluation_time: Duration::ZERO,
+        }]
+        .into())
+    }
+
+    async fn changed(&self, tenant: &TenantId) -> Result<()> {
+        self.touch(tenant);
+        Ok(())
+    }
+
+    async fn alertmanagers(&self, tenant: &TenantId) -> Result<Vec<String>> {
+        self.touch(tenant);
+        Ok(vec![secret(tenant.as_str())])
+    }
+}
+
 /// A content type and a body that a path takes. None of them names a tenant but for `b`, as
 /// somebody would who means to write to another's.
 pub fn body(path: &str) -> (&'static str, Vec<u8>) {
@@ -193,6 +262,10 @@ pub fn body(path: &str) -> (&'static str, Vec<u8>) {
         let metric = format!(r#"{{"name":"up","gauge":{{"dataPoints":[{point}]}}}}"#);
         let metrics = format!(r#"{{"resourceMetrics":[{{"scopeMetrics":[{{"metrics":[{metric}]}}]}}]}}"#);
         ("application/json", metrics.into())
+    } else if path.contains("/rules") || path.ends_with("/alerts") {
+        // What is a group is Alertmanagers' configuration, too, for this store.
+        let group = "name: g\nrules:\n- record: a:b\n  expr: count_over_time({tenant=\"b\"}[1m])\n";
+        ("application/yaml", group.into())
     } else {
         ("application/x-www-form-urlencoded", Vec::new())
     }
