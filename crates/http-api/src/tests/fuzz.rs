@@ -34,7 +34,7 @@ const PATHS: [&str; 26] = [
     "nothing",
 ];
 
-const NAMES: [&str; 15] = [
+const NAMES: [&str; 20] = [
     "query",
     "time",
     "start",
@@ -49,6 +49,11 @@ const NAMES: [&str; 15] = [
     "limit_per_metric",
     "label_names[]",
     "selector",
+    "type",
+    "state",
+    "rule_name[]",
+    "group_limit",
+    "group_next_token",
     "x",
 ];
 
