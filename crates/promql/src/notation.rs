@@ -110,7 +110,8 @@ fn label_list(rest: &mut &str, labels: &mut LabelsBuilder) -> Result<(), String>
             *rest = after;
             return Ok(());
         }
-        let name = if rest.starts_with(['"', '\'', '`']) {
+        let is_quoted = rest.starts_with(['"', '\'', '`']);
+        let name = if is_quoted {
             quoted::take(rest)?
         } else {
             let end = rest.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(rest.len());
@@ -120,14 +121,16 @@ fn label_list(rest: &mut &str, labels: &mut LabelsBuilder) -> Result<(), String>
         };
         *rest = rest.trim_start();
         match rest.strip_prefix('=') {
-            Some(after) => {
+            Some(after) if !name.is_empty() => {
                 *rest = after.trim_start();
                 labels.set(&name, &quoted::take(rest)?);
             }
             // A quoted metric name stands alone.
-            None => {
+            None if is_quoted => {
                 labels.set(METRIC_NAME, &name);
             }
+            _ if rest.is_empty() => {}
+            _ => return Err(format!("a label or a closing brace is wanted, not {:?}", name + *rest)),
         }
         if rest.is_empty() {
             return Err("no closing brace".to_owned());

@@ -1,8 +1,10 @@
 //! The command line.
 
 mod bucket;
+mod client;
 
 pub use bucket::{BlockArgs, BucketCommand, MakingArgs};
+pub use client::{PushArgs, PushCommand, QueryArgs, ReadingArgs, RulesCommand, ServerArgs, SyncArgs};
 
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
@@ -63,4 +65,19 @@ pub enum Command {
         #[arg(long, value_name = "HOST:PORT")]
         address: Option<String>,
     },
+    /// Checks and tests rules, and brings them to a server
+    #[command(subcommand)]
+    Rules(RulesCommand),
+    /// Asks a server in PromQL or LogQL
+    Query(QueryArgs),
+    /// Sends samples or lines to a server
+    #[command(subcommand)]
+    Push(PushCommand),
+}
+
+fn label(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() && !value.is_empty() => Ok((name.into(), value.into())),
+        _ => Err("NAME=VALUE is wanted".to_owned()),
+    }
 }

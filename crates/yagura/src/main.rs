@@ -3,6 +3,7 @@
 mod app;
 mod args;
 mod bucket;
+mod client;
 mod config;
 mod data_dir;
 mod limits;
@@ -19,6 +20,7 @@ use app::{App, Running};
 use args::{Args, Command};
 use bucket_tools::Outcome;
 use clap::Parser;
+use client::ClientCommand;
 use config::{Config, Layers};
 use runtime::{Signal, Signals, Telemetry};
 use std::{process::ExitCode, time::Duration};
@@ -32,6 +34,8 @@ const DRAIN_WITHIN: Duration = Duration::from_secs(30);
 /// Exit codes: 1 for what happened, 2 for what was asked (as for a wrong flag).
 const FAILED: u8 = 1;
 const BAD_CONFIG: u8 = 2;
+/// As promtool: nothing is wrong, but something should be another way.
+const DOUBTFUL: u8 = 3;
 
 fn main() -> ExitCode {
     let args = Args::parse();
@@ -39,6 +43,13 @@ fn main() -> ExitCode {
         print!("{}", config::reference_page());
         return ExitCode::SUCCESS;
     }
+    let command = match args.command {
+        // What asks a server needs no configuration of one.
+        Some(Command::Rules(command)) => return ask(ClientCommand::Rules(command)),
+        Some(Command::Query(args)) => return ask(ClientCommand::Query(args)),
+        Some(Command::Push(command)) => return ask(ClientCommand::Push(command)),
+        command => command,
+    };
     let env = std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)));
     let layers = Layers { file: args.config_file, env: env.collect(), set: args.set };
     let config = match config::load(layers) {
@@ -48,31 +59,40 @@ fn main() -> ExitCode {
             return ExitCode::from(BAD_CONFIG);
         }
     };
-    let done = if let Some(command) = args.command {
-        match command {
-            Command::Bucket(command) => match bucket::run(&config, command) {
-                Ok(Outcome::Good) => Ok(()),
-                // What is wrong has been said.
-                Ok(Outcome::Bad) => return ExitCode::from(FAILED),
-                Err(error) => Err(error),
-            },
-            Command::Ready { address } => ready::ask(&config.http, address.as_deref()),
+    let done = match command {
+        Some(Command::Bucket(command)) => match bucket::run(&config, command) {
+            Ok(Outcome::Good) => Ok(()),
+            // What is wrong has been said.
+            Ok(Outcome::Bad) => return ExitCode::from(FAILED),
+            Err(error) => Err(error),
+        },
+        Some(Command::Ready { address }) => ready::ask(&config.http, address.as_deref()),
+        _ if args.print_config => config.to_yaml().map(|yaml| print!("{yaml}")),
+        _ if args.check_config => {
+            println!("the configuration is good");
+            Ok(())
         }
-    } else if args.print_config {
-        config.to_yaml().map(|yaml| print!("{yaml}"))
-    } else if args.check_config {
-        println!("the configuration is good");
-        Ok(())
-    } else {
-        serve(config)
+        _ => serve(config),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("yagura: {error:#}");
-            ExitCode::from(FAILED)
-        }
+        Err(error) => failed(&error),
     }
+}
+
+fn ask(command: ClientCommand) -> ExitCode {
+    match client::run(command) {
+        Ok(client_tools::Outcome::Good) => ExitCode::SUCCESS,
+        // What is wrong has been said.
+        Ok(client_tools::Outcome::Bad) => ExitCode::from(FAILED),
+        Ok(client_tools::Outcome::Doubtful) => ExitCode::from(DOUBTFUL),
+        Err(error) => failed(&error),
+    }
+}
+
+fn failed(error: &anyhow::Error) -> ExitCode {
+    eprintln!("yagura: {error:#}");
+    ExitCode::from(FAILED)
 }
 
 fn serve(config: Config) -> anyhow::Result<()> {

@@ -1,5 +1,6 @@
 //! The command line of `yagura bucket`.
 
+use super::label;
 use clap::{Args, Subcommand, ValueEnum};
 use model::Signal;
 use std::path::PathBuf;
@@ -113,12 +114,5 @@ impl From<SignalName> for Signal {
             SignalName::Metrics => Self::Metrics,
             SignalName::Logs => Self::Logs,
         }
-    }
-}
-
-fn label(text: &str) -> Result<(String, String), String> {
-    match text.split_once('=') {
-        Some((name, value)) if !name.is_empty() && !value.is_empty() => Ok((name.into(), value.into())),
-        _ => Err("NAME=VALUE is wanted".to_owned()),
     }
 }
