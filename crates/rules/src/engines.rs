@@ -11,10 +11,7 @@ use service_api::{
     Code, Error, LimitsSource, LogsReader, MetricsReader, ReadContext, Result, SampleBuffer, SelectRequest,
     SeriesSet,
 };
-use std::{
-    sync::{Arc, atomic::Ordering},
-    time::Duration,
-};
+use std::sync::Arc;
 
 /// Samples that one select may give: some hours of all alerts of a large group.
 const MOST_SELECTED: usize = 1_000_000;
@@ -70,7 +67,7 @@ impl Engines {
         let limits = self.limits.limits(tenant);
         let ctx = ReadContext::new(tenant.clone(), limits.query_memory);
         let _cancel = ctx.cancel.clone().drop_guard();
-        let _timer = Timer::start(&ctx, limits.query_timeout());
+        let _deadline = ctx.end_after(limits.query_timeout());
         let cancelled = ctx.cancel.clone();
         tokio::select! {
             biased;
@@ -153,27 +150,6 @@ fn decode(ctx: &ReadContext, set: SeriesSet, range: TimeRange) -> Result<Vec<(La
         }
     }
     Ok(selected)
-}
-
-/// Ends a query when its time is up. A task of its own, so that it fires even while the query keeps its own task
-/// busy.
-struct Timer(tokio::task::JoinHandle<()>);
-
-impl Timer {
-    fn start(ctx: &ReadContext, timeout: Duration) -> Self {
-        let (cancel, timed_out) = (ctx.cancel.clone(), Arc::clone(&ctx.timed_out));
-        Self(tokio::spawn(async move {
-            tokio::time::sleep(timeout).await;
-            timed_out.store(true, Ordering::Relaxed);
-            cancel.cancel();
-        }))
-    }
-}
-
-impl Drop for Timer {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -146,6 +147,17 @@ impl ReadContext {
         Self { tenant: tenant.clone(), also: Arc::default(), listed: Arc::default(), ..self.clone() }
     }
 
+    /// Ends the query when it has taken so long, unless what is returned has been dropped by then. A task of its
+    /// own does it, so that it comes even while the query keeps its own task busy.
+    pub fn end_after(&self, timeout: Duration) -> Deadline {
+        let (cancel, timed_out) = (self.cancel.clone(), Arc::clone(&self.timed_out));
+        Deadline(tokio::spawn(async move {
+            tokio::time::sleep(timeout).await;
+            timed_out.store(true, Ordering::Relaxed);
+            cancel.cancel();
+        }))
+    }
+
     /// An error if the query should stop. Cheap: call it once per series, not per sample.
     pub fn check(&self) -> Result<()> {
         if !self.cancel.is_cancelled() {
@@ -156,5 +168,15 @@ impl ReadContext {
         } else {
             Error::new(Code::Canceled, "query was canceled in expression evaluation")
         })
+    }
+}
+
+/// The time at which a query ends; dropped, it does not.
+#[derive(Debug)]
+pub struct Deadline(tokio::task::JoinHandle<()>);
+
+impl Drop for Deadline {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }

@@ -23,7 +23,7 @@ pub use changes::{
     Change, Changes, DataVersion, HeadChange, HeadChanges, HeadSource, HeadVersion, ListedBlock,
     ListedDeletion,
 };
-pub use context::{Heard, Listed, MemoryBudget, ReadContext, Reservation};
+pub use context::{Deadline, Heard, Listed, MemoryBudget, ReadContext, Reservation};
 pub use deletions::{DeletionRequest, DeletionRequests, DeletionState};
 pub use error::{Code, Error, Result};
 pub use limits::{Limits, LimitsSource, RetentionRule};

@@ -99,7 +99,7 @@ pub async fn run_keeping_place<T>(
     let timeout = timeout.map_or(limits.query_timeout(), |t| t.min(limits.query_timeout()));
     let ctx = tenants.context(limits.query_memory);
     let _cancel = ctx.cancel.clone().drop_guard();
-    let _timer = Timer::start(&ctx, timeout);
+    let _deadline = ctx.end_after(timeout);
     let started = AtomicBool::new(false);
     let answer = async {
         let place = state.slots.take(&tenants.first, limits.max_concurrent_queries).await?;
@@ -119,25 +119,4 @@ pub async fn run_keeping_place<T>(
 /// Runs CPU work where it keeps no other request waiting.
 pub async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
     runtime::blocking(work).await.map_err(|e| Error::internal(format!("a query's work failed: {e}")))
-}
-
-/// Ends a query when its time is up. A task of its own, so that it fires even while the
-/// query keeps its own task busy.
-struct Timer(tokio::task::JoinHandle<()>);
-
-impl Timer {
-    fn start(ctx: &ReadContext, timeout: Duration) -> Self {
-        let (cancel, timed_out) = (ctx.cancel.clone(), Arc::clone(&ctx.timed_out));
-        Self(tokio::spawn(async move {
-            tokio::time::sleep(timeout).await;
-            timed_out.store(true, Ordering::Relaxed);
-            cancel.cancel();
-        }))
-    }
-}
-
-impl Drop for Timer {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
 }
