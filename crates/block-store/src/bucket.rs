@@ -38,6 +38,19 @@ pub struct ObjectInfo {
     pub size: u64,
     /// Milliseconds since the Unix epoch, by the bucket's clock.
     pub modified: i64,
+    /// Changes whenever the content does, where the store has such a thing.
+    pub tag: Option<String>,
+}
+
+impl ObjectInfo {
+    fn new(name: &str, meta: &ObjectMeta) -> Self {
+        Self {
+            name: name.to_owned(),
+            size: meta.size,
+            modified: meta.last_modified.timestamp_millis(),
+            tag: meta.e_tag.clone(),
+        }
+    }
 }
 
 impl Bucket {
@@ -138,11 +151,7 @@ impl Bucket {
         let direct = listing.try_filter_map(|meta| {
             let names: Vec<_> = meta.location.parts().skip(depth).collect();
             let info = match names.as_slice() {
-                [name] => Some(ObjectInfo {
-                    name: name.as_ref().to_owned(),
-                    size: meta.size,
-                    modified: meta.last_modified.timestamp_millis(),
-                }),
+                [name] => Some(ObjectInfo::new(name.as_ref(), &meta)),
                 _ => None,
             };
             std::future::ready(Ok(info))
@@ -150,6 +159,20 @@ impl Bucket {
         let mut found: Vec<_> = self.metrics.result("list", direct.boxed().try_collect().await)?;
         found.sort_by(|a: &ObjectInfo, b| a.name.cmp(&b.name));
         Ok(found)
+    }
+
+    /// All objects below a folder, however deep, each with the folders between.
+    pub async fn tree(&self, folder: &str) -> Result<Vec<(Vec<String>, ObjectInfo)>> {
+        self.metrics.request("list");
+        let path = self.path(folder);
+        let depth = path.parts().count();
+        let below = self.store.list(Some(&path)).try_filter_map(|meta| {
+            let mut names: Vec<_> =
+                meta.location.parts().skip(depth).map(|part| decode_name(part.as_ref())).collect();
+            let name = names.pop();
+            std::future::ready(Ok(name.map(|name| (names, ObjectInfo::new(&name, &meta)))))
+        });
+        self.metrics.result("list", below.boxed().try_collect().await)
     }
 
     /// The folders directly in a folder.

@@ -51,13 +51,13 @@ fn here(out: Vec<u8>) -> String {
 #[tokio::test]
 async fn all_tests_pass() {
     let (mut tests, mut failed) = (0, String::new());
+    let success = Regex::new(r"SUCCESS: (\d+) test").unwrap();
     for path in tests_in(&folder("")) {
         let (outcome, text) = run(&options(&[&path])).await;
         if outcome != Outcome::Good || text.contains("warning") {
             failed += &text;
         }
-        let passed =
-            Regex::new(r"SUCCESS: (\d+) test").unwrap().captures(&text).map(|found| found[1].to_owned());
+        let passed = success.captures(&text).map(|found| found[1].to_owned());
         tests += passed.map_or(0, |passed| passed.parse::<usize>().unwrap());
     }
     assert!(failed.is_empty(), "{failed}");

@@ -88,6 +88,11 @@ impl Ring {
         }
     }
 
+    /// Whether the store tells us of changes at present.
+    pub fn follows_store(&self) -> bool {
+        self.source.as_ref().is_none_or(|source| source.roster.lock().is_connected())
+    }
+
     /// Follows the store until drained. Failures of the store do not end it.
     pub async fn run(&self, drain: CancellationToken) -> Result<()> {
         match &self.source {

@@ -116,6 +116,13 @@ impl Alerting {
         urls::parse(urls)
     }
 
+    /// These and those of `other`, with the rules of `other` for all alerts.
+    #[must_use]
+    pub fn and(mut self, other: Self) -> Self {
+        self.sets.extend(other.sets);
+        Self { sets: self.sets, ..other }
+    }
+
     /// Whether all addresses that stand in it may be connected to. Names are looked up, and their addresses
     /// checked, when they are connected to.
     ///

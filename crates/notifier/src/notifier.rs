@@ -42,7 +42,7 @@ pub struct NotifierConfig {
 impl Default for NotifierConfig {
     fn default() -> Self {
         Self {
-            queue_capacity: 10_000,
+            queue_capacity: 40_000,
             batch: 256,
             timeout: Duration::from_secs(10),
             tenant_networks: Networks::default(),

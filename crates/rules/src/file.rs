@@ -19,7 +19,7 @@ pub use write::{write_group, write_namespaces, write_rule_file};
 /// The longest rule file.
 pub const MAX_FILE_BYTES: usize = 10 << 20;
 /// The most rules in one file.
-pub const MAX_RULES: usize = 10_000;
+pub const MAX_RULES: usize = 100_000;
 
 /// How a file is to be read.
 #[derive(Clone, Copy, Debug, Default)]

@@ -81,6 +81,12 @@ pub struct Limits {
     pub max_query_range: u64,
     /// Lines that one query may ask for; 0 is no limit.
     pub max_query_lines: u64,
+    /// Rule groups that the tenant may store; 0 is no limit.
+    pub max_rule_groups: u64,
+    /// Rules that one of them may have; 0 is no limit.
+    pub max_rules_per_group: u64,
+    /// Whether the tenant may say to which Alertmanagers its alerts go.
+    pub own_alertmanagers: bool,
 }
 
 /// How long the series or streams are kept that a selector matches.
@@ -131,6 +137,9 @@ impl Default for Limits {
             max_query_series: 0,
             max_query_range: 0,
             max_query_lines: 5000,
+            max_rule_groups: 1000,
+            max_rules_per_group: 1000,
+            own_alertmanagers: false,
         }
     }
 }

@@ -5,6 +5,7 @@ mod grpc;
 mod local_limits;
 mod membership;
 mod roles;
+mod rules;
 
 pub use roles::block_ids;
 
@@ -23,6 +24,7 @@ use http_api::{Action, ApiConfig, BuildInfo, Deps, HttpMetrics, Serves};
 use ingester::{FlushWhich, Ingester};
 use membership::Memberships;
 use prometheus_client::registry::Registry;
+use rules::Rules;
 use runtime::{Clock, ProcessMetrics, Supervisor, SystemClock};
 use service_api::LimitsSource;
 use std::{sync::Arc, time::Duration};
@@ -51,6 +53,7 @@ pub struct App {
     ingester: Option<Arc<Ingester>>,
     distributor: Arc<Distributor>,
     compactor: Option<Compactor>,
+    rules: Rules,
     http: (Server, Router),
     /// None if we are alone.
     grpc: Option<GrpcServer>,
@@ -100,11 +103,14 @@ impl App {
             true => Some(roles::compactor(config, data.path(), &shared, &cluster, &mut registry)?),
             false => None,
         };
+        let rules = Rules::build(config, &shared, &cluster, &reads, &distributor, &reread, &mut registry)?;
         let (memberships, stop) =
             (Memberships::new(&cluster, targets, ingester.as_deref()), CancellationToken::new());
         let readiness = if config.is_clustered() { memberships.readiness() } else { Arc::new(|| Ok(())) };
         let own_blocks = targets.has(Role::Querier).then_some(&reads);
-        let grpc = grpc.map(|grpc| grpc.serve(&shared, ingester.as_ref(), own_blocks, &mut registry));
+        let grpc = grpc.map(|grpc| {
+            grpc.serve(&shared, &cluster, ingester.as_ref(), own_blocks, rules.own(), &mut registry)
+        });
         let yaml = config.to_yaml()?;
         let router = http_api::router(Deps {
             reader: reads.reader.clone(),
@@ -113,6 +119,9 @@ impl App {
             push: distributor.clone(),
             push_logs: distributor.clone(),
             deletions: Arc::new(roles::deletions(&shared)),
+            rule_store: Arc::clone(&rules.store),
+            rule_states: Arc::clone(&rules.states),
+            rule_interval: Duration::from_secs(config.ruler.evaluation_interval),
             engine: reads.engine,
             log_engine: reads.log_engine,
             spread: reads.spread,
@@ -135,14 +144,37 @@ impl App {
         });
         starting.end().await?;
         let http = (http, router);
-        Ok(Self { data, reread, cluster, memberships, ingester, distributor, compactor, http, grpc, stop })
+        Ok(Self {
+            data,
+            reread,
+            cluster,
+            memberships,
+            ingester,
+            distributor,
+            compactor,
+            rules,
+            http,
+            grpc,
+            stop,
+        })
     }
 
     /// Runs everything. What takes requests comes last, so that it is drained first; our places in the rings
     /// are taken before that and given up after it.
     pub fn spawn(self) -> Running {
-        let Self { data, reread, cluster, memberships, ingester, distributor, compactor, http, grpc, stop } =
-            self;
+        let Self {
+            data,
+            reread,
+            cluster,
+            memberships,
+            ingester,
+            distributor,
+            compactor,
+            rules,
+            http,
+            grpc,
+            stop,
+        } = self;
         let mut services = Supervisor::new();
         let files = Arc::clone(&reread);
         services.spawn("reread", |drain| files.keep_fresh(drain));
@@ -169,6 +201,7 @@ impl App {
             Ok::<(), ingester::wal::WalError>(())
         });
         services.spawn("distributor", |drain| distributor.run(drain));
+        rules.spawn(&cluster, &mut services);
         if let Some(grpc) = grpc {
             services.spawn("grpc", |drain| grpc.run(drain));
         }
@@ -185,6 +218,7 @@ fn ring_service(role: Role) -> &'static str {
         Role::Distributor => "ring-distributor",
         Role::Querier => "ring-querier",
         Role::Compactor => "ring-compactor",
+        Role::Ruler => "ring-ruler",
     }
 }
 

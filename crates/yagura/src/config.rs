@@ -25,6 +25,7 @@ use promql::{Downsampling, Features, engine::EngineConfig};
 use querier::QuerierConfig;
 use removal::Retention;
 use rpc::{PoolConfig, ServerConfig, TlsConfig};
+use ruler::RulerConfig;
 use runtime::{LogConfig, TracingConfig};
 use serde::{Deserialize, Deserializer, Serialize, de};
 use service_api::Limits;
@@ -48,6 +49,7 @@ pub struct Config {
     pub distributor: DistributorConfig,
     pub querier: QuerierConfig,
     pub compactor: CompactorConfig,
+    pub ruler: RulerConfig,
     pub bucket: BucketConfig,
     pub s3: S3Config,
     pub limits: LimitsConfig,
@@ -124,6 +126,7 @@ impl Default for Config {
             distributor: DistributorConfig::default(),
             querier: QuerierConfig::default(),
             compactor: CompactorConfig::default(),
+            ruler: RulerConfig::default(),
             // Empty for the folder in `data_dir`, wherever that is.
             bucket: BucketConfig { url: String::new() },
             s3: S3Config::default(),
@@ -238,6 +241,14 @@ impl Config {
         serde_saphyr::to_string(self).context("cannot print the configuration")
     }
 
+    /// Where users reach this server.
+    pub fn external_url(&self) -> String {
+        match self.ruler.external_url.trim_end_matches('/') {
+            "" => format!("http://{}", self.http.listen),
+            url => url.to_owned(),
+        }
+    }
+
     pub fn overrides_file(&self) -> Option<&Path> {
         (!self.limits.overrides_file.is_empty()).then(|| Path::new(&self.limits.overrides_file))
     }
@@ -342,6 +353,7 @@ impl Config {
         found.extend(self.wal.validate().err().map(|message| named(&message, "wal.")));
         found.extend(self.ingester.validate().err().map(|message| named(&message, "ingester.")));
         found.extend(self.compactor.validate().err().map(|message| named(&message, "compactor.")));
+        found.extend(self.ruler.validate().err().map(|message| named(&message, "ruler.")));
         found.extend(
             limits_problem(&self.limits.all).map(|(key, message)| (format!("limits.{key}"), message)),
         );

@@ -9,10 +9,12 @@ pub enum Role {
     Ingester,
     Querier,
     Compactor,
+    Ruler,
 }
 
 impl Role {
-    pub const ALL: [Self; 4] = [Self::Distributor, Self::Ingester, Self::Querier, Self::Compactor];
+    pub const ALL: [Self; 5] =
+        [Self::Distributor, Self::Ingester, Self::Querier, Self::Compactor, Self::Ruler];
 
     /// Its name in settings, ring keys and messages.
     pub fn as_str(self) -> &'static str {
@@ -21,6 +23,7 @@ impl Role {
             Self::Ingester => "ingester",
             Self::Querier => "querier",
             Self::Compactor => "compactor",
+            Self::Ruler => "ruler",
         }
     }
 }

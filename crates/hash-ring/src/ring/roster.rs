@@ -58,6 +58,10 @@ impl Roster {
         }
     }
 
+    pub fn is_connected(&self) -> bool {
+        self.connected
+    }
+
     /// Takes in what the store holds. Says why, if not all of it is believed.
     pub fn list(&mut self, listing: &Listing, keys: &Keys, now: Duration) -> Option<&'static str> {
         let rolled_back = self

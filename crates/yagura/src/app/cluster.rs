@@ -18,6 +18,9 @@ const OWNERS_OF_A_BLOCK: usize = 2;
 /// Compactors that may do what is to be done for a day, if those before them are not healthy.
 const OWNERS_OF_A_DAY: usize = 3;
 
+/// Rulers that may run a group, if those before them are not healthy.
+const OWNERS_OF_A_GROUP: usize = 3;
+
 /// A process that is alone has the same, with nobody else in it.
 pub struct Cluster {
     /// Our id in every ring that we are in.
@@ -29,6 +32,7 @@ pub struct Cluster {
     pub distributors: Ring,
     pub queriers: Ring,
     pub compactors: Ring,
+    pub rulers: Ring,
     pub pool: Arc<Pool>,
     config: RingConfig,
     metrics: RingMetrics,
@@ -76,6 +80,7 @@ impl Cluster {
             distributors: open(Role::Distributor, 1),
             queriers: open(Role::Querier, OWNERS_OF_A_BLOCK),
             compactors: open(Role::Compactor, OWNERS_OF_A_DAY),
+            rulers: open(Role::Ruler, OWNERS_OF_A_GROUP),
             prefix: ring.etcd.prefix.clone(),
             config: ring,
             instance,
@@ -93,12 +98,13 @@ impl Cluster {
         if self.clustered { rings.into() } else { Vec::new() }
     }
 
-    pub fn rings(&self) -> [(Role, &Ring); 4] {
+    pub fn rings(&self) -> [(Role, &Ring); 5] {
         [
             (Role::Ingester, &self.ingesters),
             (Role::Distributor, &self.distributors),
             (Role::Querier, &self.queriers),
             (Role::Compactor, &self.compactors),
+            (Role::Ruler, &self.rulers),
         ]
     }
 
@@ -122,6 +128,12 @@ impl Cluster {
             // The ring holds the sender.
             let _ = ring.subscribe().wait_for(is_in).await;
         }
+    }
+
+    /// Whether the ring's store tells us of changes at present.
+    pub fn follows_store(&self) -> impl Fn() -> bool + Send + Sync + 'static {
+        let rings = self.rings().map(|(_, ring)| ring.clone());
+        move || rings.iter().any(Ring::follows_store)
     }
 
     /// How many distributors there are, this one included.

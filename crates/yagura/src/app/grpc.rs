@@ -1,6 +1,6 @@
 //! gRPC for the other processes of a cluster: what this one's roles offer them.
 
-use super::{Shared, roles::Reads};
+use super::{Shared, cluster::Cluster, roles::Reads};
 use crate::{
     config::Config,
     reread::Reread,
@@ -10,6 +10,7 @@ use ingester::Ingester;
 use prometheus_client::registry::Registry;
 use querier::LocalBlocks;
 use rpc::{BlockSources, Heads, ReaderDeps, ServerConfig, Services};
+use service_api::RuleStates;
 use std::{io, sync::Arc};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -40,19 +41,24 @@ pub async fn listen(config: &Config, reread: &Reread) -> anyhow::Result<Option<G
 }
 
 impl Grpc {
-    /// A querier reads blocks for others, an ingester takes writes and reads its heads; everybody says that
-    /// it lives.
+    /// A querier reads blocks for others, an ingester takes writes and reads its heads, a ruler tells what it runs;
+    /// everybody says that it lives.
     pub fn serve(
         self,
         shared: &Shared,
+        cluster: &Cluster,
         ingester: Option<&Arc<Ingester>>,
         reads: Option<&Reads>,
+        ruler: Option<Arc<dyn RuleStates>>,
         registry: &mut Registry,
     ) -> GrpcServer {
         let drain = CancellationToken::new();
         let clock = Arc::clone(&shared.clock);
-        let mut services =
-            Services::new(self.config.clone(), drain.clone(), clock, registry).health(|| true, || true);
+        let services = Services::new(self.config.clone(), drain.clone(), clock, registry);
+        let mut services = services.health(|| true, cluster.follows_store());
+        if let Some(ruler) = ruler {
+            services = services.ruler(ruler);
+        }
         if let Some(ingester) = ingester {
             services = services.ingester(ingester.clone(), ingester.clone());
         }

@@ -29,8 +29,7 @@ pub struct Memberships {
 
 impl Memberships {
     pub fn new(cluster: &Cluster, targets: Targets, ingester: Option<&Ingester>) -> Self {
-        let light =
-            [Role::Distributor, Role::Querier, Role::Compactor].into_iter().filter(|role| targets.has(*role));
+        let light = Role::ALL.into_iter().filter(|role| *role != Role::Ingester && targets.has(*role));
         let light = light.filter_map(|role| Some((role, cluster.membership(role, Disk::default())?)));
         let disk = |ingester: &Ingester| Disk { id: ingester.disk_id().to_string(), holds_data: true };
         Self {
@@ -109,6 +108,7 @@ fn membership_service(role: Role) -> &'static str {
         Role::Distributor => "membership-distributor",
         Role::Querier => "membership-querier",
         Role::Compactor => "membership-compactor",
+        Role::Ruler => "membership-ruler",
     }
 }
 

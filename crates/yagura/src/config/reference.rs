@@ -2,6 +2,7 @@
 
 mod cluster;
 mod limits;
+mod ruler;
 
 use super::{
     Config,
@@ -30,7 +31,7 @@ const SECTIONS: &[Section] = &[
             (
                 "target",
                 Plain,
-                "The roles that this process runs: `all`, or some of `distributor`, `ingester`, `querier` and `compactor` with commas between. More than one process needs `ring.store: etcd` and a bucket that all of them reach.",
+                "The roles that this process runs: `all`, or some of `distributor`, `ingester`, `querier`, `ruler` and `compactor` with commas between. More than one process needs `ring.store: etcd` and a bucket that all of them reach.",
             ),
             (
                 "data_dir",
@@ -127,6 +128,7 @@ const SECTIONS: &[Section] = &[
         ],
     ),
     limits::LIMITS,
+    ruler::RULER,
     (
         "write",
         "Write requests",

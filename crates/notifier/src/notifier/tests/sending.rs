@@ -36,7 +36,7 @@ async fn alerts_go_in_batches_over_one_connection() {
         .await;
     assert_eq!(setup.metric(&format!("yagura_notifications_latency_seconds_count{by}")), 3.0);
     assert_eq!(setup.metric(&format!("yagura_notifications_queue_length{by}")), 0.0);
-    assert_eq!(setup.metric("yagura_notifications_queue_capacity"), 10_000.0);
+    assert_eq!(setup.metric("yagura_notifications_queue_capacity"), 40_000.0);
     assert_eq!(setup.metric("yagura_notifications_alertmanagers_discovered"), 1.0);
     assert_eq!(setup.notifier.alertmanagers(&TenantId::anonymous()), [url]);
     setup.notifier.set_operators(Alerting::from_urls("").unwrap());

@@ -107,5 +107,12 @@ pub const LIMITS: Section = (
         ("limits.max_query_series", Plain, "Series or streams that one query may read; 0 is no limit."),
         ("limits.max_query_range", Seconds, "From start to end of one range query; 0 is no limit."),
         ("limits.max_query_lines", Plain, "Log lines that one query may ask for; 0 is no limit."),
+        ("limits.max_rule_groups", Plain, "Rule groups that a tenant may store; 0 is no limit."),
+        ("limits.max_rules_per_group", Plain, "Rules that one of them may have; 0 is no limit."),
+        (
+            "limits.own_alertmanagers",
+            Plain,
+            "Whether a tenant may say to which Alertmanagers its alerts go, and not to those of `ruler` ([rules.md](rules.md)).",
+        ),
     ],
 );
