@@ -63,12 +63,13 @@ impl Cluster {
         let (members, balancers) = Default::default();
         let http = layout.token.as_deref().map_or_else(Http::default, Http::with_token);
         let mut cluster = Self { http, s3, etcd, network, members, balancers, layout, folder, _turn: turn };
-        let Layout { ingesters, distributors, queriers, compactors, .. } = cluster.layout;
+        let Layout { ingesters, distributors, queriers, compactors, rulers, .. } = cluster.layout;
         for (role, count) in [
             (Role::Ingester, ingesters),
             (Role::Distributor, distributors),
             (Role::Querier, queriers),
             (Role::Compactor, compactors),
+            (Role::Ruler, rulers),
         ] {
             for _ in 0..count {
                 cluster.prepare(role).await;
@@ -79,9 +80,8 @@ impl Cluster {
         let zones = cluster.layout.zones.len();
         let mut names = cluster.of(Role::Ingester);
         let first = Vec::from_iter(names.drain(..zones.min(ingesters)));
-        names.extend(
-            [Role::Distributor, Role::Querier, Role::Compactor].map(|role| cluster.of(role)).concat(),
-        );
+        let others = [Role::Distributor, Role::Querier, Role::Compactor, Role::Ruler];
+        names.extend(others.map(|role| cluster.of(role)).concat());
         cluster.run(&first).await;
         cluster.run(&names).await;
         cluster.settled().await;

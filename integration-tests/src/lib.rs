@@ -8,6 +8,7 @@ mod cluster;
 mod deadly;
 mod grpc;
 mod http;
+mod inbox;
 mod known;
 mod ledger;
 mod loki;
@@ -34,6 +35,7 @@ pub use cluster::{
 pub use deadly::{Deadly, deadly_queries};
 pub use grpc::{Grpc, GrpcAnswer};
 pub use http::{Answer, Http, form};
+pub use inbox::{Inbox, Posted};
 pub use known::{Question, write_known};
 pub use ledger::{Fate, Ledger, Progress, Watch};
 pub use loki::{JSON, LogLine, LogQuery, LogStream, PROTOBUF, PUSH, push_json, push_message, push_protobuf};

@@ -17,6 +17,7 @@ mod cluster {
     mod partition;
     mod roles;
     mod rolling;
+    mod rulers;
     mod tenants;
     mod zone;
 }

@@ -2,13 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-/// Three ingesters, two distributors, two queriers and no compactor, unless it is said otherwise.
+/// Three ingesters, two distributors, two queriers, no compactor and no ruler, unless it is said otherwise.
 #[derive(Clone, Debug)]
 pub struct Layout {
     pub(super) distributors: usize,
     pub(super) ingesters: usize,
     pub(super) queriers: usize,
     pub(super) compactors: usize,
+    pub(super) rulers: usize,
     pub(super) zones: Vec<String>,
     pub(super) set: Vec<String>,
     pub(super) namespaces: bool,
@@ -23,6 +24,7 @@ impl Default for Layout {
             ingesters: 3,
             queriers: 2,
             compactors: 0,
+            rulers: 0,
             zones: Vec::new(),
             set: Vec::new(),
             namespaces: false,
@@ -47,6 +49,10 @@ impl Layout {
 
     pub fn compactors(self, compactors: usize) -> Self {
         Self { compactors, ..self }
+    }
+
+    pub fn rulers(self, rulers: usize) -> Self {
+        Self { rulers, ..self }
     }
 
     /// Members of each role are shared out to these zones in turn.

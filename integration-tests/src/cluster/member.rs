@@ -9,6 +9,7 @@ pub enum Role {
     Distributor,
     Querier,
     Compactor,
+    Ruler,
 }
 
 impl Role {
@@ -19,6 +20,7 @@ impl Role {
             Self::Distributor => "distributor",
             Self::Querier => "querier",
             Self::Compactor => "compactor",
+            Self::Ruler => "ruler",
         }
     }
 }
