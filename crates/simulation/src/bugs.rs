@@ -34,6 +34,10 @@ pub enum Bug {
     ErasedDiskUntold,
     /// What an empty store says of the ring is believed.
     EmptyRingBelieved,
+    /// Each ruler has claims of its own.
+    ClaimsNotShared,
+    /// A ruler that takes a group over takes its alerts for new ones.
+    AlertsForgotten,
 }
 
 impl Bug {
@@ -41,11 +45,12 @@ impl Bug {
     pub fn found_by(self) -> Kind {
         match self {
             Self::NoSync | Self::SyncRetried => Kind::Power,
+            Self::ClaimsNotShared | Self::AlertsForgotten => Kind::Rulers,
             _ => Kind::Everything,
         }
     }
 
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::AcknowledgeAtOne,
         Self::NoSync,
         Self::SyncRetried,
@@ -57,5 +62,7 @@ impl Bug {
         Self::ActiveBeforeReplay,
         Self::ErasedDiskUntold,
         Self::EmptyRingBelieved,
+        Self::ClaimsNotShared,
+        Self::AlertsForgotten,
     ];
 }

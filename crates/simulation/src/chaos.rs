@@ -2,6 +2,8 @@
 
 use crate::{
     bucket::Weather,
+    clock::EPOCH_MS,
+    plan::Plan,
     world::{Host, Order, Role, World},
 };
 use hash_ring::Snapshot;
@@ -78,6 +80,9 @@ pub struct Chaos {
     world: Arc<World>,
     random: Random,
     kinds: Vec<Fault>,
+    every: u64,
+    /// Hosts that faults of any host hit.
+    hits: Vec<usize>,
     pending: Vec<(Duration, Later)>,
     backup: Option<Snapshot>,
     /// Disks that were erased; a second one before the others have flushed is more than is promised.
@@ -89,12 +94,15 @@ pub struct Chaos {
 }
 
 impl Chaos {
-    pub fn new(world: Arc<World>, kinds: Vec<Fault>) -> Self {
+    pub fn new(world: Arc<World>, plan: &Plan) -> Self {
         let random = Random(world.seed ^ 0xc4a0_5000);
+        let is_hit = |index: &usize| plan.hits.is_none_or(|role| world.hosts[*index].role == role);
         Self {
+            hits: (0..world.hosts.len()).filter(is_hit).collect(),
             world,
             random,
-            kinds,
+            kinds: plan.faults.clone(),
+            every: plan.every,
             pending: Vec::new(),
             backup: None,
             erased: 0,
@@ -110,7 +118,11 @@ impl Chaos {
         if self.random.below(10) == 0 {
             self.backup = Some(self.world.kv.snapshot());
         }
-        if !self.kinds.is_empty() && self.random.below(3) == 0 {
+        let is_time = match self.every {
+            every @ 0..=3 => self.random.below(every.max(1)) == 0,
+            every => now.as_secs().is_multiple_of(every),
+        };
+        if !self.kinds.is_empty() && is_time {
             let kind = self.kinds[self.random.below(self.kinds.len() as u64) as usize];
             self.strike(kind, sim, now);
         }
@@ -182,11 +194,12 @@ impl Chaos {
             return;
         }
         let world = Arc::clone(&self.world);
-        let any = self.random.below(world.hosts.len() as u64) as usize;
+        let any = self.hits[self.random.below(self.hits.len() as u64) as usize];
         let ingester = self.random.below(world.shape.ingesters as u64) as usize;
         let some_time = now + Duration::from_millis(1000 + self.random.below(14_000));
         let all = self.random.below(4) == 0;
         world.counts.faults.fetch_add(1, Ordering::Relaxed);
+        world.evaluations.fault(EPOCH_MS + now.as_millis() as i64);
         world.history.note("simulation", format_args!("{kind:?} {any} {ingester}"));
         match kind {
             Fault::PowerLoss => self.stop(ingester, true, sim, now),
@@ -210,6 +223,11 @@ impl Chaos {
                     sim.partition(world.hosts[any].name.clone(), world.hosts[other].name.clone());
                 }
                 self.pending.push((some_time, Later::Reconnect(any)));
+                if world.hosts[any].role == Role::Ruler {
+                    // It would hold on to what it cannot do.
+                    world.hosts[any].kv.cut_off(true);
+                    self.pending.push((some_time, Later::StoreFor(any)));
+                }
             }
             Fault::StoreAway if all => {
                 world.kv.set_away(true);

@@ -13,6 +13,7 @@ mod bucket;
 mod bugs;
 mod chaos;
 mod clock;
+mod evaluations;
 mod history;
 mod ledger;
 mod net;

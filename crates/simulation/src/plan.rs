@@ -1,6 +1,10 @@
 //! The kinds of simulations that there are.
 
-use crate::{bugs::Bug, chaos::Fault, world::Shape};
+use crate::{
+    bugs::Bug,
+    chaos::Fault,
+    world::{Role, Shape},
+};
 use std::time::Duration;
 
 /// What a simulation is to be.
@@ -11,6 +15,10 @@ pub struct Plan {
     pub faulty: Duration,
     /// What goes wrong.
     pub faults: Vec<Fault>,
+    /// Seconds from one fault to the next: at random and three on average, or regularly if there are more.
+    pub every: u64,
+    /// Whom it goes wrong for; everybody if none.
+    pub hits: Option<Role>,
     /// Nothing that goes wrong is an excuse for an error.
     pub harmless: bool,
 }
@@ -26,14 +34,17 @@ pub enum Kind {
     Partitions,
     /// Clocks jump, and nothing else is wrong: nobody may notice.
     Clocks,
+    /// Rulers are killed, cut off and lied to.
+    Rulers,
 }
 
 impl Kind {
-    pub const ALL: [(&'static str, Self); 4] = [
+    pub const ALL: [(&'static str, Self); 5] = [
         ("everything", Self::Everything),
         ("power", Self::Power),
         ("partitions", Self::Partitions),
         ("clocks", Self::Clocks),
+        ("rulers", Self::Rulers),
     ];
 
     /// The simulation of this kind that a seed stands for.
@@ -46,11 +57,14 @@ impl Kind {
             queriers: 2,
             // What is planted lies elsewhere.
             compactors: if bug.is_none() { 2 } else { 0 },
+            rulers: 0,
             bug,
         };
         let zones = Shape { ingesters: 6, zones: 3, ..small };
         let alone = Shape { ingesters: 2, replication: 1, ..small };
+        let rulers = Shape { ingesters: 3, distributors: 1, queriers: 1, compactors: 0, rulers: 3, ..small };
         let shape = match (self, seed % 3) {
+            (Self::Rulers, _) => rulers,
             (Self::Power, 0 | 1) => alone,
             (_, 0) => zones,
             _ => small,
@@ -62,8 +76,14 @@ impl Kind {
             }
             Self::Partitions => vec![Fault::Partition, Fault::Isolation, Fault::StoreAway],
             Self::Clocks => vec![Fault::Clock],
+            Self::Rulers => vec![Fault::Kill, Fault::Isolation, Fault::StoreAway, Fault::StoreReset],
         };
         let harmless = self == Self::Clocks;
-        Plan { shape, faulty: Duration::from_secs(25), faults, harmless }
+        let (faulty, every, hits) = match self {
+            // What one fault costs can only be told where there is one at a time.
+            Self::Rulers => (150, 25, Some(Role::Ruler)),
+            _ => (25, 3, None),
+        };
+        Plan { shape, faulty: Duration::from_secs(faulty), faults, every, hits, harmless }
     }
 }

@@ -4,6 +4,7 @@ mod compactor;
 mod distributor;
 mod ingester;
 mod querier;
+mod ruler;
 
 use crate::{
     bucket::SimBucket,
@@ -31,6 +32,7 @@ use tokio_util::sync::CancellationToken;
 pub const INGESTERS: &str = "ingester";
 pub const QUERIERS: &str = "querier";
 pub const COMPACTORS: &str = "compactor";
+pub const RULERS: &str = "ruler";
 /// How old a reader's list of blocks may be.
 pub const MANIFEST_POLL: Duration = Duration::from_secs(4);
 
@@ -41,6 +43,7 @@ pub async fn run(world: Arc<World>, host: Arc<Host>) -> turmoil::Result {
         Role::Distributor => distributor::live(&world, &host).await,
         Role::Querier => querier::live(&world, &host).await,
         Role::Compactor => compactor::live(&world, &host).await,
+        Role::Ruler => ruler::live(&world, &host).await,
     };
     world.history.note(&host.name, format_args!("ended: {ended:?}"));
     host.ended.store(true, Ordering::SeqCst);

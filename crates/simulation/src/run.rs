@@ -44,7 +44,7 @@ impl fmt::Display for Verdict {
 pub fn run(seed: u64, plan: &Plan) -> Verdict {
     let world = Arc::new(World::new(seed, plan.shape));
     let mut sim = build(seed, &world);
-    let mut chaos = Chaos::new(Arc::clone(&world), plan.faults.clone());
+    let mut chaos = Chaos::new(Arc::clone(&world), plan);
     // Everybody gets to know everybody first.
     let settled = Duration::from_secs(4);
     steps(&mut sim, &world, settled, |_, _| {});
@@ -52,7 +52,7 @@ pub fn run(seed: u64, plan: &Plan) -> Verdict {
     steps(&mut sim, &world, settled + plan.faulty, |sim, now| chaos.second(sim, now));
     chaos.mend_all(&mut sim, world.time.elapsed());
     let healed = settled + plan.faulty + HEALS_IN;
-    let mut mending = Chaos::new(Arc::clone(&world), Vec::new());
+    let mut mending = Chaos::new(Arc::clone(&world), &Plan { faults: Vec::new(), ..plan.clone() });
     steps(&mut sim, &world, healed, |sim, now| mending.second(sim, now));
     world.set_phase(Phase::Calm);
     let before = world.counts.answered.load(Ordering::Relaxed);
@@ -61,6 +61,7 @@ pub fn run(seed: u64, plan: &Plan) -> Verdict {
     if counts.answered.load(Ordering::Relaxed) < before + 2 * plan.shape.queriers as u64 {
         world.violation("simulation", "readers got no answers at the end");
     }
+    world.evaluations.check(&world, EPOCH_MS + world.time.elapsed().as_millis() as i64);
     Verdict {
         seed,
         hash: world.history.hash(),

@@ -5,6 +5,7 @@ use crate::{
     bucket::Weather,
     bugs::Bug,
     clock::{SimClock, Skew, Time},
+    evaluations::Evaluations,
     history::History,
     ledger::Ledger,
 };
@@ -30,6 +31,7 @@ pub struct Shape {
     pub distributors: usize,
     pub queriers: usize,
     pub compactors: usize,
+    pub rulers: usize,
     pub bug: Option<Bug>,
 }
 
@@ -39,6 +41,7 @@ pub enum Role {
     Distributor,
     Querier,
     Compactor,
+    Ruler,
 }
 
 /// What an operator tells a process.
@@ -56,6 +59,7 @@ pub struct World {
     pub time: Time,
     pub history: History,
     pub ledger: Ledger,
+    pub evaluations: Evaluations,
     pub kv: MemoryKv,
     pub bucket: Arc<InMemory>,
     pub hosts: Vec<Arc<Host>>,
@@ -83,6 +87,7 @@ pub struct Counts {
     pub unanswered: AtomicU64,
     pub faults: AtomicU64,
     pub merges: AtomicU64,
+    pub evaluations: AtomicU64,
 }
 
 /// One host, alive or not.
@@ -112,6 +117,7 @@ impl World {
             (Role::Distributor, "distributor", shape.distributors),
             (Role::Querier, "querier", shape.queriers),
             (Role::Compactor, "compactor", shape.compactors),
+            (Role::Ruler, "ruler", shape.rulers),
         ];
         let mut hosts = Vec::new();
         for (role, name, count) in roles {
@@ -143,6 +149,7 @@ impl World {
             history: History::new(time.clone()),
             time,
             ledger: Ledger::default(),
+            evaluations: Evaluations::default(),
             kv,
             bucket: Arc::new(InMemory::new()),
             hosts,

@@ -74,6 +74,13 @@ fn clocks_that_jump() {
     check(Kind::Clocks, 30);
 }
 
+/// Row 22: no two rulers ever write for one group and time, a fault costs a group one evaluation at most, and no
+/// alert that fires ever seems to be over or to be a new one.
+#[test]
+fn rulers() {
+    check(Kind::Rulers, 60);
+}
+
 #[test]
 fn the_same_seed_gives_the_same_history() {
     let differ = for_each(6, |seed| {
