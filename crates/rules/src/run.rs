@@ -20,7 +20,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 /// What holds for the rules of everybody.
 #[derive(Clone, Debug)]
 pub struct RunConfig {
-    /// An alert that has not changed is sent again when more than this has passed.
+    /// An alert that has not changed is sent again when this has passed.
     pub resend_delay: Duration,
     /// Alerts are taken over from an earlier run that ended no longer ago.
     pub outage_tolerance: Duration,

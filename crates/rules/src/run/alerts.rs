@@ -155,7 +155,9 @@ impl Active {
         match self.phase {
             AlertPhase::Pending => false,
             _ if self.resolved_at.is_some_and(|resolved| resolved > sent) => true,
-            _ => sent.saturating_add(resend_delay) < at,
+            // Prometheus waits for more than the delay, which with an interval as long as the delay, as both are by
+            // default, is two intervals: then two evaluations that fail end the alert.
+            _ => sent.saturating_add(resend_delay) <= at,
         }
     }
 }
