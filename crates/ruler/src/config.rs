@@ -36,7 +36,7 @@ pub struct RulerConfig {
     /// Labels that are added to alerts that are sent: `name=value`, separated by commas.
     pub external_labels: String,
     /// URLs of Alertmanagers, separated by commas; a name and a password may be in them.
-    pub alertmanager_url: Secret,
+    pub alertmanager_url: Option<Secret>,
     /// A file with the section `alerting` of Prometheus's configuration, reread when it changes.
     pub alertmanagers_file: PathBuf,
     /// Networks (`10.0.0.0/8`, separated by commas) beyond the public ones in which Alertmanagers of tenants may be.
@@ -59,7 +59,7 @@ impl Default for RulerConfig {
             grace_period: 600,
             external_url: String::new(),
             external_labels: String::new(),
-            alertmanager_url: Secret::new(""),
+            alertmanager_url: None,
             alertmanagers_file: PathBuf::new(),
             tenant_networks: String::new(),
         }

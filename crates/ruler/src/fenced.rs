@@ -1,6 +1,6 @@
 //! Writes that only pass while the group is ours.
 
-use crate::Claims;
+use crate::{Claims, claims::Claim};
 use async_trait::async_trait;
 use model::TenantId;
 use rules::{ResultSample, Results};
@@ -10,15 +10,14 @@ use std::sync::Arc;
 pub struct Fenced {
     pub results: Arc<dyn Results>,
     pub claims: Arc<Claims>,
-    /// The group's name among claims.
-    pub group: String,
+    pub claim: Claim,
 }
 
 #[async_trait]
 impl Results for Fenced {
     async fn write(&self, tenant: &TenantId, samples: Vec<ResultSample>) -> Result<PushOutcome> {
         let over = || Error::unavailable("this ruler may not run the group any longer");
-        let left = self.claims.left(&self.group).ok_or_else(over)?;
+        let left = self.claims.left(&self.claim).ok_or_else(over)?;
         tokio::time::timeout(left, self.results.write(tenant, samples)).await.map_err(|_| over())?
     }
 }

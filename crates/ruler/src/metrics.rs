@@ -89,7 +89,7 @@ impl RulerMetrics {
             ("groups", "Groups that this ruler runs", &self.groups),
             (
                 "waiting_groups",
-                "Groups that are this ruler's and that another one still runs",
+                "Groups that are to be run here and are not claimed yet",
                 &self.waiting_groups,
             ),
             ("claims", "Groups that this ruler has claimed", &self.claims),

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use model::{Labels, Matcher, NANOS_A_MILLI, Sample, Signal, TenantId, TimeRange, Timestamp};
 use rules::{Answer, Expression, Queries};
-use service_api::{LimitsSource, ReadContext, Result, RuleLanguage};
+use service_api::{Code, Error, LimitsSource, ReadContext, Result, RuleLanguage};
 use std::sync::Arc;
 use vectors::{Evaluate, Steps, Stretch};
 
@@ -29,11 +29,14 @@ impl Queries for Remote {
         let limits = self.limits.limits(tenant);
         let ctx = ReadContext::new(tenant.clone(), limits.query_memory);
         let _ends = ctx.cancel.clone().drop_guard();
-        let answer =
-            tokio::time::timeout(limits.query_timeout(), self.queriers.evaluate(&ctx, &stretch)).await;
+        let _deadline = ctx.end_after(limits.query_timeout());
+        let answer = tokio::select! {
+            answer = self.queriers.evaluate(&ctx, &stretch) => answer,
+            () = ctx.cancel.cancelled() => return Err(timed_out()),
+        };
         let table = match answer {
-            Ok(Ok(Some(table))) => table,
-            Ok(Err(error)) if !matches!(error.code, service_api::Code::Unavailable) => return Err(error),
+            Ok(Some(table)) => table,
+            Err(error) if error.code != Code::Unavailable => return Err(error),
             _ => return self.here.instant(tenant, expr, at).await,
         };
         let rows = table.rows.rows.into_iter();
@@ -44,12 +47,16 @@ impl Queries for Remote {
         Ok(Answer { samples: samples.collect(), warnings: table.warnings })
     }
 
-    async fn select(
+    async fn last(
         &self,
         tenant: &TenantId,
         matchers: &[Matcher],
         range: TimeRange,
-    ) -> Result<Vec<(Labels, Vec<Sample>)>> {
-        self.here.select(tenant, matchers, range).await
+    ) -> Result<Vec<(Labels, Sample)>> {
+        self.here.last(tenant, matchers, range).await
     }
+}
+
+fn timed_out() -> Error {
+    Error::new(Code::Timeout, "the rule's query took longer than limits.query_timeout allows")
 }

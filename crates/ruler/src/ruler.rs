@@ -2,6 +2,7 @@
 
 use crate::{
     Claims, RulerConfig, RulerMetrics, Stored,
+    places::Places,
     running::{Common, Running},
     schedule::GroupKey,
     store::Catalogue,
@@ -22,7 +23,7 @@ use std::{
     time::Duration,
 };
 use tokio::{
-    sync::{Notify as Bell, Semaphore, mpsc},
+    sync::{Notify as Bell, mpsc},
     time::sleep,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -121,7 +122,7 @@ impl Ruler {
             external_labels: config.external_labels().unwrap_or_else(|_| Labels::empty()),
             external_url,
             promql: store.reading().promql,
-            places: Semaphore::new(config.concurrent_evaluations.max(1)),
+            places: Places::new(config.concurrent_evaluations),
             metrics: metrics.clone(),
         };
         Arc::new(Self {
@@ -144,13 +145,15 @@ impl Ruler {
     /// Runs our groups until drained; then ends evaluations that have begun, and lets others have the groups.
     pub async fn run(self: Arc<Self>, drain: CancellationToken) -> Result<(), Infallible> {
         let keeps = CancellationToken::new();
+        // However this ends, the claims are not kept any longer.
+        let _ends = keeps.clone().drop_guard();
         let keeping = tokio::spawn({
             let (claims, keeps) = (Arc::clone(&self.claims), keeps.clone());
             async move { claims.run(keeps).await }
         });
         let _ended = drain.run_until_cancelled(self.watch()).await;
         let running = std::mem::take(&mut *self.running.lock());
-        join_all(running.into_values().map(|running| running.stop(false))).await;
+        join_all(running.into_iter().map(|(key, group)| self.hand_over(key, group))).await;
         self.stops.close();
         self.stops.wait().await;
         keeps.cancel();
@@ -158,12 +161,15 @@ impl Ruler {
         Ok(())
     }
 
+    async fn hand_over(&self, key: GroupKey, group: Running) {
+        group.stop(false).await;
+        self.claims.release(&key.claim()).await;
+    }
+
     async fn watch(&self) {
         let (mut state, mut views) = (Loop::default(), self.ring.subscribe());
         let (stopped, mut stops) = mpsc::unbounded_channel();
         let mut poll_at = Duration::ZERO;
-        // What fails is told by whoever goes on with it.
-        let _ = self.claims.keep().await;
         loop {
             let now = self.clock.monotonic();
             if now >= poll_at {
@@ -181,23 +187,24 @@ impl Ruler {
                 }
                 // It cannot be closed: the ring holds the sender.
                 _ = views.changed() => {}
+                () = self.claims.changed() => {}
                 Some(key) = stops.recv() => { state.stopping.remove(&key); }
             }
         }
     }
 
     async fn poll(&self, state: &mut Loop) {
-        match self.store.catalogue().await {
-            Ok(catalogue) => {
-                self.metrics.last_poll.set(self.clock.now_ms() / 1000);
-                self.set_alerting(state, &catalogue);
-                state.catalogue = catalogue;
-            }
-            Err(error) => {
-                self.metrics.failed_polls.inc();
-                tracing::warn!(%error, "rules could not be looked for; those that are known go on");
-            }
+        let (catalogue, problems) = self.store.catalogue().await;
+        for error in &problems {
+            tracing::warn!(%error, "not all rules could be looked for; those that are known go on");
         }
+        match problems.is_empty() {
+            true => drop(self.metrics.last_poll.set(self.clock.now_ms() / 1000)),
+            false => drop(self.metrics.failed_polls.inc()),
+        }
+        self.set_alerting(state, &catalogue);
+        self.common.places.retain(|tenant| catalogue.groups.contains_key(tenant));
+        state.catalogue = catalogue;
     }
 
     /// Where tenants' alerts go.
@@ -232,17 +239,17 @@ impl Ruler {
             }
         }
         let wanted: BTreeSet<String> = ours.keys().map(GroupKey::claim).collect();
-        let others = self.claims.claim(&wanted).await.unwrap_or_else(|error| {
-            // What we hold goes on, and nothing more is begun.
-            tracing::warn!(%error, "groups could not be claimed");
-            BTreeSet::new()
-        });
+        let others = self.claims.claim(&wanted).await;
         let mut running = self.running.lock();
         let runs: Vec<GroupKey> = running.keys().cloned().collect();
         for key in runs {
-            let is_ours = ours.contains_key(&key) && !others.contains(&key.claim());
-            let has_ended = running.get(&key).is_some_and(Running::has_ended);
-            if (!is_ours || has_ended)
+            let claim = key.claim();
+            let is_ours = ours.contains_key(&key) && !others.contains(&claim);
+            // What was lost and is held again may have been run by somebody else meanwhile.
+            let held = self.claims.of(&claim);
+            let is_another = |group: &Running| held.as_ref().is_some_and(|held| *held != group.claim);
+            let is_over = running.get(&key).is_some_and(|group| group.has_ended() || is_another(group));
+            if (!is_ours || is_over)
                 && let Some(group) = running.remove(&key)
             {
                 state.stopping.insert(key.clone());
@@ -250,24 +257,27 @@ impl Ruler {
                     (Arc::clone(&self.claims), !all.contains(&key), stopped.clone());
                 self.stops.spawn(async move {
                     group.stop(is_gone).await;
-                    if let Err(error) = claims.release(&key.claim()).await {
-                        tracing::warn!(%error, group = %key.name, "a claim is left to end by itself");
+                    if !is_ours {
+                        claims.release(&claim).await;
                     }
                     let _ = stopped.send(key);
                 });
             }
         }
+        let mut held = 0;
         for (key, stored) in ours {
+            let Some(claim) = self.claims.of(&key.claim()) else { continue };
+            held += 1;
             if let Some(running) = running.get(&key) {
                 running.define(stored);
-            } else if !state.stopping.contains(&key) && self.claims.holds(&key.claim()) {
-                let group = Running::start(Arc::clone(&self.common), key.clone(), Arc::clone(stored));
+            } else if !state.stopping.contains(&key) {
+                let group = Running::start(Arc::clone(&self.common), key.clone(), claim, Arc::clone(stored));
                 running.insert(key, group);
             }
         }
-        state.waits = running.len() < wanted.len();
+        state.waits = held.min(running.len()) < wanted.len();
         self.metrics.groups.set(running.len() as i64);
-        self.metrics.waiting_groups.set(wanted.len().saturating_sub(running.len()) as i64);
+        self.metrics.waiting_groups.set(wanted.len().saturating_sub(held) as i64);
         self.metrics.claims.set(self.claims.held() as i64);
     }
 }

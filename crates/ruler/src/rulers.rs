@@ -29,6 +29,8 @@ impl Rulers {
         let asked: Vec<_> = view
             .members()
             .iter()
+            // The groups of one that is dead are taken over by others.
+            .filter(|member| member.is_healthy())
             .map(|member| (&member.id, tokio::time::timeout(ANSWERS_WITHIN, what((self.connect)(member)))))
             .collect();
         let (ids, waits): (Vec<_>, Vec<_>) = asked.into_iter().unzip();

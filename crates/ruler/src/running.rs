@@ -1,14 +1,27 @@
 //! One group that runs: a task that waits until it is due, evaluates it, and waits again.
 
-use crate::{Claims, RulerMetrics, fenced::Fenced, schedule::GroupKey, schedule::Schedule};
+use crate::{
+    Claims, RulerMetrics,
+    claims::Claim,
+    fenced::Fenced,
+    places::{Place, Places},
+    schedule::{GroupKey, Schedule},
+};
 use model::Timestamp;
 use parking_lot::Mutex;
 use promql::ParseOptions;
 use rules::{Around, GroupRun, Queries, Results, RunConfig, StoredGroup, Timing};
 use runtime::Clock;
-use service_api::{Alert, GroupState, Notify};
+use service_api::{Alert, Code, GroupState, Notify};
 use std::{sync::Arc, time::Duration};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
+
+/// An interval that is shorter is as long as this.
+const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
+
+/// For how long a group waits for what its alerts were before, if that cannot be read at the moment. Alertmanagers
+/// are told of nothing in that time, and end no alert yet.
+const RESTORE_WITHIN: i64 = 120_000;
 
 /// How long at most a wait lasts before the wall clock is looked at again: it may have been set.
 const LOOK_AT_CLOCK: Duration = Duration::from_secs(10);
@@ -27,12 +40,13 @@ pub struct Common {
     pub external_url: String,
     pub promql: ParseOptions,
     /// Places for evaluations at once.
-    pub places: Semaphore,
+    pub places: Places,
     pub metrics: RulerMetrics,
 }
 
 /// The handle to a group's task.
 pub struct Running {
+    pub claim: Claim,
     definition: watch::Sender<Wanted>,
     state: Arc<Mutex<Option<GroupState>>>,
     task: tokio::task::JoinHandle<()>,
@@ -49,11 +63,11 @@ enum Wanted {
 }
 
 impl Running {
-    pub fn start(common: Arc<Common>, key: GroupKey, stored: Arc<StoredGroup>) -> Self {
+    pub fn start(common: Arc<Common>, key: GroupKey, claim: Claim, stored: Arc<StoredGroup>) -> Self {
         let (definition, wanted) = watch::channel(Wanted::Run(Arc::clone(&stored)));
         let state = Arc::default();
-        let task = Task::new(common, key, stored, wanted, Arc::clone(&state));
-        Self { definition, state, task: tokio::spawn(task.run()) }
+        let task = Task::new(common, key, claim.clone(), stored, wanted, Arc::clone(&state));
+        Self { claim, definition, state, task: tokio::spawn(task.run()) }
     }
 
     /// Goes on with this definition if it is another one.
@@ -94,17 +108,29 @@ impl Running {
 struct Task {
     common: Arc<Common>,
     key: GroupKey,
-    claim: String,
+    claim: Claim,
     run: GroupRun,
     schedule: Schedule,
+    /// When it was last due.
+    last: Timestamp,
     wanted: watch::Receiver<Wanted>,
     state: Arc<Mutex<Option<GroupState>>>,
-    is_restored: bool,
+    restore: Restore,
+}
+
+/// Whether it is known what the group's alerts were before we ran it.
+enum Restore {
+    /// Not yet; since when that has been tried, if it has.
+    Wanted(Option<Timestamp>),
+    Done,
 }
 
 /// Why a wait is over.
 enum Next {
-    Due,
+    /// There is a place.
+    Due(Place),
+    /// The clock was set.
+    Lost,
     Change(Wanted),
 }
 
@@ -112,15 +138,15 @@ impl Task {
     fn new(
         common: Arc<Common>,
         key: GroupKey,
+        claim: Claim,
         stored: Arc<StoredGroup>,
         wanted: watch::Receiver<Wanted>,
         state: Arc<Mutex<Option<GroupState>>>,
     ) -> Self {
-        let claim = key.claim();
         let results = Fenced {
             results: Arc::clone(&common.results),
             claims: Arc::clone(&common.claims),
-            group: claim.clone(),
+            claim: claim.clone(),
         };
         let around = Around {
             queries: Arc::clone(&common.queries),
@@ -141,23 +167,15 @@ impl Task {
             Arc::new(around),
         );
         *state.lock() = Some(run.state());
-        Self { common, key, claim, run, schedule, wanted, state, is_restored: false }
+        let last = common.clock.now_ms();
+        Self { common, key, claim, run, schedule, last, wanted, state, restore: Restore::Wanted(None) }
     }
 
     async fn run(mut self) {
-        let mut last = self.common.clock.now_ms();
         loop {
-            let due = self.schedule.after(last);
-            match self.wait(due).await {
-                Next::Due => {
-                    let now = self.common.clock.now_ms();
-                    if due - now > self.schedule.interval() {
-                        // The clock was set back by more than that.
-                        last = now;
-                        continue;
-                    }
-                    last = self.turn(due).await;
-                }
+            match self.next().await {
+                Next::Due(place) => self.turn(place).await,
+                Next::Lost => self.last = self.common.clock.now_ms(),
                 Next::Change(Wanted::Run(stored)) => self.change(&stored),
                 Next::Change(Wanted::HandOver) => return,
                 Next::Change(Wanted::End) => return self.end().await,
@@ -165,54 +183,62 @@ impl Task {
         }
     }
 
-    async fn wait(&mut self, due: Timestamp) -> Next {
-        loop {
-            let left = due - self.common.clock.now_ms();
-            if left <= 0 || left > self.schedule.interval() {
-                return Next::Due;
-            }
-            let pause = Duration::from_millis(left.unsigned_abs()).min(LOOK_AT_CLOCK);
-            tokio::select! {
-                biased;
-                changed = self.wanted.changed() => {
-                    let wanted = self.wanted.borrow_and_update().clone();
-                    // Nobody is there any more to say what is wanted.
-                    return Next::Change(if changed.is_err() { Wanted::HandOver } else { wanted });
+    /// Waits until the group is due and there is a place, or until something else is wanted.
+    async fn next(&mut self) -> Next {
+        let (due, interval) = (self.schedule.after(self.last), self.schedule.interval());
+        let (common, tenant) = (Arc::clone(&self.common), self.key.tenant.clone());
+        let due_and_placed = async {
+            loop {
+                let left = due - common.clock.now_ms();
+                if left > interval {
+                    return None;
                 }
-                () = tokio::time::sleep(pause) => {}
+                if left <= 0 {
+                    return Some(common.places.take(&tenant).await);
+                }
+                tokio::time::sleep(Duration::from_millis(left.unsigned_abs()).min(LOOK_AT_CLOCK)).await;
             }
+        };
+        tokio::select! {
+            biased;
+            changed = self.wanted.changed() => match changed {
+                Ok(()) => Next::Change(self.wanted.borrow_and_update().clone()),
+                // Nobody is there any more to say what is wanted.
+                Err(_) => Next::Change(Wanted::HandOver),
+            },
+            place = due_and_placed => place.map_or(Next::Lost, Next::Due),
         }
     }
 
     fn change(&mut self, stored: &StoredGroup) {
         let timing = self.common.timing_of(stored);
         self.schedule = Schedule::new(&self.key, timing.interval);
+        // What would have been due by a shorter interval was not.
+        self.last = self.last.max(self.common.clock.now_ms() - self.schedule.interval());
         self.run.change(stored.group.clone(), timing);
         *self.state.lock() = Some(self.run.state());
     }
 
-    /// Evaluates what is due at `due`. Gives the time from which on the next one is looked for.
-    async fn turn(&mut self, due: Timestamp) -> Timestamp {
+    /// Evaluates what is due. If several evaluations are by now, it is the newest of them.
+    async fn turn(&mut self, _place: Place) {
         let common = Arc::clone(&self.common);
-        // It cannot be closed.
-        let _place = common.places.acquire().await;
         let metrics = &common.metrics;
+        let due = self.newest_due();
         if !common.claims.holds(&self.claim) {
             metrics.fenced_evaluations.inc();
-            return due;
+            return;
         }
-        let began = common.clock.now_ms();
-        metrics.lag.observe((began - due).max(0) as f64 / 1000.0);
         if !self.restored(due).await {
             metrics.missed_evaluations.inc();
-            return due;
+            return;
         }
+        let due = self.newest_due();
+        metrics.lag.observe((common.clock.now_ms() - due).max(0) as f64 / 1000.0);
         let started = common.clock.monotonic();
-        let (claims, notifier) = (Arc::clone(&common.claims), Arc::clone(&common.notifier));
         let (claim, tenant) = (&self.claim, &self.key.tenant);
         let mut notify = |alerts: Vec<Alert>| {
-            if claims.holds(claim) && !alerts.is_empty() {
-                notifier.notify(tenant, alerts);
+            if common.claims.holds(claim) && !alerts.is_empty() {
+                common.notifier.notify(tenant, alerts);
             }
         };
         let evaluated = self.run.evaluate(due, &mut notify).await;
@@ -223,25 +249,39 @@ impl Task {
         metrics.refused_samples.inc_by(evaluated.refused);
         metrics.duration.observe(common.clock.monotonic().saturating_sub(started).as_secs_f64());
         *self.state.lock() = Some(self.run.state());
-        let missed = self.schedule.missed(due, common.clock.now_ms());
-        metrics.missed_evaluations.inc_by(missed.unsigned_abs());
-        due + missed * self.schedule.interval()
     }
 
-    /// Whether it is known what the group's alerts were before we ran it. Without that, alerts that fire would
-    /// seem to be new ones.
-    async fn restored(&mut self, at: Timestamp) -> bool {
-        if !self.is_restored {
-            match self.run.restore(at).await {
-                Ok(()) => self.is_restored = true,
-                Err(error) => {
-                    self.common.metrics.failed_restores.inc();
-                    let GroupKey { tenant, name } = &self.key;
-                    tracing::warn!(%tenant, group = %name, %error, "what alerts were before cannot be read; the group waits");
-                }
-            }
+    /// The newest time at which the group is due by now, from the last one on; those between are counted as missed.
+    fn newest_due(&mut self) -> Timestamp {
+        let now = self.common.clock.now_ms();
+        let next = self.schedule.after(self.last);
+        if next <= now {
+            let missed = self.schedule.missed(next, now);
+            self.common.metrics.missed_evaluations.inc_by(missed.unsigned_abs());
+            self.last = next + missed * self.schedule.interval();
         }
-        self.is_restored
+        self.last
+    }
+
+    /// Whether it is known what the group's alerts were before we ran it, or will not be. Without that, alerts that fire
+    /// would seem to be new ones.
+    async fn restored(&mut self, at: Timestamp) -> bool {
+        let Restore::Wanted(since) = self.restore else { return true };
+        let error = match self.run.restore(at).await {
+            Ok(()) => {
+                self.restore = Restore::Done;
+                return true;
+            }
+            Err(error) => error,
+        };
+        self.common.metrics.failed_restores.inc();
+        let since = since.unwrap_or(at);
+        let passes = matches!(error.code, Code::Unavailable | Code::Timeout);
+        let waits = passes && at - since < RESTORE_WITHIN.max(3 * self.schedule.interval());
+        let GroupKey { tenant, name } = &self.key;
+        tracing::warn!(%tenant, group = %name, %error, waits, "what alerts were before cannot be read");
+        self.restore = if waits { Restore::Wanted(Some(since)) } else { Restore::Done };
+        !waits
     }
 
     async fn end(self) {
@@ -257,7 +297,7 @@ impl Common {
     fn timing_of(&self, stored: &StoredGroup) -> Timing {
         let group = &stored.group;
         Timing {
-            interval: group.interval.unwrap_or(self.timing.interval),
+            interval: group.interval.unwrap_or(self.timing.interval).max(SHORTEST_INTERVAL),
             query_offset: group.query_offset.unwrap_or(self.timing.query_offset),
         }
     }

@@ -54,12 +54,18 @@ impl Stored {
         self.bucket.reading()
     }
 
-    /// All groups of all tenants, with one list of the bucket. What cannot be understood is logged and stays as it
-    /// was when it could be. A group of a folder goes before one of the same name in the bucket.
-    pub async fn catalogue(&self) -> Result<Catalogue> {
-        let mut found = self.bucket.all().await?;
+    /// All groups of all tenants, with one list of the bucket, and what could not be looked at: of that is given what
+    /// was known before. A group of a folder goes before one of the same name in the bucket.
+    pub async fn catalogue(&self) -> (Catalogue, Vec<Error>) {
+        let mut problems = Vec::new();
+        let mut found = self.bucket.all().await.unwrap_or_else(|error| {
+            problems.push(error);
+            self.bucket.known()
+        });
         for folder in &self.folders {
-            for (tenant, groups) in folder.read().await? {
+            let (fixed, error) = folder.read().await;
+            problems.extend(error);
+            for (tenant, groups) in fixed {
                 let all = found.groups.entry(tenant).or_default();
                 all.retain(|stored| !groups.iter().any(|fixed| is_same(fixed, stored)));
                 all.extend(groups);
@@ -68,13 +74,19 @@ impl Stored {
         for groups in found.groups.values_mut() {
             groups.sort_by(|a, b| (&a.namespace, &a.group.name).cmp(&(&b.namespace, &b.group.name)));
         }
-        Ok(found)
+        // It may have been allowed once.
+        found.alerting.retain(|tenant, _| self.limits.limits(tenant).own_alertmanagers);
+        (found, problems)
     }
 
     async fn fixed(&self, tenant: &TenantId) -> Result<Vec<Arc<StoredGroup>>> {
         let mut fixed = Vec::new();
         for folder in &self.folders {
-            fixed.extend(folder.read().await?.remove(tenant).unwrap_or_default());
+            let (mut found, error) = folder.read().await;
+            if let Some(error) = error {
+                return Err(error);
+            }
+            fixed.extend(found.remove(tenant).unwrap_or_default());
         }
         Ok(fixed)
     }

@@ -13,7 +13,7 @@ use service_api::{
 };
 use std::sync::Arc;
 
-/// Samples that one select may give: some hours of all alerts of a large group.
+/// Series that one look at an earlier run may give: all alerts of a tenant that have names of the group's.
 const MOST_SELECTED: usize = 1_000_000;
 
 const NANOS_PER_MS: i64 = 1_000_000;
@@ -38,12 +38,12 @@ impl Queries for Engines {
         .await
     }
 
-    async fn select(
+    async fn last(
         &self,
         tenant: &TenantId,
         matchers: &[Matcher],
         range: TimeRange,
-    ) -> Result<Vec<(Labels, Vec<Sample>)>> {
+    ) -> Result<Vec<(Labels, Sample)>> {
         let request = SelectRequest { matchers: matchers.to_vec(), range };
         let selected = self.within_limits(tenant, |ctx| {
             async move {
@@ -129,24 +129,20 @@ fn no_vector() -> Error {
     Error::internal("a rule's query did not answer with an instant vector")
 }
 
-fn decode(ctx: &ReadContext, set: SeriesSet, range: TimeRange) -> Result<Vec<(Labels, Vec<Sample>)>> {
+fn decode(ctx: &ReadContext, set: SeriesSet, range: TimeRange) -> Result<Vec<(Labels, Sample)>> {
     let mut buffer = SampleBuffer::default();
     let mut selected = Vec::with_capacity(set.series.len());
-    let mut count = 0;
     for series in set.series {
         ctx.check()?;
         buffer.clear();
         series.data.read(range, &mut buffer)?;
-        count += buffer.timestamps.len();
-        if count > MOST_SELECTED {
+        if selected.len() == MOST_SELECTED {
             return Err(Error::unprocessable(format!(
-                "the earlier state of a group's alerts has more than {MOST_SELECTED} samples"
+                "the earlier state of a group's alerts has more than {MOST_SELECTED} series"
             )));
         }
-        let samples = buffer.timestamps.iter().zip(&buffer.values);
-        let samples: Vec<_> = samples.map(|(&timestamp, &value)| Sample { timestamp, value }).collect();
-        if !samples.is_empty() {
-            selected.push((series.labels, samples));
+        if let (Some(&timestamp), Some(&value)) = (buffer.timestamps.last(), buffer.values.last()) {
+            selected.push((series.labels, Sample { timestamp, value }));
         }
     }
     Ok(selected)

@@ -19,14 +19,14 @@ pub trait Queries: Send + Sync {
     /// Evaluates an expression at one time, in milliseconds.
     async fn instant(&self, tenant: &TenantId, expr: &Expression, at: Timestamp) -> Result<Answer>;
 
-    /// The floats of series of metrics, stale markers included, sorted by labels: to find out what an earlier run of a
-    /// group has left.
-    async fn select(
+    /// The last float of each series of metrics, stale markers included, sorted by labels: to find out what an earlier
+    /// run of a group has left.
+    async fn last(
         &self,
         tenant: &TenantId,
         matchers: &[Matcher],
         range: TimeRange,
-    ) -> Result<Vec<(Labels, Vec<Sample>)>>;
+    ) -> Result<Vec<(Labels, Sample)>>;
 }
 
 /// One sample that a rule has made.

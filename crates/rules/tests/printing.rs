@@ -210,7 +210,7 @@ fn what_is_too_large_is_refused() {
     let rule = "  - {record: x, expr: up}\n";
     let many = format!("name: g\nrules:\n{}", rule.repeat(rules::MAX_RULES + 1));
     let problems = rules::read_group(&many, &Reading::default()).unwrap_err();
-    assert_eq!(problems[0].to_string(), "there are 10001 rules, at most 10000 are allowed in one file");
+    assert_eq!(problems[0].to_string(), "there are 100001 rules, at most 100000 are allowed in one file");
     let most = format!("name: g\nrules:\n{}", rule.repeat(rules::MAX_RULES));
     assert_eq!(rules::read_group(&most, &Reading::default()).unwrap().rules.len(), rules::MAX_RULES);
     let long = format!("# {}", "x".repeat(rules::MAX_FILE_BYTES));

@@ -7,7 +7,7 @@
 use super::Catalogue;
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use block_store::{Bucket, ObjectInfo};
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::{StreamExt, stream};
 use model::TenantId;
 use parking_lot::Mutex;
 use rules::{Reading, RuleGroup, StoredGroup, read_group, write_group};
@@ -61,21 +61,17 @@ impl BucketRules {
     }
 
     pub async fn all(&self) -> Result<Catalogue> {
-        let found = self.read(FOLDER, true).await?;
-        let mut catalogue = Catalogue::default();
-        for content in found {
-            match content {
-                Content::Group(tenant, group) => catalogue.groups.entry(tenant).or_default().push(group),
-                Content::Alerting(tenant, yaml) => drop(catalogue.alerting.insert(tenant, yaml)),
-                Content::Unknown => {}
-            }
-        }
-        Ok(catalogue)
+        Ok(catalogue(self.read(FOLDER).await?))
+    }
+
+    /// All that was there when it was last looked at.
+    pub fn known(&self) -> Catalogue {
+        catalogue(self.known.lock().values().map(|known| known.content.clone()))
     }
 
     /// The groups of one tenant, as they are at this moment.
     pub async fn of(&self, tenant: &TenantId) -> Result<Vec<Arc<StoredGroup>>> {
-        let found = self.read(&format!("{FOLDER}/{tenant}"), false).await?;
+        let found = self.read(&format!("{FOLDER}/{tenant}")).await?;
         let group = |content| match content {
             Content::Group(_, group) => Some(group),
             _ => None,
@@ -83,9 +79,8 @@ impl BucketRules {
         Ok(found.into_iter().filter_map(group).collect())
     }
 
-    /// What lies below a folder; only what has changed is read. With `is_all` what is not there any more is
-    /// forgotten.
-    async fn read(&self, folder: &str, is_all: bool) -> Result<Vec<Content>> {
+    /// What lies below a folder; only what has changed is read, and what is not there any more is forgotten.
+    async fn read(&self, folder: &str) -> Result<Vec<Content>> {
         let listed = self.bucket.tree(folder).await?;
         let objects: Vec<(String, ObjectInfo)> = listed
             .into_iter()
@@ -96,30 +91,27 @@ impl BucketRules {
             .collect();
         let changed: Vec<(String, ObjectInfo)> = {
             let mut known = self.known.lock();
-            if is_all {
-                let there: HashSet<&str> = objects.iter().map(|(name, _)| &**name).collect();
-                known.retain(|name, _| there.contains(name.as_str()));
-            }
+            let there: HashSet<&str> = objects.iter().map(|(name, _)| &**name).collect();
+            let is_below = |name: &str| name.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'));
+            known.retain(|name, _| there.contains(name.as_str()) || !is_below(name));
             let is_known = |(name, object): &&(String, ObjectInfo)| {
                 known.get(name).is_some_and(|known| known.object == *object)
             };
             objects.iter().filter(|object| !is_known(object)).cloned().collect()
         };
         let reads = changed.into_iter().map(|(name, object)| self.read_one(name, object));
-        stream::iter(reads).buffer_unordered(READS_AT_ONCE).try_collect::<()>().await?;
+        stream::iter(reads).buffer_unordered(READS_AT_ONCE).collect::<()>().await;
         let known = self.known.lock();
         Ok(objects.iter().filter_map(|(name, _)| Some(known.get(name)?.content.clone())).collect())
     }
 
-    async fn read_one(&self, name: String, object: ObjectInfo) -> Result<()> {
+    /// What cannot be read stays what it was, and is tried again the next time.
+    async fn read_one(&self, name: String, object: ObjectInfo) {
         let bytes = match self.bucket.get(&name).await {
             Ok(bytes) => bytes,
             // It has been removed since.
-            Err(error) if error.code == Code::NotFound => {
-                self.known.lock().remove(&name);
-                return Ok(());
-            }
-            Err(error) => return Err(error),
+            Err(error) if error.code == Code::NotFound => return drop(self.known.lock().remove(&name)),
+            Err(error) => return tracing::warn!(object = name, %error, "rules in the bucket cannot be read"),
         };
         let understood = self.understand(&name, &bytes);
         let mut known = self.known.lock();
@@ -137,7 +129,6 @@ impl BucketRules {
                 known.object = object;
             }
         }
-        Ok(())
     }
 
     fn understand(&self, name: &str, bytes: &[u8]) -> Result<Content, String> {
@@ -201,4 +192,16 @@ fn place(object: &str) -> Option<(TenantId, Place)> {
         }
         _ => None,
     }
+}
+
+fn catalogue(found: impl IntoIterator<Item = Content>) -> Catalogue {
+    let mut catalogue = Catalogue::default();
+    for content in found {
+        match content {
+            Content::Group(tenant, group) => catalogue.groups.entry(tenant).or_default().push(group),
+            Content::Alerting(tenant, yaml) => drop(catalogue.alerting.insert(tenant, yaml)),
+            Content::Unknown => {}
+        }
+    }
+    catalogue
 }

@@ -81,7 +81,7 @@ async fn odd_names_stay_apart_and_below_their_tenant() {
         }
     }
     // Another process sees the same.
-    let other = stored(&bucket, vec![], Limits::default()).catalogue().await.unwrap();
+    let other = stored(&bucket, vec![], Limits::default()).catalogue().await.0;
     assert_eq!(other.groups.keys().collect::<Vec<_>>(), [&a, &b]);
     assert_eq!(other.groups[&b].len(), ODD.len());
     for (folders, _) in bucket.tree("").await.unwrap() {
@@ -107,7 +107,7 @@ async fn a_group_is_replaced_deleted_and_seen_by_others() {
     let t = tenant("t");
     here.put(&t, "n", group("g", "up")).await.unwrap();
     here.put(&t, "n", group("h", "up")).await.unwrap();
-    assert_eq!(there.catalogue().await.unwrap().groups[&t].len(), 2);
+    assert_eq!(there.catalogue().await.0.groups[&t].len(), 2);
     // The same length, so that only the tag tells of it.
     here.put(&t, "n", group("g", "pu")).await.unwrap();
     let seen = there.groups(&t, Some("n")).await.unwrap();
@@ -116,9 +116,9 @@ async fn a_group_is_replaced_deleted_and_seen_by_others() {
     here.delete(&t, &name("g")).await.unwrap();
     assert_eq!(here.delete(&t, &name("g")).await.unwrap_err().code, Code::NotFound);
     assert_eq!(here.delete_namespace(&t, "m").await.unwrap_err().code, Code::NotFound);
-    assert_eq!(there.catalogue().await.unwrap().groups[&t].len(), 1);
+    assert_eq!(there.catalogue().await.0.groups[&t].len(), 1);
     here.delete_namespace(&t, "n").await.unwrap();
-    assert!(there.catalogue().await.unwrap().groups.is_empty());
+    assert!(there.catalogue().await.0.groups.is_empty());
 }
 
 #[tokio::test]
@@ -137,7 +137,7 @@ async fn what_cannot_be_understood_does_not_hide_the_rest_and_stays_what_it_was(
     }
     bucket.put("@rules/t/n!/x", vec!["name: x".into()]).await.unwrap();
     bucket.put("@rules/x", vec!["name: x".into()]).await.unwrap();
-    assert_eq!(store.catalogue().await.unwrap().groups[&t].len(), 2);
+    assert_eq!(store.catalogue().await.0.groups[&t].len(), 2);
     // Somebody who has not seen it before has nothing to go on with.
     assert_eq!(stored(&bucket, vec![], Limits::default()).groups(&t, None).await.unwrap().len(), 1);
 }
@@ -170,7 +170,7 @@ async fn files_of_the_operator_are_read_again_and_cannot_be_changed_by_requests(
     fs::write(dir.path().join("readme.md"), "no rules").unwrap();
     let store = stored(&bucket(), vec![Folder::new(dir.path(), reading())], Limits::default());
     let (team, anonymous) = (tenant("team"), TenantId::anonymous());
-    let catalogue = store.catalogue().await.unwrap();
+    let catalogue = store.catalogue().await.0;
     assert_eq!(catalogue.groups.keys().collect::<Vec<_>>(), [&anonymous, &team]);
     assert_eq!(names(&store.groups(&anonymous, None).await.unwrap()), [("mine.yml", "g")]);
     let error = store.put(&team, "one.yaml", group("g", "up")).await.unwrap_err();
@@ -203,7 +203,25 @@ async fn a_tenants_own_alertmanagers_need_leave() {
     }
     store.set_alerting(&t, Some(yaml)).await.unwrap();
     assert_eq!(store.alerting(&t).await.unwrap().as_deref(), Some(yaml));
-    assert_eq!(store.catalogue().await.unwrap().alerting[&t], yaml);
+    assert_eq!(store.catalogue().await.0.alerting[&t], yaml);
+    let forbidden = stored(&bucket, vec![], Limits::default());
+    assert!(forbidden.catalogue().await.0.alerting.is_empty(), "it is not allowed any more");
     store.set_alerting(&t, None).await.unwrap();
     assert_eq!(store.alerting(&t).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_at_the_moment_stays_what_it_was() {
+    let dir = tempfile::tempdir().unwrap();
+    let rules = dir.path().join("rules");
+    fs::create_dir(&rules).unwrap();
+    fs::write(rules.join("one.yaml"), "groups: [{name: g, rules: [{record: a, expr: b}]}]").unwrap();
+    let store = stored(&bucket(), vec![Folder::new(&rules, reading())], Limits::default());
+    let (before, problems) = store.catalogue().await;
+    assert!(problems.is_empty() && before.groups.len() == 1);
+    fs::rename(&rules, dir.path().join("away")).unwrap();
+    let (after, problems) = store.catalogue().await;
+    assert!(problems.len() == 1 && problems[0].message.contains("cannot read rules in"), "{problems:?}");
+    assert_eq!(after.groups, before.groups);
+    assert!(store.groups(&TenantId::anonymous(), None).await.is_err(), "who asks is told");
 }

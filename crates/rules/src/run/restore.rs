@@ -45,11 +45,11 @@ pub async fn restore(run: &mut GroupRun, at: Timestamp) -> Result<()> {
     let names: Vec<&str> = names.into_iter().collect();
     let mut left = Left::default();
     for some in names.chunks(NAMES_AT_ONCE) {
-        for (labels, samples) in select(run, ALERTS_FOR_STATE, some, at).await? {
-            left.add_for_state(labels, &samples);
+        for (labels, last) in select(run, ALERTS_FOR_STATE, some, at).await? {
+            left.add_for_state(labels, last);
         }
-        for (labels, samples) in select(run, ALERTS, some, at).await? {
-            left.add_alert(labels, &samples);
+        for (labels, last) in select(run, ALERTS, some, at).await? {
+            left.add_alert(labels, last);
         }
     }
     let (offset, interval) = (millis(run.timing.query_offset), millis(run.timing.interval));
@@ -74,7 +74,7 @@ async fn select(
     metric: &str,
     names: &[&str],
     at: Timestamp,
-) -> Result<Vec<(Labels, Vec<Sample>)>> {
+) -> Result<Vec<(Labels, Sample)>> {
     let alert_name = match names {
         [name] => Matcher::equal(ALERT_NAME, name),
         _ => {
@@ -86,7 +86,7 @@ async fn select(
     };
     let back = millis(run.config.outage_tolerance).saturating_add(millis(run.timing.query_offset));
     let range = TimeRange::new(at.saturating_sub(back), at);
-    run.around.queries.select(&run.tenant, &[Matcher::equal(METRIC_NAME, metric), alert_name], range).await
+    run.around.queries.last(&run.tenant, &[Matcher::equal(METRIC_NAME, metric), alert_name], range).await
 }
 
 /// Text of which a regular expression matches nothing but itself.
@@ -117,9 +117,11 @@ struct Told {
 }
 
 impl Left {
-    fn add_for_state(&mut self, labels: Labels, samples: &[Sample]) {
+    fn add_for_state(&mut self, labels: Labels, last: Sample) {
         // A series that has ended is one of an alert that has.
-        let Some(last) = samples.last().filter(|last| !is_stale(last.value)) else { return };
+        if is_stale(last.value) {
+            return;
+        }
         let alert = labels.without_name();
         let name = alert.get(ALERT_NAME).unwrap_or_default().to_owned();
         let active_at = (last.value * 1000.0) as Timestamp;
@@ -127,8 +129,8 @@ impl Left {
         self.active.entry(name).or_default().push((alert, active_at, last.timestamp));
     }
 
-    fn add_alert(&mut self, labels: Labels, samples: &[Sample]) {
-        if samples.last().is_none_or(|last| is_stale(last.value)) {
+    fn add_alert(&mut self, labels: Labels, last: Sample) {
+        if is_stale(last.value) {
             return;
         }
         let told = self.told.entry(told_by(&labels)).or_default();

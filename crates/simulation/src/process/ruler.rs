@@ -8,18 +8,16 @@ use crate::{
     net,
     world::{Host, World},
 };
-use ::ruler::{Claims, Dependencies, Ruler, RulerConfig, RulerMetrics, Stored, Witnesses};
+use ::ruler::{AskStore, Claims, Dependencies, Processes, Ruler, RulerConfig, RulerMetrics, Stored};
 use async_trait::async_trait;
 use distributor::{Distributor, DistributorConfig};
-use futures::future::join_all;
 use hash_ring::{Disk, Kv, Lifecycler, Member, MemoryKv, Ring, RingConfig, RingMetrics};
 use model::{Labels, Matcher, Sample, TenantId, TimeRange, Timestamp, is_stale};
 use querier::{Connect, Querier, QuerierMetrics, ReplicatedReader};
-use rpc::{Pool, ServerConfig, Services};
+use rpc::{ServerConfig, Services};
 use rules::{Answer, Engines, Expression, Pushed, Queries, Reading, ResultSample, Results, RuleStore};
 use service_api::{Alert, Notify, PushOutcome, Result, RuleStates};
 use std::{sync::Arc, time::Duration};
-use tokio::time::timeout;
 
 /// Rules have data of their own, that readers of the ledger do not see.
 const TENANT: &str = "rules";
@@ -108,7 +106,12 @@ fn claims(world: &World, host: &Host, life: &Life, ring: &Ring, name: Arc<str>) 
         false => Arc::new(host.kv.clone()),
         true => Arc::new(MemoryKv::new(Arc::clone(&clock))),
     };
-    let witnesses = Others { ring: ring.clone(), pool: Arc::clone(&life.pool), name: Arc::clone(&name) };
+    let pool = Arc::clone(&life.pool);
+    let ask: AskStore = Arc::new(move |address| {
+        let (pool, address) = (Arc::clone(&pool), address.to_owned());
+        Box::pin(async move { pool.store_alive(&address).await })
+    });
+    let witnesses = Processes { rulers: ring.clone(), others: vec![], instance: Arc::clone(&name), ask };
     Claims::new(kv, "yagura", name, Duration::from_secs(3), clock, Arc::new(witnesses))
 }
 
@@ -161,27 +164,6 @@ fn engines(world: &World, host: &Host, life: &mut Life) -> Engines {
     }
 }
 
-/// The other rulers.
-struct Others {
-    ring: Ring,
-    pool: Arc<Pool>,
-    name: Arc<str>,
-}
-
-#[async_trait]
-impl Witnesses for Others {
-    async fn store_is_away(&self) -> bool {
-        let view = self.ring.view();
-        let others = view.members().iter().filter(|member| member.id != self.name);
-        let asked = others.map(async |member| {
-            timeout(Duration::from_secs(1), self.pool.store_alive(&member.address)).await.ok().flatten()
-        });
-        let answers = join_all(asked).await;
-        let heard = answers.iter().flatten().count();
-        !answers.contains(&Some(true)) && 2 * heard > answers.len()
-    }
-}
-
 /// What rules ask, write and tell, watched.
 struct Seam {
     world: Arc<World>,
@@ -196,16 +178,16 @@ impl Queries for Seam {
         self.queries.instant(tenant, expr, at).await
     }
 
-    async fn select(
+    async fn last(
         &self,
         tenant: &TenantId,
         matchers: &[Matcher],
         range: TimeRange,
-    ) -> Result<Vec<(Labels, Vec<Sample>)>> {
+    ) -> Result<Vec<(Labels, Sample)>> {
         if self.world.has(Bug::AlertsForgotten) {
             return Ok(vec![]);
         }
-        self.queries.select(tenant, matchers, range).await
+        self.queries.last(tenant, matchers, range).await
     }
 }
 

@@ -5,27 +5,22 @@ use crate::{config::Config, reread::Reread, target::Role};
 use anyhow::Context;
 use async_trait::async_trait;
 use distributor::Distributor;
-use futures::future::join_all;
 use hash_ring::Ring;
 use notifier::{Alerting, Networks, Notifier, NotifierConfig, Trust};
 use prometheus_client::registry::Registry;
 use rpc::Pool;
 use ruler::{
-    Claims, ConnectRuler, Dependencies, Folder, Owns, Remote, Ruler, RulerMetrics, Rulers, Stored, Witnesses,
+    AskStore, Claims, ConnectRuler, Dependencies, Folder, Owns, Processes, Remote, Ruler, RulerMetrics,
+    Rulers, Stored,
 };
 use rules::{Engines, Pushed, Queries, Reading, RuleStore};
 use runtime::Supervisor;
 use service_api::{Push, RuleLanguage, RuleStates};
 use std::{
-    collections::BTreeSet,
     path::{Path, PathBuf},
     sync::Arc,
-    time::Duration,
 };
 use vectors::Evaluate;
-
-/// How long a process may take to say whether it reaches the ring's store.
-const WITNESS_WITHIN: Duration = Duration::from_secs(2);
 
 pub struct Rules {
     pub store: Arc<dyn RuleStore>,
@@ -121,7 +116,8 @@ fn notifier(
 ) -> anyhow::Result<Arc<Notifier>> {
     let settings = NotifierConfig { tenant_networks, ..NotifierConfig::default() };
     let notifier = Notifier::new(settings, Arc::clone(&shared.clock), registry);
-    let by_url = Alerting::from_urls(config.ruler.alertmanager_url.reveal());
+    let urls = config.ruler.alertmanager_url.as_ref().map_or("", runtime::Secret::reveal);
+    let by_url = Alerting::from_urls(urls);
     let by_url = by_url.map_err(anyhow::Error::msg).context("ruler.alertmanager_url")?;
     let file = &config.ruler.alertmanagers_file;
     if file.as_os_str().is_empty() {
@@ -187,11 +183,14 @@ impl Evaluate for AnyQuerier {
 }
 
 fn claims(config: &Config, shared: &Shared, cluster: &Cluster) -> Claims {
-    let witnesses = Processes {
-        rings: cluster.rings().map(|(_, ring)| ring.clone()).into(),
-        pool: Arc::clone(&cluster.pool),
-        instance: Arc::clone(&cluster.instance),
-    };
+    let pool = Arc::clone(&cluster.pool);
+    let ask: AskStore = Arc::new(move |address| {
+        let (pool, address) = (Arc::clone(&pool), address.to_owned());
+        Box::pin(async move { pool.store_alive(&address).await })
+    });
+    let others = cluster.rings().map(|(_, ring)| ring.clone()).into();
+    let (rulers, instance) = (cluster.rulers.clone(), Arc::clone(&cluster.instance));
+    let witnesses = Processes { rulers, others, instance, ask };
     Claims::new(
         Arc::clone(&cluster.kv),
         &cluster.prefix,
@@ -210,29 +209,4 @@ fn owned_groups(cluster: &Cluster) -> Owns {
         let us = view.position(&instance);
         us.is_some() && view.owner(token, us, |_| false) == us
     })
-}
-
-/// All other processes of the cluster, as far as we know of them.
-struct Processes {
-    rings: Vec<Ring>,
-    pool: Arc<Pool>,
-    instance: Arc<str>,
-}
-
-#[async_trait]
-impl Witnesses for Processes {
-    /// More than half of the others must have answered, and none of them that it reaches the store. Where there
-    /// is nobody else, nobody can take what is ours.
-    async fn store_is_away(&self) -> bool {
-        let views: Vec<_> = self.rings.iter().map(Ring::view).collect();
-        let members = views.iter().flat_map(|view| view.members());
-        let others: BTreeSet<&str> =
-            members.filter(|m| m.id != self.instance).map(|m| m.address.as_str()).collect();
-        let asked = join_all(others.iter().map(async |address| {
-            tokio::time::timeout(WITNESS_WITHIN, self.pool.store_alive(address)).await.ok().flatten()
-        }));
-        let answers = asked.await;
-        let heard = answers.iter().flatten().count();
-        !answers.contains(&Some(true)) && (others.is_empty() || 2 * heard > others.len())
-    }
 }
