@@ -15,6 +15,7 @@ mod all {
     mod log_fuzz;
     mod poison;
     mod prometheus;
+    mod rules;
     mod s3;
     mod starts;
     mod tail;
