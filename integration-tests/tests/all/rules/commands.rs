@@ -11,14 +11,14 @@ use std::{
 
 /// What a command has printed, and its exit code.
 #[derive(Debug)]
-struct Done {
-    code: i32,
-    out: String,
-    errors: String,
+pub struct Done {
+    pub code: i32,
+    pub out: String,
+    pub errors: String,
 }
 
 /// Runs it with `input`; words and the address go as people give them.
-fn run(address: &str, folder: &Path, words: &[&str], input: &str) -> Done {
+pub fn run(address: &str, folder: &Path, words: &[&str], input: &str) -> Done {
     let mut command = Command::new(binary());
     command.args(words).env_clear().env("YAGURA_ADDRESS", address).current_dir(folder);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());

@@ -1,6 +1,6 @@
 //! Rule files in folders: they are evaluated, cannot be changed by requests, and a broken one changes nothing.
 
-use super::{evaluated, groups, post, take, until};
+use super::{commands, evaluated, groups, post, take, until};
 use integration_tests::{Settings, Yagura, now_ms};
 use serde_json::{Value, json};
 use std::fs;
@@ -76,6 +76,13 @@ async fn check_refused(yagura: &Yagura) {
         let refused = yagura.http.send("DELETE", &yagura.url(path), &[], Vec::new()).await.unwrap();
         assert_eq!(refused.status, 403, "{path}: {}", refused.body);
     }
+    let words = ["rules", "delete", "shop.yaml", "g"];
+    let refused = commands::run(yagura.base(), &std::env::temp_dir(), &words, "");
+    assert_eq!(refused.code, 1, "{refused:?}");
+    assert!(
+        refused.errors.contains("file of the server") && !refused.errors.contains("token"),
+        "{refused:?}"
+    );
     take(yagura, "/api/v1/rules/mine", mine).await;
     assert_eq!(groups(yagura).await.len(), 3);
 }
