@@ -218,7 +218,6 @@ impl Answer {
                     "{said} ({status}): --tenant and --token, or YAGURA_TENANT and YAGURA_TOKEN, say who asks"
                 )
             }
-            StatusCode::FORBIDDEN => format!("{said} ({status}): the token does not allow it"),
             _ if said.is_empty() => format!("the server answered {status}"),
             _ => format!("{said} ({status})"),
         }
