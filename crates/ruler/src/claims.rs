@@ -53,6 +53,15 @@ struct State {
     held: BTreeSet<String>,
     /// Let go of, and perhaps still in the store.
     released: BTreeSet<String>,
+    /// The store and its newest revision that we have seen.
+    seen: Option<(u64, i64)>,
+}
+
+impl State {
+    /// Nothing is held any more.
+    fn lose(&mut self) {
+        *self = Self { seen: self.seen, ..Self::default() };
+    }
 }
 
 /// A group as it is held: what is held again after it was lost is held otherwise.
@@ -117,7 +126,12 @@ impl Claims {
                 break;
             }
         }
-        let lease = std::mem::take(&mut *self.state.lock()).lease;
+        let lease = {
+            let mut state = self.state.lock();
+            let lease = state.lease;
+            state.lose();
+            lease
+        };
         if let Some(lease) = lease
             && let Err(error) = self.kv.revoke(lease).await
         {
@@ -130,15 +144,22 @@ impl Claims {
         let asked = self.clock.monotonic();
         let lease = self.state.lock().lease;
         let keeping = async {
-            match lease {
-                Some(lease) => self.kv.keep_alive(lease).await.map(|()| lease),
-                None => self.kv.grant(self.timeout).await,
-            }
+            let kept = match lease {
+                Some(lease) => self.kv.keep_alive(lease).await.map(|()| lease)?,
+                None => self.kv.grant(self.timeout).await?,
+            };
+            // No tenant has such a name: the listing tells how the store is, and nothing else.
+            let listing = self.kv.list(&format!("{}@", self.prefix)).await?;
+            Ok((kept, (listing.cluster, listing.revision)))
         };
         // A store that is silent must leave time to ask others.
         let kept = tokio::time::timeout(self.timeout / 6, keeping).await;
         match kept.unwrap_or_else(|_| Err(KvError::Unavailable("no answer".into()))) {
-            Ok(kept) => {
+            Ok((kept, now)) => {
+                let before = self.state.lock().seen.replace(now);
+                if lease.is_some() && before.is_some_and(|seen| seen.0 != now.0 || seen.1 > now.1) {
+                    return self.start_anew(kept).await;
+                }
                 {
                     let mut state = self.state.lock();
                     state.lease = Some(kept);
@@ -152,7 +173,7 @@ impl Claims {
                 Ok(())
             }
             Err(KvError::LeaseGone) => {
-                *self.state.lock() = State::default();
+                self.state.lock().lose();
                 self.changed.notify_one();
                 Err(KvError::LeaseGone)
             }
@@ -161,6 +182,16 @@ impl Claims {
                 Err(error)
             }
         }
+    }
+
+    /// For a store that is not what it was: claims of ours may be gone, and such as we gave up be there again. All go
+    /// with the lease.
+    async fn start_anew(&self, lease: LeaseId) -> Result<(), KvError> {
+        tracing::warn!("the ring's store has been set back: groups are claimed anew");
+        self.state.lock().lose();
+        self.changed.notify_one();
+        self.kv.revoke(lease).await?;
+        Err(KvError::LeaseGone)
     }
 
     /// Goes on with what we hold if the store is away for everybody. It gives each lease its time again when it

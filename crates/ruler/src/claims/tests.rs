@@ -204,3 +204,29 @@ async fn who_ends_gives_all_up_at_once() {
     assert!(b.claims.claim(&groups(&["x"])).await.is_empty());
     assert!(b.holds("x"));
 }
+
+/// What was given up is there again under a lease that lives, and what was claimed since is not.
+#[tokio::test]
+async fn a_store_that_was_set_back_is_claimed_in_anew() {
+    let clock = Arc::new(ManualClock::at(0));
+    let (store, rulers) = rulers(&clock, &["a", "b"]);
+    let [a, b] = &rulers[..] else { unreachable!() };
+    for ruler in [a, b] {
+        ruler.claims.keep().await.unwrap();
+    }
+    a.claims.claim(&groups(&["x"])).await;
+    let backup = store.snapshot();
+    a.claims.release("x").await;
+    b.claims.claim(&groups(&["x", "y"])).await;
+    for ruler in [a, b] {
+        ruler.claims.keep().await.unwrap();
+    }
+    store.restore(&backup);
+    for ruler in [a, b] {
+        assert_eq!(ruler.claims.keep().await, Err(KvError::LeaseGone));
+        assert!(!ruler.holds("x") && !ruler.holds("y"));
+        ruler.claims.keep().await.unwrap();
+    }
+    assert!(b.claims.claim(&groups(&["x", "y"])).await.is_empty());
+    assert!(b.holds("x") && b.holds("y"));
+}
