@@ -8,9 +8,9 @@
 {{- range $key, $in := include "yagura.ownSettings" . | fromYaml -}}
 {{- $at := $v.config -}}
 {{- range $part := splitList "." $key -}}
-{{- $at = ternary (get $at $part) "" (and (kindIs "map" $at) (hasKey $at $part)) -}}
+{{- if and (kindIs "map" $at) (hasKey $at $part) -}}{{- $at = get $at $part -}}{{- else -}}{{- $at = "" -}}{{- end -}}
 {{- end -}}
-{{- if not (kindIs "string" $at | and (eq ($at | toString) "")) -}}
+{{- if ne ($at | toString) "" -}}
 {{- $found = append $found (printf "config.%s is made by the chart: set %s." $key $in) -}}
 {{- end -}}
 {{- end -}}

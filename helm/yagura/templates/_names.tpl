@@ -16,12 +16,12 @@
 {{/* What selects pods, which must never change. A dict of root, component, and for what is not Yagura name. */}}
 {{- define "yagura.selectorLabels" -}}
 app.kubernetes.io/name: {{ .name | default "yagura" }}
-app.kubernetes.io/instance: {{ .root.Release.Name }}
+app.kubernetes.io/instance: {{ .root.Release.Name | quote }}
 {{- with .component }}
-app.kubernetes.io/component: {{ . }}
+app.kubernetes.io/component: {{ . | quote }}
 {{- end }}
 {{- with .zone }}
-yagura/zone: {{ . }}
+yagura/zone: {{ . | quote }}
 {{- end }}
 {{- end -}}
 
@@ -41,8 +41,8 @@ yagura/zone: {{ . }}
 {{- end -}}
 
 {{- define "yagura.metadata" -}}
-name: {{ .objectName }}
-namespace: {{ .root.Release.Namespace }}
+name: {{ .objectName | quote }}
+namespace: {{ .root.Release.Namespace | quote }}
 labels: {{- include "yagura.labels" . | nindent 2 }}
 {{- with .annotations }}
 annotations: {{- toYaml . | nindent 2 }}
