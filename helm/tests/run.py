@@ -26,6 +26,7 @@ try:
 
     import network
     import objects
+    import roll_out
     import schemas
     import values_page
 except ModuleNotFoundError as missing:
@@ -197,9 +198,12 @@ def main():
         folder = Path(folder)
         chart = with_notes(folder)
         jobs = [pool.submit(check_set, chart, path, failures) for path in value_files()]
+        rolled_out = pool.submit(roll_out.problems)
         jobs += [pool.submit(check_refused, case, at, folder, failures) for at, case in enumerate(refused)]
         for job in jobs:
             job.result()
+        for problem in rolled_out.result():
+            failures.add("roll-out.sh", problem)
     stale = {path.stem for path in (HERE / "golden").glob("*.txt")} - {path.stem for path in value_files()}
     for name in stale:
         failures.add(f"golden/{name}.txt", "is of no set of values: remove it")
