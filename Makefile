@@ -3,7 +3,7 @@
 CARGO ?= cargo
 ARGS ?=
 
-.PHONY: help run build test cluster deadly sim soak cost check lint tools docs clean
+.PHONY: help run build test cluster deadly sim soak cost helm-test helm-golden check lint tools docs clean
 
 help:
 	@echo "make run      build and serve on 127.0.0.1:9009, data in ./data (ARGS='--set log.level=debug')"
@@ -13,6 +13,7 @@ help:
 	@echo "make deadly   ask one process everything that was made to kill it"
 	@echo "make soak     the long versions of the tests that break clusters"
 	@echo "make cost     compare a cluster's CPU seconds with one process's (YARDSTICK=the load generator)"
+	@echo "make helm-test  render the Helm chart with many values and check what comes out"
 	@echo "make check    format, clippy, and the tests that start no server"
 	@echo "make docs     write docs/configuration.md anew"
 	@echo "make clean    remove what was built"
@@ -28,6 +29,7 @@ test: needs-compiler tools
 	$(CARGO) test --workspace --test cluster
 	$(CARGO) test --workspace --test deadly
 	$(CARGO) test --workspace --test seeds
+	$(MAKE) helm-test
 
 cluster: needs-compiler tools
 	$(CARGO) test --workspace --bins --no-run
@@ -51,6 +53,16 @@ sim: needs-compiler
 # The CPU seconds of a cluster beside those of one process, with the load generator that YARDSTICK names.
 cost: needs-compiler tools build
 	YAGURA_BIN=$(CURDIR)/target/release/yagura $(CARGO) test --workspace --test cost -- --nocapture --test-threads 1
+
+# Needs Go, or helm, and Python. With target/debug/yagura it checks configurations, too.
+helm-test:
+	@scripts/tools.sh helm
+	python3 helm/tests/run.py
+
+# Writes the expected outputs and the page of values anew.
+helm-golden:
+	@scripts/tools.sh helm
+	HELM_GOLDEN=write python3 helm/tests/run.py
 
 check: lint
 	$(CARGO) test --workspace --lib --bins --tests --exclude integration-tests

@@ -2,9 +2,10 @@
 # Brings what builds and tests need: protoc, and for the tests Prometheus, Alertmanager, node_exporter, etcd,
 # and in Python clients of the log and OTLP endpoints. Programs on the PATH are used; else Debian's packages
 # are downloaded and unpacked into target/tools. The clients come from PyPI into target/tools/python.
+# For the chart: helm, built by Go if there is none, and Kubernetes' schemas from PyPI.
 # Nothing is installed, no service is started, and nobody has to be root.
 #
-# tools.sh [protoc]: all of it, or only what a build needs.
+# tools.sh [protoc|helm]: what the tests need, or only what a build or the chart's tests do.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -58,6 +59,49 @@ bring() {
     done
 }
 
+# Brings the packages of the first file from PyPI into the second folder.
+bring_python() {
+    local wanted=$1 python=$2
+    if cmp -s "$wanted" "$python/requirements.txt"; then return; fi
+    missing=(python3)
+    command -v python3 >/dev/null || give_up "it is not on the PATH"
+    if ! python3 -m pip --version >/dev/null 2>&1; then
+        missing=(python3-pip python3-setuptools python3-wheel)
+        bring
+        export PYTHONPATH=$PWD/$root/usr/lib/python3/dist-packages
+    fi
+    echo "Bringing the packages of $wanted into $python"
+    rm -rf "$python"
+    missing=("the packages of $wanted")
+    PIP_ROOT_USER_ACTION=ignore python3 -m pip install --quiet --disable-pip-version-check --no-warn-script-location \
+        --target "$python" --requirement "$wanted" || give_up "they cannot be downloaded"
+    cp "$wanted" "$python/requirements.txt"
+}
+
+# Helm, as it is on the PATH or as Go builds it.
+bring_helm() {
+    local version=v3.19.4
+    if [ -x "$tools/helm" ]; then return; fi
+    # 3.14 was the first to lint for a version of Kubernetes.
+    if command -v helm >/dev/null && helm version --template '{{.Version}}' | grep -Eq '^v3\.(1[4-9]|[2-9][0-9])\.'; then return; fi
+    if ! command -v go >/dev/null; then
+        echo "The tests of the Helm chart need helm 3.14 or a newer 3, or Go to build it with, and neither is here." >&2
+        echo "Install Go (https://go.dev/dl) or helm (https://helm.sh), then try again." >&2
+        exit 1
+    fi
+    echo "Building helm $version into $tools"
+    GOBIN=$PWD/$tools go install "helm.sh/helm/v3/cmd/helm@$version" || {
+        echo "helm cannot be built with $(go version): is there a Go of 1.24 or newer, and a network?" >&2
+        exit 1
+    }
+}
+
+if [ "${1:-}" = helm ]; then
+    bring_helm
+    bring_python helm/tests/requirements.txt "$tools/helm-python"
+    exit 0
+fi
+
 # protoc with its libraries: their names bear a version that differs from release to release.
 if ! have protoc; then
     missing=(protobuf-compiler libprotobuf-dev)
@@ -84,20 +128,4 @@ if [ ${#missing[@]} -gt 0 ]; then
 fi
 
 # The Python clients.
-wanted=integration-tests/clients/requirements.txt
-python=$tools/python
-if ! cmp -s "$wanted" "$python/requirements.txt"; then
-    missing=(python3)
-    command -v python3 >/dev/null || give_up "it is not on the PATH"
-    if ! python3 -m pip --version >/dev/null 2>&1; then
-        missing=(python3-pip python3-setuptools python3-wheel)
-        bring
-        export PYTHONPATH=$PWD/$root/usr/lib/python3/dist-packages
-    fi
-    echo "Bringing the clients of $wanted into $python"
-    rm -rf "$python"
-    missing=("the packages of $wanted")
-    PIP_ROOT_USER_ACTION=ignore python3 -m pip install --quiet --disable-pip-version-check --no-warn-script-location \
-        --target "$python" --requirement "$wanted" || give_up "they cannot be downloaded"
-    cp "$wanted" "$python/requirements.txt"
-fi
+bring_python integration-tests/clients/requirements.txt "$tools/python"

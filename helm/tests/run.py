@@ -24,6 +24,7 @@ sys.path.insert(0, str(TOOLS / "helm-python"))
 try:
     import yaml
 
+    import hook
     import network
     import objects
     import roll_out
@@ -116,6 +117,9 @@ def check_set(chart, path, failures):
     if binary:
         for problem in objects.configuration_problems(documents, binary):
             fail(problem)
+        if path.stem == "single":
+            for problem in hook.problems(documents, binary):
+                fail(problem)
 
 
 def golden(out, notes):
@@ -212,8 +216,8 @@ def main():
         failures.add("network.py", problem)
     if failures.found:
         sys.exit("\n".join(failures.found) + f"\n\n{len(failures.found)} problems with the chart")
-    checked = "configurations too" if yagura() else "configurations NOT, for there is no target/debug/yagura"
-    print(f"the chart is good: {len(value_files())} sets of values rendered, {len(refused)} refused; checked {checked}")
+    checked = "checked" if yagura() else "NOT checked, for there is no target/debug/yagura"
+    print(f"the chart is good: {len(value_files())} sets of values rendered, {len(refused)} refused; configurations and helm test were {checked}")
 
 
 if __name__ == "__main__":
