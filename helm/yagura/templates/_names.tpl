@@ -159,7 +159,9 @@ s3://{{ .Values.objectStore.bucket }}{{ with .Values.objectStore.prefix }}/{{ tr
 {{- if and (hasKey $c "autoscaling") $c.autoscaling.enabled -}}
 {{ $c.autoscaling.minReplicas }}
 {{- else if eq .component "ingester" -}}
-{{ mul (int $c.replicas) (max 1 (len $c.zones)) }}
+{{- $all := ternary (int $c.replicas) 0 (empty $c.zones) -}}
+{{- range $c.zones -}}{{- $all = add $all (.replicas | default $c.replicas | int) -}}{{- end -}}
+{{ $all }}
 {{- else -}}
 {{ $c.replicas }}
 {{- end -}}
