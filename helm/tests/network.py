@@ -10,7 +10,7 @@ from objects import pods_of, selects
 
 DNS = "kube-system"
 # An address that is nobody's here.
-ELSEWHERE = {4: "203.0.113.7", 6: "2001:db8::7"}
+ELSEWHERE = {4: "203.0.113.7", 6: "2001:db9::7"}
 
 
 @dataclass
@@ -95,7 +95,12 @@ def problems(documents, values, own):
                 needed.append((end, other, 9095, "TCP"))
         barred += [(who, end, 9095, "TCP") for who in (neighbour, stranger, *etcd, *minio, *test)]
         needed += [(one, end, 9009, "TCP") for one in test]
-        needed += [(end, target, port, "TCP") for target, port in _remotes(pod, documents, policy, own)]
+        remotes = list(_remotes(pod, documents, policy, own))
+        needed += [(end, target, port, "TCP") for target, port, _ in remotes]
+        # Where the values say where it is, nothing else is reached at its port.
+        open_ports = {port for _, port, is_bound in remotes if not is_bound}
+        bound = {port for _, port, is_bound in remotes if is_bound} - open_ports
+        barred += [(end, End("anywhere", address=a), port, "TCP") for port in bound for a in ELSEWHERE.values()]
         barred += [(who, end, 22, "TCP") for who in (neighbour, stranger)]
     for end in etcd:
         barred += [(who, end, port, "TCP") for port in (2379, 2380) for who in (neighbour, stranger, *test, *minio)]
@@ -130,9 +135,9 @@ def _remotes(pod, documents, policy, own):
         port = parts.port or (443 if parts.scheme == "https" else 80)
         inside = _inside(parts.hostname, documents, own)
         if inside:
-            yield inside, port
+            yield inside, port, True
         else:
-            yield _outside(parts.hostname, policy.get(peers) or []), port
+            yield _outside(parts.hostname, policy.get(peers) or []), port, bool(policy.get(peers))
 
 
 def _inside(host, documents, own):
