@@ -28,8 +28,8 @@ def problems(documents, binary):
             mounts[mount["mountPath"]] = str(at)
         server, address = _start(binary, folder)
         try:
-            if not _is_ready(address):
-                return [f"{binary} does not become ready"]
+            if not _is_ready(address, server):
+                return [f"{binary} does not become ready: {(folder / 'log').read_text()[-500:]}"]
             step = lambda container, run: _step(binary, container, address, mounts, run)
             return [what for what in _try(hook, step) if what]
         finally:
@@ -55,9 +55,9 @@ def _start(binary, folder):
     return subprocess.Popen([binary, *settings], stdout=log, stderr=log), f"http://{address}"
 
 
-def _is_ready(address):
+def _is_ready(address, server):
     end = time.monotonic() + 60
-    while time.monotonic() < end:
+    while time.monotonic() < end and server.poll() is None:
         try:
             return urllib.request.urlopen(f"{address}/ready", timeout=5).status == 200
         except (urllib.error.URLError, OSError):

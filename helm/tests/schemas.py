@@ -111,7 +111,6 @@ OUTLINES = {
                 ["selector", "endpoints"],
                 selector=fields(["matchLabels"], matchLabels={"type": "object"}),
                 namespaceSelector=fields([], matchNames=many(TEXT)),
-                podTargetLabels=many(TEXT),
                 endpoints=many(ENDPOINT),
             ),
         ),
