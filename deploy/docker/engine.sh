@@ -28,6 +28,8 @@ engine_start() {
         dockerd --host "unix://$engine_folder/docker.sock" --data-root "$engine_folder/data" \
         --exec-root "$engine_folder/run" --pidfile "$engine_folder/pid" >"$engine_folder/log" 2>&1 &
     engine_pid=$!
+    # Scripts that this one starts use the same engine.
+    export ENGINE_NAMESPACE=$engine_pid
     export DOCKER_HOST=unix://$engine_folder/docker.sock DOCKER_CONFIG=$engine_folder/config
     # Its own client, for newer ones build only with a plugin.
     export PATH=$root/usr/bin:$PATH DOCKER_BUILDKIT=1
@@ -63,7 +65,7 @@ engine_import() {
 }
 
 in_engine() {
-    if [ -n "$engine_pid" ]; then nsenter --net --target "$engine_pid" -- "$@"; else "$@"; fi
+    if [ -n "${ENGINE_NAMESPACE:-}" ]; then nsenter --net --target "$ENGINE_NAMESPACE" -- "$@"; else "$@"; fi
 }
 
 engine_stop() {
