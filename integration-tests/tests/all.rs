@@ -6,6 +6,7 @@ mod all {
     mod bucket_tool_commands;
     mod config;
     mod deletions;
+    mod deploy;
     mod disk_full;
     mod downsampling;
     mod fuzz;
