@@ -3,7 +3,7 @@
 CARGO ?= cargo
 ARGS ?=
 
-.PHONY: help run build test cluster deadly sim soak cost helm-test helm-golden check lint tools docs clean
+.PHONY: help run build test cluster deadly sim soak cost helm-test helm-golden check lint tools docs image deb clean
 
 help:
 	@echo "make run      build and serve on 127.0.0.1:9009, data in ./data (ARGS='--set log.level=debug')"
@@ -16,6 +16,8 @@ help:
 	@echo "make helm-test  render the Helm chart with many values and check what comes out"
 	@echo "make check    format, clippy, and the tests that start no server"
 	@echo "make docs     write docs/configuration.md anew"
+	@echo "make image    build the image yagura:local with Docker"
+	@echo "make deb      build a Debian package into target"
 	@echo "make clean    remove what was built"
 
 build: needs-compiler
@@ -78,6 +80,12 @@ tools:
 docs: needs-compiler
 	$(CARGO) run --quiet --package yagura -- --print-config-docs > docs/configuration.md.new
 	mv docs/configuration.md.new docs/configuration.md
+
+image:
+	docker build --file deploy/docker/Dockerfile --build-arg REVISION=$$(git rev-parse HEAD) --tag yagura:local .
+
+deb: build
+	deploy/debian/build.sh target/release/yagura target
 
 clean:
 	$(CARGO) clean
