@@ -68,7 +68,7 @@ else:
     bucket = sys.argv[-1].removeprefix("store/")
     urllib.request.urlopen(urllib.request.Request(f"http://minio:9000/{bucket}", method="PUT"), timeout=10)
 SHIM
-chmod +x "$root"/usr/local/bin/*
+chmod +x "$root/usr/local/bin/minio" "$root/usr/local/bin/mc"
 engine_import yagura-stand-ins "$root" 'ENV PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 image() { compose config --format json | python3 -c 'import json,sys; print(json.load(sys.stdin)["services"][sys.argv[1]]["image"])' "$1"; }
 stand_in() { printf 'FROM yagura-stand-ins\nENTRYPOINT %s\n' "$2" | docker build --quiet --tag "$(image "$1")" - >/dev/null; }

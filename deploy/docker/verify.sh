@@ -97,7 +97,7 @@ same "gid" "$(awk '/^Gid:/ {print $2 " " $3}' "/proc/$pid/status")" "10001 10001
 same "capabilities" "$(awk '/^CapEff:|^CapBnd:/ {printf "%s ", $2}' "/proc/$pid/status")" "0000000000000000 0000000000000000 "
 same "no new privileges" "$(awk '/^NoNewPrivs:/ {print $2}' "/proc/$pid/status")" 1
 same "root read-only" "$(docker inspect --format '{{.HostConfig.ReadonlyRootfs}}' "$name")" true
-if docker exec "$name" /bin/sh -c true 2>/dev/null; then echo "shell: there is one"; else echo "shell: none"; fi
+if docker exec "$name" /bin/sh -c true >/dev/null 2>&1; then echo "shell: there is one"; else echo "shell: none"; fi
 
 # A sample and a line in, and out again.
 now=$(date +%s)
