@@ -127,5 +127,9 @@ if [ ${#missing[@]} -gt 0 ]; then
         give_up "their packages hold no such programs"
 fi
 
+# One test reads them, and says so where they are not.
+python3 scripts/prometheus-examples.py "$tools/prometheus-examples" ||
+    echo "Prometheus's examples of unit tests could not be brought: the test of them will be skipped." >&2
+
 # The Python clients.
 bring_python integration-tests/clients/requirements.txt "$tools/python"

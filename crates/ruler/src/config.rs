@@ -1,6 +1,7 @@
 //! The settings of the ruler.
 
 use model::Labels;
+use notifier::{Alerting, Networks};
 use runtime::Secret;
 use serde::{Deserialize, Serialize};
 use std::{path::PathBuf, time::Duration};
@@ -85,6 +86,9 @@ impl RulerConfig {
                 return Err(format!("{key} must be between {low} and {high}, is {value}"));
             }
         }
+        self.tenant_networks.parse::<Networks>().map_err(|why| format!("tenant_networks {why}"))?;
+        let urls = self.alertmanager_url.as_ref().map_or("", Secret::reveal);
+        Alerting::from_urls(urls).map_err(|why| format!("alertmanager_url {why}"))?;
         self.external_labels().map(|_| ())
     }
 
@@ -111,5 +115,25 @@ impl RulerConfig {
 
     pub fn claim_timeout(&self) -> Duration {
         Duration::from_secs(self.claim_timeout.max(3))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_wrong_is_named_and_no_password_is_shown() {
+        assert_eq!(RulerConfig::default().validate(), Ok(()));
+        let wrong = |change: fn(&mut RulerConfig)| {
+            let mut config = RulerConfig::default();
+            change(&mut config);
+            config.validate().err().unwrap_or_default()
+        };
+        assert!(wrong(|c| c.claim_timeout = 1).starts_with("claim_timeout must be between 3 and "));
+        assert!(wrong(|c| c.tenant_networks = "10.0.0.0/8, intern".into()).starts_with("tenant_networks "));
+        assert!(wrong(|c| c.external_labels = "a=b,c".into()).starts_with("external_labels "));
+        let shown = wrong(|c| c.alertmanager_url = Some(Secret::new("ftp://me:hunter2@am:9093")));
+        assert!(shown.starts_with("alertmanager_url ") && !shown.contains("hunter2"), "{shown}");
     }
 }
