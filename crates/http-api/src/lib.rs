@@ -36,7 +36,7 @@ pub use auth::{Auth, AuthConfig, Grants, TenantSet, Token, Tokens};
 pub use push::{parse_push_json, parse_push_protobuf};
 pub use results::{ResultCache, ResultMetrics};
 pub use ring::RoleRing;
-pub use state::{Action, ApiConfig, BuildInfo, Deps, ReadConfig, Serves};
+pub use state::{Action, ApiConfig, BuildInfo, Departs, Deps, ReadConfig, Serves};
 pub use telemetry::HttpMetrics;
 pub use tenant::{Multitenancy, TENANT_HEADER, Tenant};
 pub use write::WriteConfig;

@@ -1,13 +1,19 @@
 //! What operators and orchestrators ask: metrics, readiness, reload, flush, the start page.
 
-use crate::{auth::Routes, error::plain_text, ring, state::ApiState};
+use crate::{
+    auth::Routes,
+    error::plain_text,
+    ring,
+    state::{ApiState, Departs},
+};
 use axum::{
     extract::State,
     response::{Html, IntoResponse, Response},
     routing::{get, post},
 };
-use http::{StatusCode, header};
+use http::{Method, StatusCode, header};
 use service_api::{Code, Error};
+use std::sync::Arc;
 
 pub fn routes() -> Routes<ApiState> {
     Routes::new()
@@ -21,6 +27,8 @@ pub fn routes() -> Routes<ApiState> {
         .admin("/config", get(config))
         .admin("/ring", get(ring::show).post(ring::forget))
         .admin("/ingester/shutdown", post(leave))
+        .admin("/ingester/prepare-shutdown", get(prepare).post(prepare).delete(prepare))
+        .admin("/ingester/prepare_shutdown", get(prepare).post(prepare).delete(prepare))
 }
 
 async fn index() -> Html<&'static str> {
@@ -57,18 +65,39 @@ async fn reload(State(state): State<ApiState>) -> Response {
 }
 
 async fn flush(State(state): State<ApiState>) -> Response {
-    match (state.deps.flush)().await {
-        Ok(()) => StatusCode::NO_CONTENT.into_response(),
-        Err(e) => plain_text(&e),
-    }
+    done((state.deps.flush)().await)
 }
 
 /// Cortex's and Loki's name for it. Answers when everything is in the bucket; the process ends after that.
 async fn leave(State(state): State<ApiState>) -> Response {
-    let Some(leave) = &state.deps.leave else {
-        return plain_text(&Error::new(Code::NotFound, "this process is no ingester of a cluster"));
+    match departure(&state) {
+        Ok(departure) => done(departure.now().await),
+        Err(e) => plain_text(&e),
+    }
+}
+
+/// As Mimir and Loki have it: what leaves when it is told to stop, so that whoever watches over processes need
+/// not start again what has left.
+async fn prepare(method: Method, State(state): State<ApiState>) -> Response {
+    let departure = match departure(&state) {
+        Ok(departure) => departure,
+        Err(e) => return plain_text(&e),
     };
-    match leave().await {
+    match method {
+        Method::POST => done(departure.prepare(true).await),
+        Method::DELETE => done(departure.prepare(false).await),
+        _ if departure.is_prepared() => "set\n".into_response(),
+        _ => "unset\n".into_response(),
+    }
+}
+
+fn departure(state: &ApiState) -> Result<Arc<dyn Departs>, Error> {
+    let departure = state.deps.departure.clone();
+    departure.ok_or_else(|| Error::new(Code::NotFound, "this process is no ingester of a cluster"))
+}
+
+fn done(result: Result<(), Error>) -> Response {
+    match result {
         Ok(()) => StatusCode::NO_CONTENT.into_response(),
         Err(e) => plain_text(&e),
     }

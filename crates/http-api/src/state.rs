@@ -113,13 +113,24 @@ pub struct Deps {
     pub reload: Action,
     /// Brings everything that is in memory to the bucket.
     pub flush: Action,
-    /// Leaves the cluster for good: brings everything to the bucket, then ends the process. None where there is
-    /// no cluster to leave.
-    pub leave: Option<Action>,
+    /// None where there is no cluster to leave.
+    pub departure: Option<Arc<dyn Departs>>,
     /// Which parts of the API this process has.
     pub serves: Serves,
     /// What `/ring` shows.
     pub rings: Vec<RoleRing>,
+}
+
+/// How an ingester leaves its cluster for good: everything goes to the bucket, then it gives up its place.
+pub trait Departs: Send + Sync {
+    /// Leaves, and then has the process end.
+    fn now(self: Arc<Self>) -> BoxFuture<'static, Result<()>>;
+
+    /// Whether it leaves when the process is next told to stop.
+    fn is_prepared(&self) -> bool;
+
+    /// Has it do so, or not. It survives the process.
+    fn prepare(&self, wanted: bool) -> BoxFuture<'static, Result<()>>;
 }
 
 /// The state of the router.

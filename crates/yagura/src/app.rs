@@ -1,6 +1,7 @@
 //! The one place that puts the roles together.
 
 mod cluster;
+mod departure;
 mod grpc;
 mod local_limits;
 mod membership;
@@ -18,9 +19,10 @@ use axum::Router;
 use block_store::Manifests;
 use cluster::Cluster;
 use compactor::Compactor;
+use departure::Departure;
 use distributor::Distributor;
 use grpc::GrpcServer;
-use http_api::{Action, ApiConfig, BuildInfo, Deps, HttpMetrics, Serves};
+use http_api::{Action, ApiConfig, BuildInfo, Departs, Deps, HttpMetrics, Serves};
 use ingester::{FlushWhich, Ingester};
 use membership::Memberships;
 use prometheus_client::registry::Registry;
@@ -57,6 +59,7 @@ pub struct App {
     http: (Server, Router),
     /// None if we are alone.
     grpc: Option<GrpcServer>,
+    departure: Option<Arc<Departure>>,
     stop: CancellationToken,
 }
 
@@ -65,6 +68,8 @@ pub struct Running {
     pub services: Supervisor,
     /// Files that are read again on SIGHUP.
     pub reread: Arc<Reread>,
+    /// What is done before the end where an ingester is to leave for good.
+    pub departure: Option<Arc<Departure>>,
     /// Cancelled when a request has asked the process to end.
     pub stop: CancellationToken,
 }
@@ -106,6 +111,7 @@ impl App {
         let rules = Rules::build(config, &shared, &cluster, &reads, &distributor, &reread, &mut registry)?;
         let (memberships, stop) =
             (Memberships::new(&cluster, targets, ingester.as_deref()), CancellationToken::new());
+        let departure = memberships.departure(ingester.as_ref(), data.path(), &stop);
         let readiness = if config.is_clustered() { memberships.readiness() } else { Arc::new(|| Ok(())) };
         let own_blocks = targets.has(Role::Querier).then_some(&reads);
         let grpc = grpc.map(|grpc| {
@@ -138,7 +144,7 @@ impl App {
             config_yaml: Arc::new(move || yaml.clone()),
             reload: reload(Arc::clone(&reread)),
             flush: flush(ingester.clone()),
-            leave: memberships.leave(ingester.as_ref(), MANIFEST_POLL + Duration::from_secs(1), &stop),
+            departure: departure.clone().map(|departure| departure as Arc<dyn Departs>),
             serves: Serves { reads: targets.has(Role::Querier), writes: targets.has(Role::Distributor) },
             rings: cluster.shown(),
         });
@@ -155,6 +161,7 @@ impl App {
             rules,
             http,
             grpc,
+            departure,
             stop,
         })
     }
@@ -173,6 +180,7 @@ impl App {
             rules,
             http,
             grpc,
+            departure,
             stop,
         } = self;
         let mut services = Supervisor::new();
@@ -208,7 +216,7 @@ impl App {
         memberships.spawn(&cluster, &mut services);
         let (server, router) = http;
         services.spawn("http", |drain| server.run(router, drain));
-        Running { services, reread, stop }
+        Running { services, reread, departure, stop }
     }
 }
 

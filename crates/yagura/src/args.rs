@@ -61,7 +61,7 @@ pub enum Command {
     Bucket(BucketCommand),
     /// Asks a running Yagura whether it can do its work; exits with 1 if not
     Ready {
-        /// Where it listens, other than the configuration says
+        /// Where it listens; found in the configuration without it
         #[arg(long, value_name = "HOST:PORT")]
         address: Option<String>,
     },

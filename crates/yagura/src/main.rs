@@ -48,6 +48,7 @@ fn main() -> ExitCode {
         Some(Command::Rules(command)) => return ask(ClientCommand::Rules(command)),
         Some(Command::Query(args)) => return ask(ClientCommand::Query(args)),
         Some(Command::Push(command)) => return ask(ClientCommand::Push(command)),
+        Some(Command::Ready { address: Some(address) }) => return exit_code(ready::ask(&address)),
         command => command,
     };
     let env = std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)));
@@ -66,7 +67,7 @@ fn main() -> ExitCode {
             Ok(Outcome::Bad) => return ExitCode::from(FAILED),
             Err(error) => Err(error),
         },
-        Some(Command::Ready { address }) => ready::ask(&config.http, address.as_deref()),
+        Some(Command::Ready { .. }) => ready::ask(&config.http.listen),
         _ if args.print_config => config.to_yaml().map(|yaml| print!("{yaml}")),
         _ if args.check_config => {
             println!("the configuration is good");
@@ -74,6 +75,10 @@ fn main() -> ExitCode {
         }
         _ => serve(config),
     };
+    exit_code(done)
+}
+
+fn exit_code(done: anyhow::Result<()>) -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => failed(&error),
@@ -120,7 +125,7 @@ fn async_runtime() -> anyhow::Result<tokio::runtime::Runtime> {
 /// Builds, runs until a signal or a failure, drains.
 async fn run(config: &Config) -> anyhow::Result<()> {
     let mut signals = Signals::listen().context("cannot listen for signals")?;
-    let Running { mut services, reread, stop } = tokio::select! {
+    let Running { mut services, reread, departure, stop } = tokio::select! {
         built = App::build(config) => built?.spawn(),
         signal = signals.terminate() => {
             tracing::info!(signal, "stopped while starting");
@@ -137,7 +142,15 @@ async fn run(config: &Config) -> anyhow::Result<()> {
             signal = signals.next() => match signal {
                 Signal::Terminate(signal) => {
                     tracing::info!(signal, "draining");
-                    break None;
+                    let Some(departure) = &departure else { break None };
+                    tokio::select! {
+                        () = departure.before_the_end() => break None,
+                        failure = services.failure() => break Some(failure),
+                        signal = signals.terminate() => {
+                            tracing::warn!(signal, "not left: what is not in the bucket stays in the data folder");
+                            break None;
+                        }
+                    }
                 }
                 // What is wrong with the file is logged there.
                 Signal::Reload => drop(reread.reload()),

@@ -1,6 +1,5 @@
 //! `yagura ready`: asks a running process whether it can do its work, for health checks where there is no curl.
 
-use crate::config::HttpConfig;
 use anyhow::{Context, bail};
 use std::{
     io::{Read, Write},
@@ -14,21 +13,25 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Reasons are a few lines.
 const MAX_ANSWER_BYTES: u64 = 64 << 10;
 
-/// Prints what the process says and succeeds if that is 200. `address` is where `http.listen` cannot be reached
-/// from here.
-pub fn ask(config: &HttpConfig, address: Option<&str>) -> anyhow::Result<()> {
-    let address = address.unwrap_or(&config.listen);
-    let stream = connect(address)?;
-    if !config.tls.cert_file.as_os_str().is_empty() {
+/// How a server that speaks TLS begins its answer to what is not TLS: the type of an alert.
+const TLS_ALERT: u8 = 0x15;
+
+/// Prints what the process that listens at `address` says, and succeeds if that is 200.
+pub fn ask(address: &str) -> anyhow::Result<()> {
+    let answer = get(connect(address)?, address).with_context(|| format!("{address} does not answer"))?;
+    if answer.first() == Some(&TLS_ALERT) {
         // Its certificate is for another name, and it may want one of ours.
-        println!("listens on {address}; with http.tls nothing more is asked");
+        println!("{address} speaks TLS; nothing more is asked");
         return Ok(());
     }
-    let (status, reason) = get(stream, address).with_context(|| format!("{address} does not answer"))?;
+    let answer = String::from_utf8_lossy(&answer);
+    let nonsense = || format!("{address} does not answer: what came is not HTTP");
+    let (head, body) = answer.split_once("\r\n\r\n").with_context(nonsense)?;
+    let (status, reason) = (head.split(' ').nth(1).with_context(nonsense)?, body.trim());
     if status != "200" {
-        bail!("{address} is not ready ({status}): {}", reason.trim());
+        bail!("{address} is not ready ({status}): {reason}");
     }
-    println!("{}", reason.trim());
+    println!("{reason}");
     Ok(())
 }
 
@@ -58,17 +61,14 @@ fn reachable(mut address: SocketAddr) -> SocketAddr {
     address
 }
 
-/// Status and body. HTTP/1.0, so that the answer ends with the connection and comes in one piece.
-fn get(mut stream: TcpStream, host: &str) -> anyhow::Result<(String, String)> {
+/// HTTP/1.0, so that the answer ends with the connection and comes in one piece.
+fn get(mut stream: TcpStream, host: &str) -> std::io::Result<Vec<u8>> {
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
     stream.write_all(format!("GET /ready HTTP/1.0\r\nHost: {host}\r\n\r\n").as_bytes())?;
     let mut answer = Vec::new();
     stream.take(MAX_ANSWER_BYTES).read_to_end(&mut answer)?;
-    let answer = String::from_utf8_lossy(&answer);
-    let (head, body) = answer.split_once("\r\n\r\n").context("what came is not HTTP")?;
-    let status = head.split(' ').nth(1).context("what came is not HTTP")?;
-    Ok((status.to_owned(), body.to_owned()))
+    Ok(answer)
 }
 
 #[cfg(test)]

@@ -109,6 +109,12 @@ const OTHERS: &[(&str, &str, Kind)] = &[
     ("GET", "/config", Admin),
     ("GET", "/ring", Admin),
     ("POST", "/ingester/shutdown", Fatal),
+    ("GET", "/ingester/prepare-shutdown", Admin),
+    ("POST", "/ingester/prepare-shutdown", Fatal),
+    ("DELETE", "/ingester/prepare-shutdown", Admin),
+    ("GET", "/ingester/prepare_shutdown", Admin),
+    ("POST", "/ingester/prepare_shutdown", Fatal),
+    ("DELETE", "/ingester/prepare_shutdown", Admin),
 ];
 
 /// Under each of these a tenant's rule groups are, all of them, of one namespace, and one.

@@ -75,3 +75,37 @@ async fn a_cluster_is_restored_from_a_copy_of_its_bucket() {
     answers(&cluster, &questions).await;
     traffic.finish(&cluster, "a cluster that was restored").await.nobody_noticed();
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_ingester_leaves_when_it_is_stopped_if_it_was_told_to() {
+    let mut cluster = Cluster::start(Layout::default()).await;
+    let name = cluster.add(Role::Ingester).await;
+    let traffic = Traffic::start(&cluster, Load::default()).await;
+    sleep(Duration::from_secs(2)).await;
+    let url = format!("{}/ingester/prepare-shutdown", cluster.member(&name).base());
+    for (method, status, body) in [
+        ("GET", 200, "unset\n"),
+        ("POST", 204, ""),
+        ("GET", 200, "set\n"),
+        ("DELETE", 204, ""),
+        ("DELETE", 204, ""),
+        ("GET", 200, "unset\n"),
+        ("POST", 204, ""),
+    ] {
+        let answer = cluster.http.send(method, &url, &[], Vec::new()).await.unwrap();
+        assert_eq!((answer.status, answer.body.as_str()), (status, body), "{method}");
+    }
+    // Nothing has happened yet, and a crash does not make it forget.
+    sleep(Duration::from_secs(2)).await;
+    cluster.kill(&name);
+    cluster.run(&[&name]).await;
+    cluster.settled().await;
+    assert_eq!(cluster.http.get(&url).await.unwrap().body, "set\n");
+    cluster.stop(&name).await;
+    let gone = |ring: &[RingMember]| ring.iter().all(|m| m.id != name);
+    cluster.ring_shows("that it has left", Duration::from_secs(10), gone).await;
+    cluster.erase_disk(&name);
+    sleep(Duration::from_secs(2)).await;
+    let report = traffic.finish(&cluster, "an ingester that leaves when it is stopped").await;
+    report.nobody_noticed();
+}

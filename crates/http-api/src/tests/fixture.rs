@@ -104,7 +104,7 @@ impl Api {
             config_yaml: Arc::new(|| "target: all\n".to_owned()),
             reload: Arc::new(|| async { Ok(()) }.boxed()),
             flush: Arc::new(|| async { Err(service_api::Error::unavailable("no bucket")) }.boxed()),
-            leave: None,
+            departure: None,
             serves: crate::Serves::ALL,
             rings: Vec::new(),
         }

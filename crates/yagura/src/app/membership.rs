@@ -1,23 +1,19 @@
 //! Our own places in the rings: taken when we are ready, given up when we go.
 
-use super::cluster::Cluster;
+use super::{cluster::Cluster, departure::Departure};
 use crate::target::{Role, Targets};
-use hash_ring::{Disk, Lifecycler, State};
-use http_api::Action;
+use hash_ring::{Disk, Lifecycler};
 use ingester::Ingester;
 use runtime::Supervisor;
-use service_api::{Error, Result};
+use service_api::Error;
 use std::{
+    path::Path,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
 };
 use tokio_util::sync::CancellationToken;
-
-/// How long the ring's store may take to note that we leave.
-const NOTED_WITHIN: Duration = Duration::from_secs(30);
 
 /// Our places, one a role.
 pub struct Memberships {
@@ -40,7 +36,7 @@ impl Memberships {
     }
 
     /// Ready, or what is still missing.
-    pub fn readiness(&self) -> Arc<dyn Fn() -> std::result::Result<(), String> + Send + Sync> {
+    pub fn readiness(&self) -> Arc<dyn Fn() -> Result<(), String> + Send + Sync> {
         let ready = Arc::clone(&self.ready);
         Arc::new(move || match ready.load(Ordering::Acquire) {
             true => Ok(()),
@@ -48,26 +44,15 @@ impl Memberships {
         })
     }
 
-    /// For an ingester that goes for good: everything into blocks, out of the ring, then `stop`. `lists_within`
-    /// is how old the lists of blocks may be that queriers read by.
-    pub fn leave(
+    /// How our ingester goes for good, if there is one.
+    pub fn departure(
         &self,
         ingester: Option<&Arc<Ingester>>,
-        lists_within: Duration,
+        data: &Path,
         stop: &CancellationToken,
-    ) -> Option<Action> {
+    ) -> Option<Arc<Departure>> {
         let (ingester, place) = (Arc::clone(ingester?), self.ingester.clone()?);
-        let stop = stop.clone();
-        Some(Arc::new(move || {
-            let (ingester, place, stop) = (Arc::clone(&ingester), place.clone(), stop.clone());
-            // A task of its own: whoever asked may go away, what was begun goes on.
-            let leaving = tokio::spawn(async move {
-                leave(&ingester, &place, lists_within).await?;
-                stop.cancel();
-                Ok(())
-            });
-            Box::pin(async move { leaving.await.map_err(|e| Error::internal(e.to_string()))? })
-        }))
+        Some(Arc::new(Departure::new(ingester, place, data, stop.clone())))
     }
 
     /// Takes our places. By then our server has to answer.
@@ -110,19 +95,4 @@ fn membership_service(role: Role) -> &'static str {
         Role::Compactor => "membership-compactor",
         Role::Ruler => "membership-ruler",
     }
-}
-
-async fn leave(ingester: &Arc<Ingester>, place: &Lifecycler, lists_within: Duration) -> Result<()> {
-    tracing::info!("leaving the ring: everything goes to the bucket");
-    place.set_state(State::Leaving);
-    let noted = tokio::time::timeout(NOTED_WITHIN, place.written()).await;
-    noted.map_err(|_| {
-        Error::unavailable("the ring's store does not answer: nobody would know that we leave")
-    })?;
-    ingester.leave().await?;
-    // Until then somebody may still read by a list that has not all of our blocks, and must find us.
-    tokio::time::sleep(lists_within).await;
-    place.leave(true).await?;
-    tracing::info!("left the ring");
-    Ok(())
 }
