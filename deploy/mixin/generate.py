@@ -200,7 +200,6 @@ def label_variable(name, label, query):
         "label": label,
         "type": "query",
         "datasource": metrics(),
-        "definition": query,
         "query": {"qryType": 1, "query": query, "refId": "PrometheusVariableQueryEditor-VariableQuery"},
         "current": {"selected": True, "text": ["All"], "value": ["$__all"]},
         "hide": 0,

@@ -14,6 +14,7 @@ mod all {
     mod lifecycle;
     mod log_clients;
     mod log_fuzz;
+    mod mixin;
     mod poison;
     mod prometheus;
     mod rules;

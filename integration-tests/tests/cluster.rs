@@ -12,6 +12,7 @@ mod cluster {
     mod frozen;
     mod harness;
     mod kill;
+    mod mixin;
     mod model;
     mod operations;
     mod partition;
