@@ -84,7 +84,7 @@ class Compose:
                 source = volume.split(":")[0]
                 self.says(source[0] in "./" or source in volumes, f"{name}: no volume {source}")
             for source, _ in self.mounts(service):
-                self.says(source.exists() or "mixin" in source.parts, f"{name}: {source} is not there")
+                self.says(source.exists(), f"{name}: {source} is not there")
             for port in service.get("ports", []):
                 self.says(port.startswith("127.0.0.1:"), f"{name} is open to the world: {port}")
                 self.says(name in ("lb", "grafana", "prometheus", "yagura"), f"{name} is published")
