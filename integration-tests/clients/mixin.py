@@ -1,10 +1,12 @@
 """Checks deploy/mixin of the sources in argv[1], with the program in argv[2]: dashboards are what Grafana reads, and
 alerts have tests and runbooks."""
 
+import enum
 import json
 import re
 import subprocess
 import sys
+import typing
 from pathlib import Path
 
 import yaml
@@ -43,6 +45,36 @@ def lost(written, read, path="dashboard"):
         yield f"{path} is {written!r} and is read as {read!r}"
 
 
+def mistyped(value, hint=typing.Any, path="dashboard"):
+    """Where a value is of another type than Grafana's own model says."""
+    origin, args = typing.get_origin(hint), typing.get_args(hint)
+    if type(value).__module__.startswith("grafana_foundation_sdk") and not isinstance(value, enum.Enum):
+        for name, of_field in typing.get_type_hints(type(value)).items():
+            yield from mistyped(getattr(value, name), of_field, f"{path}.{name}")
+    elif origin is typing.Union:
+        found = [list(mistyped(value, arg, path)) for arg in args]
+        if all(found):
+            # The one that was understood for longest says most.
+            yield from max(found, key=lambda problems: len(problems[0].partition(" is ")[0]))
+    elif origin is list:
+        if not isinstance(value, list):
+            yield f"{path} is {value!r}, and no list"
+        else:
+            for at, one in enumerate(value):
+                yield from mistyped(one, args[0], f"{path}[{at}]")
+    elif origin is typing.Literal:
+        if value not in args:
+            yield f"{path} is {value!r}, and none of {args}"
+    elif isinstance(hint, type) and issubclass(hint, enum.Enum):
+        if value not in {member.value for member in hint}:
+            yield f"{path} is {value!r}, and no {hint.__name__}"
+    elif hint is float:
+        if type(value) not in (int, float):
+            yield f"{path} is {value!r}, and no number"
+    elif hint in (bool, int, str, type(None)) and type(value) is not hint:
+        yield f"{path} is {value!r}, and no {hint.__name__}"
+
+
 def cells(panel):
     place = panel["gridPos"]
     return {(x, y) for x in range(place["x"], place["x"] + place["w"]) for y in range(place["y"], place["y"] + place["h"])}
@@ -56,10 +88,11 @@ def check_dashboard(path, uids, titles):
     dashboard = json.loads(path.read_text())
     fail = lambda holds, what: check(holds, f"{path.name}: {what}")
     try:
-        read = json.loads(JSONEncoder(sort_keys=True).encode(schema.Dashboard.from_json(dashboard)))
+        model = schema.Dashboard.from_json(dashboard)
+        read = json.loads(JSONEncoder(sort_keys=True).encode(model))
     except Exception as error:  # Whatever it is, Grafana would not like it either.
         return fail(False, f"cannot be read: {error!r}")
-    for what in lost(dashboard, read):
+    for what in [*lost(dashboard, read), *mistyped(model)]:
         fail(False, what)
     uid, title = dashboard["uid"], dashboard["title"]
     fail(uid == f"yagura-{path.stem}" and len(uid) <= 40, f"its uid is {uid}")
