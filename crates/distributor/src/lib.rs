@@ -20,6 +20,7 @@ mod replicate;
 mod retain;
 mod samples;
 mod starts;
+mod tenants;
 
 #[cfg(test)]
 mod tests;
@@ -36,7 +37,7 @@ use ha::{Keys, Sender, Tracker};
 use hash_ring::{Kv, Ring};
 use ingesters::Ingesters;
 use metrics::Metrics;
-use model::TenantId;
+use model::{Signal, TenantId};
 use prometheus_client::registry::Registry;
 use rate::{Rate, Rates};
 use replicate::Write;
@@ -46,6 +47,7 @@ use service_api::{
     Rejection, Result, SeriesKey, WriteBatch,
 };
 use std::{convert::Infallible, sync::Arc};
+use tenants::TenantMetrics;
 use tokio_util::sync::CancellationToken;
 
 /// What a distributor works with.
@@ -79,6 +81,7 @@ pub struct Distributor {
     tracker: Arc<Tracker>,
     ha_names: ha::Names,
     metrics: Metrics,
+    tenants: TenantMetrics,
 }
 
 impl Distributor {
@@ -87,6 +90,7 @@ impl Distributor {
         let Dependencies { ring, connect, distributors, kv, kv_prefix, limits, clock, instance } =
             dependencies;
         let metrics = Metrics::register(registry);
+        let tenants = TenantMetrics::register(registry);
         let store = (kv, Keys::new(&kv_prefix));
         let tracker = Tracker::new(&config, store, Arc::clone(&clock), instance, metrics.clone());
         Self {
@@ -101,6 +105,7 @@ impl Distributor {
             tracker,
             ha_names: ha::Names::new(config.ha_series_cache),
             metrics,
+            tenants,
             config,
         }
     }
@@ -147,6 +152,7 @@ impl Distributor {
             return Ok(());
         }
         self.metrics.rate_limited_samples.inc_by(entries);
+        self.tenants.refused(tenant, Signal::Metrics, entries);
         Err(Error::new(
             Code::RateLimited,
             format!(
@@ -162,6 +168,7 @@ impl Distributor {
             return Ok(());
         }
         self.metrics.rate_limited_lines.inc_by(lines);
+        self.tenants.refused(tenant, Signal::Logs, lines);
         // The first words are Loki's, which senders and dashboards look for.
         Err(Error::new(
             Code::RateLimited,
@@ -203,6 +210,7 @@ impl Push for Distributor {
         let limits = self.limits.limits(tenant);
         let entries = (batch.samples.len() + batch.histograms.len()) as u64;
         self.metrics.received_samples.inc_by(entries);
+        self.tenants.received(tenant, Signal::Metrics, entries);
         if self.is_duplicate(tenant, &limits, &mut batch).await? {
             self.metrics.ha_dropped_samples.inc_by(entries);
             return Ok(PushOutcome { ha_duplicate: true, ..batch.counts() });
@@ -217,6 +225,7 @@ impl Push for Distributor {
         self.metrics.dropped_annexes.inc_by(annexes::drop_too_long(&mut batch));
         self.append(tenant, limits, batch, &mut outcome).await?;
         self.metrics.refused_entries.inc_by(outcome.rejected);
+        self.tenants.refused(tenant, Signal::Metrics, outcome.rejected);
         Ok(outcome)
     }
 }
@@ -226,6 +235,7 @@ impl PushLogs for Distributor {
     async fn push_logs(&self, tenant: &TenantId, mut batch: LogBatch) -> Result<PushOutcome> {
         let limits = self.limits.limits(tenant);
         self.metrics.received_lines.inc_by(batch.entries.len() as u64);
+        self.tenants.received(tenant, Signal::Logs, batch.entries.len() as u64);
         self.metrics.received_line_bytes.inc_by(line_bytes(&batch));
 
         // As in Loki only good lines count against the rate.
@@ -238,6 +248,7 @@ impl PushLogs for Distributor {
             self.append(tenant, limits, batch, &mut outcome).await?;
         }
         self.metrics.refused_entries.inc_by(outcome.rejected);
+        self.tenants.refused(tenant, Signal::Logs, outcome.rejected);
         Ok(outcome)
     }
 }

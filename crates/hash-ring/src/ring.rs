@@ -139,7 +139,7 @@ impl Ring {
         if !view.quorums_span_zones() {
             roster.placed_across_zones(now);
         }
-        source.metrics.published(view.members(), view.placements() != old.placements());
+        source.metrics.published(&view, view.placements() != old.placements());
         self.views.send_replace(Arc::new(view));
     }
 }

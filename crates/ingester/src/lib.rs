@@ -12,6 +12,7 @@ mod metrics;
 mod record;
 mod replay;
 mod service;
+mod tenant_metrics;
 #[cfg(test)]
 mod test_support;
 pub mod wal;

@@ -1,6 +1,6 @@
 //! What the ingester tells about itself.
 
-use crate::head::Counts;
+use crate::{head::Counts, tenant_metrics::ByTenant};
 use prometheus_client::{
     encoding::EncodeLabelSet,
     metrics::{counter::Counter, family::Family, gauge::Gauge},
@@ -38,11 +38,18 @@ pub struct IngesterMetrics {
     pub replayed_samples: Counter,
     pub replay_orphans: Counter,
     pub unreadable_records: Counter,
+    pub(crate) tenant_series: ByTenant,
+    pub(crate) tenant_streams: ByTenant,
 }
 
 impl IngesterMetrics {
-    /// Adds them to a registry, under `yagura_ingester_…`.
+    /// Adds them to a registry, under `yagura_ingester_…` and `yagura_tenant_…`.
     pub fn register(&self, registry: &mut Registry) {
+        let tenants = registry.sub_registry_with_prefix("yagura_tenant");
+        let help = "Series in the heads, of the thousand tenants with most";
+        tenants.register("active_series", help, self.tenant_series.family.clone());
+        let help = "Log streams in the heads, of the thousand tenants with most";
+        tenants.register("active_streams", help, self.tenant_streams.family.clone());
         let registry = registry.sub_registry_with_prefix("yagura_ingester");
         let Self { samples, histograms, exemplars, rejected, active_series, .. } = self.clone();
         registry.register("samples", "Float samples taken in", samples);

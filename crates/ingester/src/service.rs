@@ -249,21 +249,24 @@ impl Ingester {
     }
 
     fn sweep(&self) {
-        let (mut series, mut streams) = (0, 0);
+        let (mut series, mut streams) = (Vec::new(), Vec::new());
         let Traces { metrics, clock, .. } = &*self.traces;
         for head in self.heads.all() {
             metrics.swept_series.inc_by(head.sweep() as u64);
-            series += head.active_series();
+            series.push((head.tenant.clone(), head.active_series()));
         }
         let idle = clock.monotonic().saturating_sub(IDLE_PAGE);
         for head in self.log_heads.all() {
             metrics.pages.inc_by(head.seal_idle(idle));
             metrics.swept_series.inc_by(head.sweep() as u64);
             head.beside.watchers.tidy();
-            streams += head.active_series();
+            streams.push((head.tenant.clone(), head.active_series()));
         }
-        metrics.active_series.set(series as i64);
-        metrics.active_streams.set(streams as i64);
+        let sum = |held: &[(TenantId, usize)]| held.iter().map(|(_, count)| *count as i64).sum();
+        metrics.active_series.set(sum(&series));
+        metrics.active_streams.set(sum(&streams));
+        metrics.tenant_series.set(series);
+        metrics.tenant_streams.set(streams);
     }
 }
 

@@ -12,7 +12,7 @@ pub use roles::block_ids;
 
 use crate::{
     config::Config, data_dir::DataDir, limits::TenantLimits, reread::Reread, server::Server,
-    starting::Starting, target::Role, tokens,
+    starting::Starting, target::Role, tokens, vitals,
 };
 use anyhow::Context;
 use axum::Router;
@@ -80,6 +80,7 @@ impl App {
         let mut registry = Registry::default();
         registry.register_collector(Box::new(ProcessMetrics::new(clock.now_ms())));
         let data = DataDir::open(&config.data_dir)?;
+        vitals::register(&config.target, data.path(), &mut registry);
         let reread = Reread::new(&mut registry);
         let http = http_server(config, &reread, &mut registry).await?;
         let starting = Starting::serve(&http);

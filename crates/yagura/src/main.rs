@@ -14,6 +14,7 @@ mod starting;
 mod target;
 mod tls;
 mod tokens;
+mod vitals;
 
 use anyhow::Context;
 use app::{App, Running};

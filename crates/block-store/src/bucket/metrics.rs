@@ -38,6 +38,8 @@ impl BucketMetrics {
     /// Counts a request that is about to be sent.
     pub(super) fn request(&self, operation: &'static str) {
         self.requests.get_or_create(&Operation { operation }).inc();
+        // It begins at 0, so that the first failure is an increase.
+        drop(self.failures.get_or_create(&Operation { operation }));
     }
 
     /// The result of a request, counted if it is a failure; that there is no such object is none.
