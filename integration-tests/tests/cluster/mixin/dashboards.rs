@@ -2,7 +2,7 @@
 
 use integration_tests::{Yagura, form};
 use serde_json::Value;
-use std::{collections::BTreeSet, fs, path::PathBuf, time::Duration};
+use std::{collections::BTreeSet, fs, path::PathBuf};
 
 /// As Grafana takes them for scrapes a second apart.
 const VARIABLES: [(&str, &str); 3] = [("$__rate_interval", "10s"), ("$__interval", "2s"), ("$__range", "1m")];
@@ -76,7 +76,7 @@ impl Question {
     pub async fn problem(&self, at: &Yagura, (job, instance): (&str, &str), now: i64) -> Option<String> {
         let expr = self.filled(job, instance);
         let seconds = |ms: i64| format!("{}.{:03}", ms / 1000, ms % 1000);
-        let start = now - Duration::from_secs(60).as_millis() as i64;
+        let start = now - 60_000;
         let path = match (self.of_logs, self.is_instant) {
             (true, _) => format!(
                 "/loki/api/v1/query_range?{}",
