@@ -131,7 +131,8 @@ def transformations(panel):
         return []
     names = panel["columns"]
     found = [{"id": "merge", "options": {}}] if len(panel["queries"]) > 1 else []
-    excluded = {"Time": True}
+    # One query's value says nothing that its labels do not.
+    excluded = {"Time": True} if len(panel["queries"]) > 1 else {"Time": True, "Value": True}
     order = {name: at for at, name in enumerate(names)}
     return found + [{"id": "organize", "options": {"excludeByName": excluded, "indexByName": order, "renameByName": names}}]
 
