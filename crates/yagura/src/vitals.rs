@@ -33,13 +33,19 @@ struct Room {
 impl Collector for Room {
     fn encode(&self, mut encoder: DescriptorEncoder) -> fmt::Result {
         let Ok(found) = rustix::fs::statvfs(&self.path) else { return Ok(()) };
+        // As df has it: what is kept for root is not ours, and when the rest is used the disk is full.
+        let in_reach = found.f_blocks.saturating_sub(found.f_bfree).saturating_add(found.f_bavail);
         for (name, help, blocks) in [
             (
                 "yagura_data_dir_free_bytes",
                 "Bytes that are free for us on the file system of data_dir",
                 found.f_bavail,
             ),
-            ("yagura_data_dir_size_bytes", "Size of the file system of data_dir", found.f_blocks),
+            (
+                "yagura_data_dir_size_bytes",
+                "Bytes of the file system of data_dir that are used, or free for us",
+                in_reach,
+            ),
         ] {
             let gauge = ConstGauge::new(blocks.saturating_mul(found.f_frsize) as f64);
             gauge.encode(encoder.encode_descriptor(name, help, None, gauge.metric_type())?)?;
