@@ -1,12 +1,12 @@
 """Checks what is in deploy/ and docker-compose.yml of the sources in argv[1], with the program in argv[2]."""
 
-import json
 import re
 import subprocess
 import sys
 import urllib.parse
 from pathlib import Path
 
+import provisioning
 import yaml
 
 root, program = Path(sys.argv[1]).resolve(), sys.argv[2]
@@ -196,41 +196,6 @@ def prometheus_and_agent_reach_it(compose, file, writes):
         check(f"= {loki['uri']}" in writes, f"Fluent Bit pushes to {loki['uri']}")
 
 
-def grafana_finds_what_it_refers_to(composes):
-    folder = "deploy/grafana/provisioning"
-    sources = {}
-    for path in sorted((root / folder / "datasources").glob("*.yaml")):
-        file = load(path.relative_to(root))
-        check(file["apiVersion"] == 1, f"{path.name}: apiVersion")
-        for source in file["datasources"]:
-            check(source["uid"] not in sources, f"two data sources are {source['uid']}")
-            sources[source["uid"]] = source
-            host = host_and_port(source["url"])[0]
-            for compose in composes:
-                mounted = any(path == s or s in path.parents for s, _ in compose.mounts(compose.services["grafana"]))
-                check(not mounted or host in compose.names, f"{compose.path}: {source['name']} is at {host}, which is not there")
-    check({"yagura-metrics", "yagura-logs"} <= set(sources), f"the data sources are {set(sources)}")
-    check(sum(source.get("isDefault", False) for source in sources.values()) == 1, "one data source is the default")
-    for uid, source in sources.items():
-        for correlation in source.get("correlations", []):
-            check(correlation["targetUID"] in sources, f"{uid} refers to {correlation['targetUID']}")
-            # A single `$` would be a variable of the environment.
-            check("$" not in json.dumps(correlation).replace("$$", ""), f"{uid}: a lone $ in {correlation['label']}")
-        for field in source["jsonData"].get("derivedFields", []):
-            check("$" not in field["url"].replace("$$", ""), f"{uid}: a lone $ in {field['name']}")
-            query = urllib.parse.parse_qs(urllib.parse.urlsplit(field["url"]).query)
-            for pane in json.loads(query["panes"][0]).values():
-                check(pane["datasource"] in sources, f"{uid} leads to {pane['datasource']}")
-    for provider in load(f"{folder}/dashboards/yagura.yaml")["providers"]:
-        for compose in composes:
-            targets = {target for _, target in compose.mounts(compose.services["grafana"])}
-            check(provider["options"]["path"] in targets, f"{compose.path}: no dashboards in {provider['options']['path']}")
-    for path in root.glob("deploy/mixin/dashboards/*.json"):
-        for uid in re.findall(r'"uid":\s*"((?:yagura|\$)[^"]*)"', path.read_text()):
-            known = uid in sources or uid.startswith("$") or uid == json.loads(path.read_text()).get("uid")
-            check(known, f"{path.name} asks the data source {uid}")
-
-
 def the_image_is_what_others_take_it_for():
     text = (root / "deploy/docker/Dockerfile").read_text()
     check("ENV YAGURA_CONFIG_FILE=/etc/yagura/yagura.yaml" in text, "the image takes another configuration")
@@ -269,7 +234,7 @@ the_cluster_is_one(cluster)
 writes = the_load_balancer_knows_all_writes(cluster)
 prometheus_and_agent_reach_it(cluster, "prometheus.yaml", writes)
 prometheus_and_agent_reach_it(single, "prometheus-single.yaml", writes)
-grafana_finds_what_it_refers_to([cluster, single])
+provisioning.check(root, [cluster, single], check)
 the_image_is_what_others_take_it_for()
 the_unit_keeps_its_data_and_its_time()
 for what in wrong:
