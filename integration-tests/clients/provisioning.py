@@ -146,7 +146,7 @@ class Provisioning:
     def references(self, source):
         """The data sources that one refers to, and from where."""
         for correlation in source.get("correlations", []):
-            yield correlation["targetUID"], correlation["label"]
+            yield correlation.get("targetUID"), correlation.get("label")
         for field in source.get("jsonData", {}).get("derivedFields", []):
             if "datasourceUid" in field:
                 yield field["datasourceUid"], field["name"]
