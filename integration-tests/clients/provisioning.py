@@ -202,6 +202,11 @@ class Provisioning:
     def compose_has_all_of_it(self, compose):
         """What Grafana finds inside, with the hosts that are there."""
         inside = dict(compose.mounts(compose.services["grafana"]))
+        # Grafana looks for more folders there, and the image has them, empty.
+        self.say(INSIDE not in inside.values(), f"{compose.path}: what the image has in {INSIDE} is hidden")
+        boards = {Path(target) / "yagura.yaml" for source, target in inside.items() if source.name == "dashboards"}
+        wanted = Path(INSIDE) / "dashboards/yagura.yaml"
+        self.say(wanted in boards, f"{compose.path}: nobody tells Grafana of dashboards")
         there = set()
         for uid, path in self.file_of.items():
             for source, target in inside.items():
