@@ -6,6 +6,7 @@ mod alertmanager;
 mod balancer;
 mod cluster;
 mod deadly;
+pub mod docs;
 mod grpc;
 mod http;
 mod inbox;

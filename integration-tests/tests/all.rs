@@ -8,6 +8,7 @@ mod all {
     mod deletions;
     mod deploy;
     mod disk_full;
+    mod docs;
     mod downsampling;
     mod fuzz;
     mod kill;

@@ -1,0 +1,86 @@
+//! Whether a command has printed what its page says, where `…` stands for what differs each time.
+
+/// How an output is compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// Line by line. A line that is only `…` stands for any number of lines, also none.
+    Text,
+    /// As `Text`, but spaces and ends of lines outside of strings do not count, so that a page may lay it out.
+    Json,
+}
+
+const ANY: &str = "…";
+
+/// What is different, or `None` if `came` is as expected.
+pub fn difference(expected: &str, came: &str, form: Form) -> Option<String> {
+    match form {
+        Form::Text => lines_difference(&lines(expected), &lines(came)),
+        Form::Json if fits(&squeezed(expected), &squeezed(came)) => None,
+        Form::Json => Some("it is another JSON than expected".to_owned()),
+    }
+}
+
+/// Without blanks at ends of lines and of the text.
+fn lines(text: &str) -> Vec<&str> {
+    let mut lines: Vec<&str> = text.lines().map(str::trim_end).collect();
+    while lines.last().is_some_and(|line| line.is_empty()) {
+        lines.pop();
+    }
+    lines
+}
+
+fn lines_difference(expected: &[&str], came: &[&str]) -> Option<String> {
+    // How many of the lines that came may be behind the first n that are expected.
+    let mut places = vec![0];
+    for (n, pattern) in expected.iter().enumerate() {
+        let next: Vec<usize> = if pattern.trim() == ANY {
+            (places[0]..=came.len()).collect()
+        } else {
+            let fitting =
+                places.iter().filter(|&&place| came.get(place).is_some_and(|line| fits(pattern, line)));
+            fitting.map(|place| place + 1).collect()
+        };
+        let Some(&furthest) = places.last().filter(|_| next.is_empty()) else {
+            places = next;
+            continue;
+        };
+        // Behind a line of any number of lines there is none that it must be.
+        let got = match came.get(furthest) {
+            _ if places.len() > 1 => "no line that fits came".to_owned(),
+            Some(line) => format!("this came: {line}"),
+            None => "nothing more came".to_owned(),
+        };
+        return Some(format!("line {} of the output is expected as: {pattern}\n  {got}", n + 1));
+    }
+    let behind = *places.last().filter(|place| **place < came.len())?;
+    Some(format!("behind the expected output came: {}", came[behind]))
+}
+
+/// Whether `text` is `pattern`, in which `…` stands for anything.
+fn fits(pattern: &str, text: &str) -> bool {
+    let Some((first, rest)) = pattern.split_once(ANY) else { return pattern == text };
+    let Some(mut text) = text.strip_prefix(first) else { return false };
+    let mut parts: Vec<&str> = rest.split(ANY).collect();
+    let last = parts.pop().unwrap_or_default();
+    for part in parts {
+        let Some(place) = text.find(part) else { return false };
+        text = &text[place + part.len()..];
+    }
+    text.ends_with(last)
+}
+
+/// Without blanks outside of strings.
+fn squeezed(json: &str) -> String {
+    let (mut inside, mut escaped) = (false, false);
+    let mut kept = String::with_capacity(json.len());
+    for sign in json.chars() {
+        if inside || !sign.is_whitespace() {
+            kept.push(sign);
+        }
+        if sign == '"' && !escaped {
+            inside = !inside;
+        }
+        escaped = inside && sign == '\\' && !escaped;
+    }
+    kept
+}

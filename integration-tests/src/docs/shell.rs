@@ -1,0 +1,188 @@
+//! The bash that runs the blocks of one page, and everything that it starts.
+
+use super::programs::Programs;
+use std::{
+    fs,
+    io::Write,
+    os::unix::process::CommandExt,
+    path::Path,
+    process::{Child, ChildStdin, Command, Stdio},
+    thread::sleep,
+    time::Duration,
+};
+use tempfile::TempDir;
+
+const DRIVER: &str = include_str!("shell.sh");
+
+/// How often it is looked whether a block has ended.
+const POLL: Duration = Duration::from_millis(10);
+/// How often at most for one block, and for all blocks of a page.
+const BLOCK_POLLS: u32 = 6_000;
+const PAGE_POLLS: u32 = 36_000;
+
+/// More than this is no example.
+const MOST_OUTPUT: u64 = 1 << 20;
+
+#[derive(Debug)]
+pub(super) struct Shell {
+    child: Child,
+    input: ChildStdin,
+    /// `pwd` of the page at its beginning; `home` and what the driver writes lie beside it.
+    folder: TempDir,
+    blocks: usize,
+    polls: u32,
+    groups: Vec<u32>,
+}
+
+/// How a block is run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum How {
+    Run,
+    Try,
+    Serve,
+}
+
+/// How a block ended.
+#[derive(Debug)]
+pub(super) enum End {
+    /// With this code; of a server it is its process group.
+    Status(u32),
+    /// With this code, and the shell with it; the line of the block, if it is known.
+    Died(i32, Option<usize>),
+    TooLate,
+}
+
+impl Shell {
+    pub(super) fn start(programs: &Programs, variables: &[(&str, String)]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let part = |name: &str| {
+            let path = folder.path().join(name);
+            fs::create_dir(&path).unwrap();
+            path
+        };
+        let (page, control, home, temporary) = (part("page"), part("control"), part("home"), part("tmp"));
+        programs.sources(&page);
+        let driver = control.join("shell.sh");
+        fs::write(&driver, DRIVER).unwrap();
+        let mut command = Command::new("bash");
+        command.args(["--noprofile", "--norc"]).arg(&driver).arg(&control).current_dir(&page);
+        // Nothing of who runs the tests, above all none of Yagura's variables.
+        command.env_clear().env("PATH", programs.path()).env("HOME", home).env("TMPDIR", temporary);
+        command.envs([("LC_ALL", "C.UTF-8"), ("TZ", "UTC")]).envs(variables.iter().map(|(k, v)| (k, v)));
+        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
+        let mut child = command.spawn().unwrap_or_else(|e| panic!("the documentation needs bash: {e}"));
+        let input = child.stdin.take().unwrap();
+        let groups = vec![child.id()];
+        Self { child, input, folder, blocks: 0, polls: 0, groups }
+    }
+
+    /// Where the page's files are.
+    pub(super) fn page(&self) -> std::path::PathBuf {
+        self.folder.path().join("page")
+    }
+
+    fn control(&self, block: usize, ending: &str) -> std::path::PathBuf {
+        self.folder.path().join("control").join(format!("{block}.{ending}"))
+    }
+
+    /// Runs a block and gives its number, too.
+    pub(super) fn block(&mut self, how: How, text: &str) -> (usize, End) {
+        self.blocks += 1;
+        let block = self.blocks;
+        fs::write(self.control(block, "sh"), text).unwrap();
+        let _ = fs::remove_file(self.line());
+        let how_word = match how {
+            How::Run => "run",
+            How::Try => "try",
+            How::Serve => "serve",
+        };
+        // A shell that has died is seen below.
+        let _ = writeln!(self.input, "{how_word} {block}");
+        for _ in 0..BLOCK_POLLS {
+            let status = fs::read_to_string(self.control(block, "status")).unwrap_or_default();
+            if let Some(status) = status.strip_suffix('\n') {
+                let status = status.parse().unwrap();
+                if how == How::Serve {
+                    self.groups.push(status);
+                }
+                return (block, End::Status(status));
+            }
+            if let Some(status) = self.child.try_wait().unwrap() {
+                let line = fs::read_to_string(self.line()).ok().and_then(|line| line.trim().parse().ok());
+                return (block, End::Died(status.code().unwrap_or(-1), line));
+            }
+            if !self.wait() {
+                break;
+            }
+        }
+        (block, End::TooLate)
+    }
+
+    fn line(&self) -> std::path::PathBuf {
+        self.folder.path().join("control/line")
+    }
+
+    /// Lets a moment pass, if the page has one left.
+    pub(super) fn wait(&mut self) -> bool {
+        self.polls += 1;
+        sleep(POLL);
+        self.polls < PAGE_POLLS
+    }
+
+    /// What a block has printed so far.
+    pub(super) fn output(&self, block: usize) -> String {
+        let path = self.control(block, "out");
+        if fs::metadata(&path).is_ok_and(|about| about.len() > MOST_OUTPUT) {
+            return format!("(more than {MOST_OUTPUT} bytes)");
+        }
+        String::from_utf8_lossy(&fs::read(path).unwrap_or_default()).into_owned()
+    }
+
+    /// The code with which a server has ended.
+    pub(super) fn ended(&self, block: usize) -> Option<i32> {
+        fs::read_to_string(self.control(block, "ended")).ok()?.trim().parse().ok()
+    }
+
+    /// Tells a server to stop, as `Ctrl-C` would, and waits for it.
+    pub(super) fn stop(&mut self, group: u32) {
+        signal("TERM", group);
+        while is_there(group) && self.wait() {}
+        self.groups.retain(|other| *other != group);
+    }
+}
+
+impl Drop for Shell {
+    fn drop(&mut self) {
+        for group in &self.groups {
+            signal("KILL", *group);
+        }
+        let _ = self.child.wait();
+        // They write to the folder, which is removed next.
+        for _ in 0..500 {
+            if !self.groups.iter().any(|group| is_there(*group)) {
+                return;
+            }
+            sleep(POLL);
+        }
+    }
+}
+
+fn signal(name: &str, group: u32) {
+    let target = format!("-{group}");
+    let mut kill = Command::new("kill");
+    let _ = kill.args(["-s", name, "--", &target]).stdout(Stdio::null()).stderr(Stdio::null()).status();
+}
+
+/// Whether any process of the group lives. One that has ended and that nobody has asked about does not.
+fn is_there(group: u32) -> bool {
+    let processes = fs::read_dir("/proc").unwrap().filter_map(Result::ok);
+    processes.into_iter().any(|process| is_member(&process.path(), group).unwrap_or(false))
+}
+
+fn is_member(process: &Path, group: u32) -> Option<bool> {
+    let stat = fs::read_to_string(process.join("stat")).ok()?;
+    let (_, fields) = stat.rsplit_once(") ")?;
+    let mut fields = fields.split(' ');
+    let state = fields.next()?;
+    Some(fields.nth(1)? == group.to_string() && state != "Z")
+}

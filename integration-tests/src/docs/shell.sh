@@ -1,0 +1,40 @@
+# The shell of one page. It is told on standard input which blocks to run, as `HOW NUMBER`; what a block prints
+# goes to NUMBER.out, and how it ended to NUMBER.status, in the folder that is the first argument.
+yagura_docs=$1
+set --
+set -Eeuo pipefail
+exec 8<&0 </dev/null
+# Where in its block a command has failed.
+trap 'printf "%s\n" "$LINENO" >"$yagura_docs/line"' ERR
+
+while read -r -u 8 yagura_docs_how yagura_docs_block; do
+    yagura_docs_status=0
+    case $yagura_docs_how in
+    # In this shell, so that variables and the folder stay. What fails ends it.
+    run)
+        source "$yagura_docs/$yagura_docs_block.sh" >"$yagura_docs/$yagura_docs_block.out" 2>&1 8<&-
+        ;;
+    # May fail, and leaves nothing behind.
+    try)
+        set +e
+        (set -e; source "$yagura_docs/$yagura_docs_block.sh") >"$yagura_docs/$yagura_docs_block.out" 2>&1 8<&-
+        yagura_docs_status=$?
+        set -e
+        ;;
+    # In the background and in a process group of its own, whose number is the status. It ends with its server.
+    serve)
+        set -m
+        (
+            trap 'exit' TERM
+            trap 'echo $? >"$yagura_docs/$yagura_docs_block.ended"' EXIT
+            source "$yagura_docs/$yagura_docs_block.sh"
+        ) >"$yagura_docs/$yagura_docs_block.out" 2>&1 8<&- &
+        yagura_docs_status=$!
+        set +m
+        ;;
+    esac
+    echo "$yagura_docs_status" >"$yagura_docs/$yagura_docs_block.status"
+done
+
+# Whoever told us what to do is gone.
+kill -KILL $(jobs -p | sed 's/^/-/') 0
