@@ -5,7 +5,7 @@ use std::{
     fs,
     io::Write,
     os::unix::process::CommandExt,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Child, ChildStdin, Command, Stdio},
     thread::sleep,
     time::Duration,
@@ -62,6 +62,8 @@ impl Shell {
         };
         let (page, control, home, temporary) = (part("page"), part("control"), part("home"), part("tmp"));
         programs.sources(&page);
+        // On a terminal curl shows no progress either.
+        fs::write(home.join(".curlrc"), "silent\nshow-error\n").unwrap();
         let driver = control.join("shell.sh");
         fs::write(&driver, DRIVER).unwrap();
         let mut command = Command::new("bash");
@@ -77,11 +79,11 @@ impl Shell {
     }
 
     /// Where the page's files are.
-    pub(super) fn page(&self) -> std::path::PathBuf {
+    pub(super) fn page(&self) -> PathBuf {
         self.folder.path().join("page")
     }
 
-    fn control(&self, block: usize, ending: &str) -> std::path::PathBuf {
+    fn control(&self, block: usize, ending: &str) -> PathBuf {
         self.folder.path().join("control").join(format!("{block}.{ending}"))
     }
 
@@ -118,7 +120,7 @@ impl Shell {
         (block, End::TooLate)
     }
 
-    fn line(&self) -> std::path::PathBuf {
+    fn line(&self) -> PathBuf {
         self.folder.path().join("control/line")
     }
 
