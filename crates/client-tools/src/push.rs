@@ -64,23 +64,28 @@ impl Sent {
         answer.good().map(drop)
     }
 
-    /// Says how it went.
+    /// Says how it went. `what` is what one entry is called.
     fn finish(&self, what: &str, out: &mut dyn std::io::Write) -> Result<crate::Outcome> {
         for complaint in &self.complaints {
             writeln!(out, "refused: {complaint}")?;
         }
         let (batches, entries) = self.refused;
         if batches == 0 {
-            writeln!(out, "{} {what} sent", self.entries)?;
+            writeln!(out, "{} sent", counted(self.entries, what))?;
             return Ok(crate::Outcome::Good);
         }
         writeln!(
             out,
-            "{} {what} sent; of {entries} of them, in {batches} requests, some or all were refused",
-            self.entries
+            "{} sent; of {entries} of them, in {}, some or all were refused",
+            counted(self.entries, what),
+            counted(batches, "request")
         )?;
         Ok(crate::Outcome::Bad)
     }
+}
+
+fn counted(number: u64, what: &str) -> String {
+    if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
 }
 
 #[cfg(test)]

@@ -34,8 +34,12 @@ impl Ports {
         kept + rest
     }
 
-    /// What has come, with the ports that the page names.
+    /// What has come, with the ports that the page names: behind a host, and in messages such as curl's.
     pub fn back(&self, text: &str) -> String {
+        let named = self.0.iter().fold(text.to_owned(), |text, (named, own)| {
+            text.replace(&format!("port {own} "), &format!("port {named} "))
+        });
+        let text = named.as_str();
         let mut kept = String::with_capacity(text.len());
         let mut rest = text;
         while let Some(colon) = rest.find(':') {

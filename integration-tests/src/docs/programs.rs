@@ -46,9 +46,12 @@ impl Programs {
         env::join_paths([self.folder.path().to_owned()].into_iter().chain(env::split_paths(&others))).unwrap()
     }
 
-    /// Gives a page's folder what a reader has who stands in the sources.
+    /// Gives a page's folder what a reader has who stands in the sources and has built the program.
     pub(super) fn sources(&self, folder: &Path) {
         copy(&self.root.join("deploy"), &folder.join("deploy"));
+        let built = folder.join("target/release");
+        fs::create_dir_all(&built).unwrap();
+        symlink(self.folder.path().join("yagura"), built.join("yagura")).unwrap();
     }
 }
 

@@ -204,6 +204,8 @@ fn outputs_are_compared_where_nothing_varies() {
     same("a\n…\nd", "a\nd");
     same("…\nb\n…\nb", "b\nb\nb");
     same("…", "");
+    same("block 01M8RCQWGA1843A9DG37CVSYJS, all", "block 01M8RCQSETG8NPNNQT9M39VGWP, all");
+    other("block 01M8RCQWGA1843A9DG37CVSYJS", "block 01M8RCQSETG8NPNNQT9M39VGW");
     other("a…a", "a");
     other("a\n…\nd", "a\nb");
     other("…\nb", "b\na");

@@ -59,7 +59,7 @@ pub async fn push_logs(server: &Server, options: &PushLogsOptions, out: &mut dyn
             (batch, bytes) = (Vec::new(), 0);
         }
         if is_last {
-            return sent.finish("lines", out);
+            return sent.finish("line", out);
         }
     }
 }

@@ -54,7 +54,7 @@ pub async fn push_metrics(
             (batch, bytes) = (Vec::new(), 0);
         }
         if is_last {
-            return sent.finish("samples", out);
+            return sent.finish("sample", out);
         }
     }
 }

@@ -47,7 +47,7 @@ async fn many_lines_are_sent_in_batches_and_refusals_are_shown() {
     assert_eq!(outcome, Outcome::Bad);
     let out = String::from_utf8(out).unwrap();
     assert!(out.contains("refused: line too long (400"), "{out}");
-    assert!(out.contains("2500 lines sent; of 1000 of them, in 1 requests"), "{out}");
+    assert!(out.contains("2500 lines sent; of 1000 of them, in 1 request,"), "{out}");
     assert_eq!(fake.lines().len(), 4);
 }
 
