@@ -63,7 +63,7 @@ impl Shell {
         let (page, control, home, temporary) = (part("page"), part("control"), part("home"), part("tmp"));
         programs.sources(&page);
         // On a terminal curl shows no progress either.
-        fs::write(home.join(".curlrc"), "silent\nshow-error\n").unwrap();
+        fs::write(home.join(".curlrc"), "no-progress-meter\n").unwrap();
         let driver = control.join("shell.sh");
         fs::write(&driver, DRIVER).unwrap();
         let mut command = Command::new("bash");
