@@ -147,8 +147,9 @@ impl Shell {
 
     /// Tells a server to stop, as `Ctrl-C` would, and waits for it.
     pub(super) fn stop(&mut self, group: u32) {
-        signal("TERM", group);
-        while is_there(group) && self.wait() {}
+        signal("TERM", &format!("-{group}"));
+        let is_there = || !processes(|process| is_member(process, group).unwrap_or(false)).is_empty();
+        while is_there() && self.wait() {}
         self.groups.retain(|other| *other != group);
     }
 }
@@ -156,35 +157,48 @@ impl Shell {
 impl Drop for Shell {
     fn drop(&mut self) {
         for group in &self.groups {
-            signal("KILL", *group);
+            signal("KILL", &format!("-{group}"));
         }
         let _ = self.child.wait();
-        // They write to the folder, which is removed next.
+        // They write to the folder, which is removed next. What left its group is known by its variables.
+        let home = format!("HOME={}", self.folder.path().join("home").display());
         for _ in 0..500 {
-            if !self.groups.iter().any(|group| is_there(*group)) {
+            let left = processes(|process| has_variable(process, &home).unwrap_or(false));
+            if left.is_empty() {
                 return;
+            }
+            for process in left {
+                signal("KILL", &process);
             }
             sleep(POLL);
         }
     }
 }
 
-fn signal(name: &str, group: u32) {
-    let target = format!("-{group}");
+/// To a process, or to a group with a minus before its number.
+fn signal(name: &str, target: &str) {
     let mut kill = Command::new("kill");
-    let _ = kill.args(["-s", name, "--", &target]).stdout(Stdio::null()).stderr(Stdio::null()).status();
+    let _ = kill.args(["-s", name, "--", target]).stdout(Stdio::null()).stderr(Stdio::null()).status();
 }
 
-/// Whether any process of the group lives. One that has ended and that nobody has asked about does not.
-fn is_there(group: u32) -> bool {
-    let processes = fs::read_dir("/proc").unwrap().filter_map(Result::ok);
-    processes.into_iter().any(|process| is_member(&process.path(), group).unwrap_or(false))
+/// The numbers of the processes that are so.
+fn processes(is_wanted: impl Fn(&Path) -> bool) -> Vec<String> {
+    let all = fs::read_dir("/proc").unwrap().filter_map(Result::ok).map(|entry| entry.path());
+    let wanted = all.filter(|path| is_wanted(path));
+    wanted.filter_map(|path| Some(path.file_name()?.to_str()?.to_owned())).collect()
 }
 
+/// Whether a process lives and is of the group. One that has ended and that nobody has asked about does not.
 fn is_member(process: &Path, group: u32) -> Option<bool> {
     let stat = fs::read_to_string(process.join("stat")).ok()?;
     let (_, fields) = stat.rsplit_once(") ")?;
     let mut fields = fields.split(' ');
     let state = fields.next()?;
     Some(fields.nth(1)? == group.to_string() && state != "Z")
+}
+
+/// Only of processes of the same user; others are none that we have started.
+fn has_variable(process: &Path, variable: &str) -> Option<bool> {
+    let variables = fs::read(process.join("environ")).ok()?;
+    Some(variables.split(|byte| *byte == 0).any(|one| one == variable.as_bytes()))
 }

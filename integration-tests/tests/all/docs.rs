@@ -6,7 +6,7 @@ use integration_tests::{
 };
 use std::{
     collections::VecDeque,
-    env,
+    env, fs,
     path::{Path, PathBuf},
     sync::Mutex,
     thread,
@@ -168,6 +168,8 @@ fn wrong_pages_are_refused() {
     refused("<!-- exits with 2 -->\n```sh\nexit 3\n```\n", "2", "ended with 3, not with 2");
     refused("<!-- exits with 2 -->\n```sh\ntrue\n```\n", "2", "ended with 0, not with 2");
     refused("<!-- server: false -->\n```sh\nexit 5\n```\n", "2", "this server ended with 5");
+    let crash = "<!-- server: true -->\n```sh\nuntil test -e now; do sleep 0.1; done; exit 6\n```\n";
+    refused(&format!("{crash}\n```sh\ntouch now; sleep 1\n```\n"), "2", "this server ended with 6");
     // Marks.
     refused("<!-- not run -->\n```sh\ntrue\n```\n", "1", "needs a reason");
     refused("<!-- not run: -->\n```sh\ntrue\n```\n", "1", "needs a reason");
@@ -188,6 +190,23 @@ fn wrong_pages_are_refused() {
     refused("```sh\ntrue\n```\ntext\n```text output\n```\n", "5", "follows no block");
     refused("```sh\ntrue\n```\n```output\n```\n", "4", "outputs are");
     refused("```sh\ntrue\n", "1", "never closed");
+}
+
+#[test]
+fn a_server_takes_the_place_of_the_one_before_and_nothing_outlives_its_page() {
+    let seconds = 1_000_000 + std::process::id();
+    let text = format!(
+        "<!-- server -->\n```sh\nyagura --set data_dir=first\n```\n
+<!-- server -->\n```sh\nyagura --set data_dir=second --set query.lookback=7m\n```\n
+```sh\nls -d first second; curl localhost:9009/config | grep lookback
+sleep {seconds} & setsid sleep {seconds} &\n```\n```text output\nfirst\nsecond\n…lookback: 420\n```\n"
+    );
+    assert_eq!(mistakes(&text), Vec::<String>::new());
+    let sleeps = format!("sleep\0{seconds}\0");
+    let processes = fs::read_dir("/proc").unwrap().map(|entry| entry.unwrap().path().join("cmdline"));
+    let left: Vec<PathBuf> =
+        processes.filter(|path| fs::read_to_string(path).is_ok_and(|line| line == sleeps)).collect();
+    assert!(left.is_empty(), "{left:?}");
 }
 
 #[test]
