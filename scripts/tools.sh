@@ -114,6 +114,13 @@ if ! have protoc; then
 fi
 [ "${1:-}" != protoc ] || exit 0
 
+# The commands of the documentation are run.
+missing=()
+for program in bash curl jq openssl; do
+    command -v "$program" >/dev/null || missing+=("$program")
+done
+[ ${#missing[@]} -eq 0 ] || give_up "they are not on the PATH"
+
 missing=()
 have prometheus && have promtool || missing+=(prometheus)
 have prometheus-alertmanager alertmanager || missing+=(prometheus-alertmanager)
