@@ -7,12 +7,13 @@ use super::{
     programs::Programs,
     shell::{End, How, Shell},
 };
-use std::fs;
+use crate::cluster::now;
+use std::{fs, time::Duration};
 
 /// Where Yagura listens without configuration.
 const PORT: u16 = 9009;
-/// For how long a server may take to print what its page shows, in polls.
-const SERVER_POLLS: u32 = 1_000;
+/// How long a server may take to serve, and to print what its page shows.
+const SERVER: Duration = Duration::from_secs(60);
 
 /// How many blocks a page has of each kind.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -139,13 +140,14 @@ impl Run<'_> {
             return Err(Over);
         };
         let ready = self.ports.there(ready);
+        let until = now() + SERVER;
         loop {
             let (_, end) = self.shell.block(How::Try, &ready);
             if matches!(end, End::Status(0)) {
                 break;
             }
             let ended = self.shell.ended(number).map(|code| format!("ended with {code}"));
-            let in_time = (0..5).all(|_| self.shell.wait()) && matches!(end, End::Status(_));
+            let in_time = (0..5).all(|_| self.shell.wait()) && now() < until && matches!(end, End::Status(_));
             if let Some(what) = ended.or_else(|| (!in_time).then(|| "was not ready in time".to_owned())) {
                 let came = self.ports.back(&self.shell.output(number));
                 self.tell(block.line, &format!("this server {what}:\n{}", shown(&block.text, &came)));
@@ -155,7 +157,7 @@ impl Run<'_> {
         self.servers.push(Server { line: block.line, block: number, group, port });
         let Some(output) = output else { return Ok(()) };
         let mut came = String::new();
-        for _ in 0..SERVER_POLLS {
+        while now() < until {
             came = self.ports.back(&self.shell.output(number));
             if difference(&output.text, &came, output.form).is_none() || !self.shell.wait() {
                 break;

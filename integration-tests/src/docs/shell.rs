@@ -1,6 +1,7 @@
 //! The bash that runs the blocks of one page, and everything that it starts.
 
 use super::programs::Programs;
+use crate::cluster::now;
 use std::{
     fs,
     io::Write,
@@ -8,7 +9,7 @@ use std::{
     path::{Path, PathBuf},
     process::{Child, ChildStdin, Command, Stdio},
     thread::sleep,
-    time::Duration,
+    time::{Duration, Instant},
 };
 use tempfile::TempDir;
 
@@ -16,9 +17,9 @@ const DRIVER: &str = include_str!("shell.sh");
 
 /// How often it is looked whether a block has ended.
 const POLL: Duration = Duration::from_millis(10);
-/// How often at most for one block, and for all blocks of a page.
-const BLOCK_POLLS: u32 = 6_000;
-const PAGE_POLLS: u32 = 36_000;
+/// How long one block may take, and all blocks of a page.
+const BLOCK: Duration = Duration::from_secs(60);
+const PAGE: Duration = Duration::from_secs(360);
 
 /// More than this is no example.
 const MOST_OUTPUT: u64 = 1 << 20;
@@ -30,7 +31,7 @@ pub(super) struct Shell {
     /// `pwd` of the page at its beginning; `home` and what the driver writes lie beside it.
     folder: TempDir,
     blocks: usize,
-    polls: u32,
+    until: Instant,
     groups: Vec<u32>,
 }
 
@@ -75,7 +76,7 @@ impl Shell {
         let mut child = command.spawn().unwrap_or_else(|e| panic!("the documentation needs bash: {e}"));
         let input = child.stdin.take().unwrap();
         let groups = vec![child.id()];
-        Self { child, input, folder, blocks: 0, polls: 0, groups }
+        Self { child, input, folder, blocks: 0, until: now() + PAGE, groups }
     }
 
     /// Where the page's files are.
@@ -100,7 +101,8 @@ impl Shell {
         };
         // A shell that has died is seen below.
         let _ = writeln!(self.input, "{how_word} {block}");
-        for _ in 0..BLOCK_POLLS {
+        let until = now() + BLOCK;
+        while now() < until {
             let status = fs::read_to_string(self.control(block, "status")).unwrap_or_default();
             if let Some(status) = status.strip_suffix('\n') {
                 let status = status.parse().unwrap();
@@ -125,10 +127,9 @@ impl Shell {
     }
 
     /// Lets a moment pass, if the page has one left.
-    pub(super) fn wait(&mut self) -> bool {
-        self.polls += 1;
+    pub(super) fn wait(&self) -> bool {
         sleep(POLL);
-        self.polls < PAGE_POLLS
+        now() < self.until
     }
 
     /// What a block has printed so far.

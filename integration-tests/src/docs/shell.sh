@@ -7,6 +7,14 @@ exec 8<&0 </dev/null
 # Where in its block a command has failed.
 trap 'printf "%s\n" "$LINENO" >"$yagura_docs/line"' ERR
 
+# Whoever told us what to do may be gone while a block runs. Not a child of this shell, for pages may `wait`.
+(
+    (
+        while [ -d "/proc/$PPID" ]; do sleep 1; done
+        kill -KILL $(cat "$yagura_docs/groups" 2>/dev/null) 0
+    ) >/dev/null 2>&1 8<&- &
+)
+
 while read -r -u 8 yagura_docs_how yagura_docs_block; do
     yagura_docs_status=0
     case $yagura_docs_how in
@@ -30,11 +38,9 @@ while read -r -u 8 yagura_docs_how yagura_docs_block; do
             source "$yagura_docs/$yagura_docs_block.sh"
         ) >"$yagura_docs/$yagura_docs_block.out" 2>&1 8<&- &
         yagura_docs_status=$!
+        echo "-$yagura_docs_status" >>"$yagura_docs/groups"
         set +m
         ;;
     esac
     echo "$yagura_docs_status" >"$yagura_docs/$yagura_docs_block.status"
 done
-
-# Whoever told us what to do is gone.
-kill -KILL $(jobs -p | sed 's/^/-/') 0
