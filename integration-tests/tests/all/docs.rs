@@ -43,10 +43,10 @@ fn the_documentation_does_what_it_says() {
     let mut done: Vec<(String, Result<Tally, Vec<String>>)> = done.into_inner().unwrap();
     done.sort_by(|(one, _), (other, _)| one.cmp(other));
     let (mut all, mut wrong) = (Tally::default(), Vec::new());
-    let mut lines = vec!["blocks of commands   run  compared  not run  files".to_owned()];
+    let mut lines = vec![format!("{:<28} run  compared  not run  files", "blocks of commands")];
     let line = |name: &str, tally: &Tally| {
         let Tally { run, compared, files, not_run, .. } = tally;
-        format!("{name:<20} {run:>3}  {compared:>8}  {:>7}  {files:>5}", not_run.len())
+        format!("{name:<28} {run:>3}  {compared:>8}  {:>7}  {files:>5}", not_run.len())
     };
     for (name, came) in done {
         match came {
