@@ -82,7 +82,7 @@ pub async fn query(
     let prefix: &[&str] = if is_logs { &["loki", "api", "v1"] } else { &["api", "v1"] };
     let url = server.url(prefix.iter().copied().chain([name]))?;
     let body = server.post_form(url, &parameters).await?.good()?;
-    print::answer(&data(&body.text, notes)?, options.output, out)?;
+    print::answer(&data(&body.text, notes)?, options.forward, options.output, out)?;
     Ok(Outcome::Good)
 }
 

@@ -19,7 +19,7 @@ use crate::{
     tenant::Tenant,
     write::{
         self, WriteState,
-        body::Encoding,
+        body::{Encoding, Sent},
         decode::{self, Protocol},
     },
 };
@@ -31,7 +31,7 @@ use axum::{
 };
 use http::{HeaderMap, StatusCode, header};
 use model::{Signal, TenantId};
-use service_api::{Error, LogBatch, PushOutcome, Result, WriteBatch};
+use service_api::{Code, Error, LogBatch, PushOutcome, Result, WriteBatch};
 
 /// The push endpoint, and the old one that Loki and Cortex both have.
 pub fn routes<S>() -> Routes<S>
@@ -73,9 +73,20 @@ async fn receive(
     let sent = state.receive(headers, body).await?;
     let (batch, _held) = match form {
         Form::Json(encoding) => state.decode(encoding, &sent, json::parse).await?,
-        Form::Protobuf => state.decode(Encoding::Snappy, &sent, protobuf::parse).await?,
+        Form::Protobuf => {
+            let decoded = state.decode(Encoding::Snappy, &sent, protobuf::parse).await;
+            decoded.map_err(|error| perhaps_json(error, &sent))?
+        }
     };
     push_batch(state, tenant, batch).await
+}
+
+/// What is mostly wrong with a body that is no protobuf: JSON by hand whose header does not say so.
+fn perhaps_json(error: Error, sent: &Sent) -> Error {
+    if error.code == Code::BadRequest && sent.begins_as_json() {
+        return Error::bad_request(format!("{error}; JSON needs the header Content-Type: application/json"));
+    }
+    error
 }
 
 /// A body that may be of either signal.

@@ -1,6 +1,7 @@
 //! The API as its clients see it: scripts of requests and answers, and requests at random.
 
 mod deletions;
+mod documentation;
 pub mod fixture;
 mod fuzz;
 mod isolation;

@@ -16,10 +16,11 @@ Examples:
   yagura --set http.listen=0.0.0.0:9009     set one setting; may be repeated
   YAGURA__LOG__LEVEL=debug yagura           the same by an environment variable
 
-Prometheus writes to http://127.0.0.1:9009/api/v1/write; Grafana reads from
-http://127.0.0.1:9009 as from a Prometheus.";
+Prometheus writes to http://127.0.0.1:9009/api/v1/write, log agents push to
+http://127.0.0.1:9009/loki/api/v1/push, and Grafana reads from http://127.0.0.1:9009
+as from a Prometheus and from a Loki.";
 
-/// Yagura keeps metrics in object storage and answers PromQL.
+/// Yagura keeps metrics and logs in object storage and answers PromQL and LogQL.
 #[derive(Debug, Parser)]
 #[command(name = "yagura", version = env!("YAGURA_VERSION"), after_help = EXAMPLES)]
 pub struct Args {

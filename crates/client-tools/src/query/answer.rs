@@ -18,8 +18,8 @@ pub enum Answer {
     Lines(Vec<(i64, LabelPairs, String)>),
 }
 
-/// Reads the `data` of an answer.
-pub fn read(data: &Value) -> Result<Answer> {
+/// Reads the `data` of an answer. `forward` is whether lines were asked for from old to new.
+pub fn read(data: &Value, forward: bool) -> Result<Answer> {
     let kind = data.get("resultType").and_then(Value::as_str).context("the answer has no resultType")?;
     let result = data.get("result").context("the answer has no result")?;
     match kind {
@@ -31,7 +31,7 @@ pub fn read(data: &Value) -> Result<Answer> {
             let series = list(result)?.iter().map(series).collect::<Result<_>>()?;
             Ok(Answer::Points { is_range: kind == "matrix", series })
         }
-        "streams" => lines(result),
+        "streams" => lines(result, forward),
         other => bail!("the answer is a {other}, which is not known here"),
     }
 }
@@ -86,25 +86,21 @@ fn histogram_text(histogram: &Map<String, Value>) -> String {
     out
 }
 
-fn lines(result: &Value) -> Result<Answer> {
+fn lines(result: &Value, forward: bool) -> Result<Answer> {
     let mut lines = Vec::new();
-    let mut descending = 0_usize;
     for stream in list(result)? {
         let labels = stream.get("stream").and_then(Value::as_object).map(pairs).unwrap_or_default();
-        let mut before = None;
         for value in stream.get("values").map(list).transpose()?.into_iter().flatten() {
             let [time, text, ..] = &list(value)?[..] else { bail!("the answer has a line that is none") };
             let time: i64 = time.as_str().and_then(|t| t.parse().ok()).context("a line has no time")?;
-            descending += usize::from(before.is_some_and(|before| before > time));
-            before = Some(time);
             lines.push((time, labels.clone(), text.as_str().unwrap_or_default().to_owned()));
         }
     }
     // Streams come one after the other; people want to see lines by time.
-    if descending > 0 {
-        lines.sort_by_key(|(time, ..)| std::cmp::Reverse(*time));
-    } else {
+    if forward {
         lines.sort_by_key(|(time, ..)| *time);
+    } else {
+        lines.sort_by_key(|(time, ..)| std::cmp::Reverse(*time));
     }
     Ok(Answer::Lines(lines))
 }

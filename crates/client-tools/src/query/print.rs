@@ -25,11 +25,12 @@ pub enum Output {
     Lines,
 }
 
-pub fn answer(data: &Value, output: Output, out: &mut dyn Write) -> Result<()> {
+/// `forward` is whether lines go from old to new.
+pub fn answer(data: &Value, forward: bool, output: Output, out: &mut dyn Write) -> Result<()> {
     if output == Output::Json {
         return Ok(writeln!(out, "{data}")?);
     }
-    let answer = read(data)?;
+    let answer = read(data, forward)?;
     match (output, &answer) {
         (Output::Table, Answer::Points { is_range: true, series }) => {
             for (at, (labels, points)) in series.iter().enumerate() {

@@ -36,8 +36,12 @@ const STREAMS: &str = r#"{"status":"success","data":{"resultType":"streams","res
 
 /// What is printed of one answer, and the warnings.
 fn printed(text: &str, output: Output) -> (String, String) {
+    printed_in(text, false, output)
+}
+
+fn printed_in(text: &str, forward: bool, output: Output) -> (String, String) {
     let (mut out, mut notes) = (Vec::new(), Vec::new());
-    print::answer(&data(text, &mut notes).unwrap(), output, &mut out).unwrap();
+    print::answer(&data(text, &mut notes).unwrap(), forward, output, &mut out).unwrap();
     (String::from_utf8(out).unwrap(), String::from_utf8(notes).unwrap())
 }
 
@@ -81,6 +85,16 @@ fn lines_are_printed_by_time_and_cannot_steer_a_terminal() {
          2023-11-14T22:13:20.000Z  {app=\"x\"}  a\u{fffd}[31m\n"
     );
     assert_eq!(printed(STREAMS, Output::Raw).0, "c\nb\na\u{1b}[31m\n");
+}
+
+#[test]
+fn streams_of_one_line_each_are_in_the_order_that_was_asked_for() {
+    let text = r#"{"status":"success","data":{"resultType":"streams","result":[
+      {"stream":{"app":"x"},"values":[["1700000000000000001","a"]]},
+      {"stream":{"app":"y"},"values":[["1700000000000000002","b"]]}
+    ]}}"#;
+    assert_eq!(printed(text, Output::Raw).0, "b\na\n");
+    assert_eq!(printed_in(text, true, Output::Raw).0, "a\nb\n");
 }
 
 #[test]

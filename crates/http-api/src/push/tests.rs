@@ -167,7 +167,7 @@ async fn what_cannot_be_read_is_refused_with_the_reason() {
         (vec![], "no media type"),
         (vec![PROTOBUF], "snappy"),
         (vec![PROTOBUF, ("content-encoding", "gzip")], "not supported"),
-        (vec![("content-type", "text/plain")], "snappy"),
+        (vec![("content-type", "text/plain")], "JSON needs the header Content-Type: application/json"),
     ] {
         let (status, _, answer) = server().post(PUSH, &headers, "{}").await;
         let answer = String::from_utf8(answer).unwrap();

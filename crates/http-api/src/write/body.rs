@@ -36,6 +36,13 @@ pub struct Sent {
     _held: Held,
 }
 
+impl Sent {
+    /// Whether the first character is that of a JSON object.
+    pub fn begins_as_json(&self) -> bool {
+        self.bytes.trim_ascii_start().starts_with(b"{")
+    }
+}
+
 /// Reads a body of at most `write.max_body_bytes`.
 pub async fn receive(
     config: &WriteConfig,
