@@ -156,7 +156,8 @@ impl Distributor {
         Err(Error::new(
             Code::RateLimited,
             format!(
-                "ingestion rate limit ({} samples/s, burst {}) exceeded by a request of {entries} samples",
+                "ingestion rate limit ({} samples/s, burst {}) exceeded by a request of {entries} samples \
+                 (limits.ingestion_rate)",
                 limits.ingestion_rate, limits.ingestion_burst
             ),
         ))
