@@ -27,6 +27,12 @@ pub fn go_g(value: f64, precision: Option<usize>) -> String {
     format!("{value:.decimals$}")
 }
 
+/// As OpenMetrics writes the floats of labels, `le` and `quantile`: always with a point or an exponent.
+pub fn open_metrics_float(value: f64) -> String {
+    let text = go_g(value, None);
+    if value.is_finite() && !text.contains(['.', 'e']) { format!("{text}.0") } else { text }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

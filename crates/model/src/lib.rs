@@ -17,7 +17,7 @@ mod tenant;
 mod time;
 
 pub use exemplar::Exemplar;
-pub use go_float::go_g;
+pub use go_float::{go_g, open_metrics_float};
 pub use histogram::{Buckets, CUSTOM_BUCKETS_SCHEMA, CounterResetHint, Histogram, HistogramSample, Span};
 pub use labels::{Labels, LabelsBuilder, METRIC_NAME};
 pub use lines::{Lines, MetadataColumn};

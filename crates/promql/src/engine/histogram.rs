@@ -11,7 +11,7 @@ use super::{
 use crate::functions::histogram::{Bucket, histogram_fraction, histogram_quantile};
 use ::histogram::FloatHistogram;
 use classic::{Classic, ClassicHistograms};
-use model::{Labels, LabelsBuilder, go_g};
+use model::{Labels, LabelsBuilder, open_metrics_float};
 use query_syntax::Span;
 use service_api::{Reservation, Result};
 use std::{collections::HashSet, sync::Arc};
@@ -115,12 +115,6 @@ fn one_a_value(label: &str, phi: &Arc<Values>, held: &mut Reservation) -> Result
         }
     }
     Ok(asked)
-}
-
-/// A float as OpenMetrics writes those of labels: always with a point or an exponent.
-fn open_metrics_float(value: f64) -> String {
-    let text = go_g(value, None);
-    if value.is_finite() && !text.contains(['.', 'e']) { format!("{text}.0") } else { text }
 }
 
 /// For each row the steps at which it has a native histogram beside a classic one of the same labels. Nothing
