@@ -2,6 +2,7 @@
 
 mod blocking;
 mod clock;
+mod own_lines;
 mod process;
 mod secret;
 mod signals;
@@ -10,6 +11,7 @@ mod telemetry;
 
 pub use blocking::{Lost, blocking};
 pub use clock::{Clock, ManualClock, SystemClock};
+pub use own_lines::{OwnLine, OwnLines, log_into, own_writes};
 pub use process::ProcessMetrics;
 pub use secret::Secret;
 pub use signals::{Signal, Signals};
