@@ -6,12 +6,12 @@ use crate::{
     results::ResultCache,
     ring::RoleRing,
     telemetry::HttpMetrics,
-    tenant::{Multitenancy, Tenants},
+    tenant::{Multitenancy, Tenancy, Tenants},
     write::{InFlight, WriteConfig, WriteState},
 };
 use axum::extract::FromRef;
 use futures::future::BoxFuture;
-use model::{NANOS_A_MILLI, Nanos};
+use model::{NANOS_A_MILLI, Nanos, TenantId};
 use prometheus_client::registry::Registry;
 use rules::RuleStore;
 use runtime::Clock;
@@ -98,6 +98,8 @@ pub struct Deps {
     pub limits: Arc<dyn LimitsSource>,
     pub clock: Arc<dyn Clock>,
     pub multitenancy: Multitenancy,
+    /// The tenant that holds what this process writes of itself, if it does.
+    pub own_tenant: Option<TenantId>,
     /// With it every request needs a token; without it everybody may do everything.
     pub auth: Option<Auth>,
     pub config: ApiConfig,
@@ -161,9 +163,11 @@ impl ApiState {
     }
 }
 
-impl FromRef<ApiState> for Multitenancy {
+impl FromRef<ApiState> for Tenancy {
     fn from_ref(state: &ApiState) -> Self {
-        state.deps.multitenancy
+        // If it is everybody's anyway there is nothing to guard.
+        let own = state.deps.own_tenant.clone().filter(|own| *own != TenantId::anonymous());
+        Self { multitenancy: state.deps.multitenancy, own }
     }
 }
 

@@ -38,28 +38,49 @@ pub struct Multitenancy {
     pub federation: bool,
 }
 
+/// How a request's tenant is found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tenancy {
+    pub multitenancy: Multitenancy,
+    /// The tenant that holds what the process writes of itself, if it does. Where tenants are not told apart
+    /// nobody could name it, so there it is the one name that the header may have, to be read.
+    pub own: Option<TenantId>,
+}
+
+/// What a request does with the data of its tenant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Use {
+    Reads,
+    Changes,
+}
+
 impl<S> FromRequestParts<S> for Tenant
 where
     S: Send + Sync,
-    Multitenancy: FromRef<S>,
+    Tenancy: FromRef<S>,
 {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
-        let rules = Multitenancy { federation: false, ..Multitenancy::from_ref(state) };
-        tenants(parts, rules).map(|tenants| Self(tenants.first)).map_err(|e| crate::error::plain_text(&e))
+        let mut tenancy = Tenancy::from_ref(state);
+        tenancy.multitenancy.federation = false;
+        // What one tenant writes, deletes or sets is never asked for by GET.
+        let used = if parts.method.is_safe() { Use::Reads } else { Use::Changes };
+        let found = tenants(parts, &tenancy, used);
+        found.map(|tenants| Self(tenants.first)).map_err(|e| crate::error::plain_text(&e))
     }
 }
 
 impl<S> FromRequestParts<S> for Tenants
 where
     S: Send + Sync,
-    Multitenancy: FromRef<S>,
+    Tenancy: FromRef<S>,
 {
     type Rejection = Response;
 
+    /// Several tenants can only be read; a query may come by POST.
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
-        tenants(parts, Multitenancy::from_ref(state)).map_err(|e| crate::error::plain_text(&e))
+        tenants(parts, &Tenancy::from_ref(state), Use::Reads).map_err(|e| crate::error::plain_text(&e))
     }
 }
 
@@ -103,7 +124,8 @@ fn tighten(limits: &mut Limits, other: &Limits) {
     }
 }
 
-fn tenants(parts: &Parts, rules: Multitenancy) -> Result<Tenants> {
+fn tenants(parts: &Parts, tenancy: &Tenancy, used: Use) -> Result<Tenants> {
+    let rules = tenancy.multitenancy;
     let token = parts.extensions.get::<Arc<Token>>();
     let found = if rules.enabled {
         match named(parts)? {
@@ -115,6 +137,14 @@ fn tenants(parts: &Parts, rules: Multitenancy) -> Result<Tenants> {
                 only.cloned().ok_or_else(|| Error::new(Code::Unauthenticated, "no org id"))?.into()
             }
         }
+    } else if let Some(own) = tenancy.own.as_ref().filter(|own| is_named(parts, own)) {
+        if used == Use::Changes {
+            let text = format!(
+                "tenant {own} holds what Yagura writes of itself (monitoring.self_scrape): it can only be read"
+            );
+            return Err(Error::new(Code::Forbidden, text));
+        }
+        own.clone().into()
     } else {
         TenantId::anonymous().into()
     };
@@ -122,6 +152,11 @@ fn tenants(parts: &Parts, rules: Multitenancy) -> Result<Tenants> {
         return Err(Error::new(Code::Forbidden, "the token is not for this tenant"));
     }
     Ok(found)
+}
+
+/// Whether the header names this tenant and nothing else.
+fn is_named(parts: &Parts, tenant: &TenantId) -> bool {
+    matches!(named(parts), Ok(Some(name)) if name == tenant.as_str())
 }
 
 /// What the header says.

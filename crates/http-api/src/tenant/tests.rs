@@ -9,7 +9,8 @@ const SEVERAL: Multitenancy = Multitenancy { enabled: true, federation: true };
 fn named_by(values: &[&str], rules: Multitenancy) -> Result<Vec<String>, String> {
     let request = values.iter().fold(Request::get("/"), |r, value| r.header(TENANT_HEADER, *value));
     let (parts, ()) = request.body(()).unwrap().into_parts();
-    let found = tenants(&parts, rules).map_err(|e| e.message.into_owned())?;
+    let tenancy = Tenancy { multitenancy: rules, own: None };
+    let found = tenants(&parts, &tenancy, Use::Reads).map_err(|e| e.message.into_owned())?;
     Ok(found.all().map(TenantId::to_string).collect())
 }
 

@@ -13,7 +13,7 @@ use futures::FutureExt;
 use http::{HeaderMap, Request, StatusCode};
 use model::{
     Buckets, CounterResetHint, Exemplar, Histogram, HistogramSample, Labels, Metadata, MetricType, Sample,
-    Signal, Span, TimeRange, stale_nan,
+    Signal, Span, TenantId, TimeRange, stale_nan,
 };
 use runtime::ManualClock;
 use service_api::{
@@ -34,6 +34,7 @@ pub const NOW: i64 = 600_000;
 #[derive(Clone, Default)]
 pub struct Fixture {
     pub multitenancy: Multitenancy,
+    pub own_tenant: Option<TenantId>,
     pub auth: Option<Auth>,
     pub limits: Limits,
     pub read: ReadConfig,
@@ -91,6 +92,7 @@ impl Api {
             limits,
             clock,
             multitenancy: fixture.multitenancy,
+            own_tenant: fixture.own_tenant,
             auth: fixture.auth,
             config: ApiConfig { read: fixture.read, ..ApiConfig::default() },
             build: BuildInfo {

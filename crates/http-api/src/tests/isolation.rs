@@ -1,6 +1,7 @@
 //! Nobody reads or writes what is another tenant's: every route, with every kind of token, with
 //! honest headers and forged ones, held against the rule as it is written down here once more.
 
+mod own;
 mod owned;
 
 use super::fixture::{self, Answer, Api, Fixture};
@@ -82,6 +83,10 @@ fn tokens() -> Tokens {
     }))
 }
 
+fn auth() -> Auth {
+    Auth { tokens: Arc::new(ArcSwap::from_pointee(tokens())), open_metrics: false }
+}
+
 struct World {
     owned: Arc<Owned>,
     router: Router,
@@ -89,10 +94,12 @@ struct World {
 
 impl World {
     fn new(federation: bool) -> Self {
-        let owned = Arc::new(Owned::default());
-        let auth = Auth { tokens: Arc::new(ArcSwap::from_pointee(tokens())), open_metrics: false };
         let multitenancy = Multitenancy { enabled: true, federation };
-        let fixture = Fixture { multitenancy, auth: Some(auth), ..Fixture::default() };
+        Self::of(Fixture { multitenancy, auth: Some(auth()), ..Fixture::default() })
+    }
+
+    fn of(fixture: Fixture) -> Self {
+        let owned = Arc::new(Owned::default());
         let deps = Deps {
             logs: owned.clone(),
             tail: owned.clone(),

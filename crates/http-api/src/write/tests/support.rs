@@ -1,7 +1,8 @@
 //! Bodies built field by field, and a server that remembers what was written to it.
 
 use crate::{
-    Multitenancy, otlp, push,
+    otlp, push,
+    tenant::Tenancy,
     write::{InFlight, WriteConfig, WriteState},
 };
 use async_trait::async_trait;
@@ -117,7 +118,7 @@ impl FromRef<State> for WriteState {
     }
 }
 
-impl FromRef<State> for Multitenancy {
+impl FromRef<State> for Tenancy {
     fn from_ref(_: &State) -> Self {
         Self::default()
     }
