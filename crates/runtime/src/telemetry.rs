@@ -1,5 +1,6 @@
 //! Logs of the process, and its spans sent to an OpenTelemetry collector when one is named.
 
+use crate::own_lines::{OwnLines, own_lines};
 use opentelemetry::trace::TracerProvider;
 use opentelemetry_otlp::{SpanExporter, WithExportConfig};
 use opentelemetry_sdk::{
@@ -9,6 +10,7 @@ use opentelemetry_sdk::{
 use serde::{Deserialize, Serialize};
 use std::{
     io::{self, IsTerminal},
+    sync::Arc,
     time::Duration,
 };
 use tracing::level_filters::LevelFilter;
@@ -88,8 +90,14 @@ pub struct Telemetry {
 }
 
 impl Telemetry {
-    /// Sets up logs and spans for the whole process. Called once, inside the tokio runtime.
-    pub fn install(service: &str, log: &LogConfig, tracing: &TracingConfig) -> Result<Self, TelemetryError> {
+    /// Sets up logs and spans for the whole process; `own` gets what is logged, too. Called once, inside the tokio
+    /// runtime.
+    pub fn install(
+        service: &str,
+        log: &LogConfig,
+        tracing: &TracingConfig,
+        own: Option<Arc<OwnLines>>,
+    ) -> Result<Self, TelemetryError> {
         let json = match log.format {
             LogFormat::Json => true,
             LogFormat::Text => false,
@@ -107,9 +115,14 @@ impl Telemetry {
                 .with_tracer(provider.tracer(service.to_owned()))
                 .with_filter(own_spans())
         });
+        let own = match own {
+            Some(own) => Some(own_lines(own, log.filter()?)),
+            None => None,
+        };
         tracing_subscriber::registry()
             .with(lines.with_filter(log.filter()?))
             .with(export)
+            .with(own)
             .try_init()
             .map_err(|_| TelemetryError::Twice)?;
         Ok(Self { spans })

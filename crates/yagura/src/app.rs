@@ -27,7 +27,8 @@ use ingester::{FlushWhich, Ingester};
 use membership::Memberships;
 use prometheus_client::registry::Registry;
 use rules::Rules;
-use runtime::{Clock, ProcessMetrics, Supervisor, SystemClock};
+use runtime::{Clock, OwnLines, ProcessMetrics, Supervisor};
+use self_scrape::{SelfScrape, SelfScrapeMetrics};
 use service_api::LimitsSource;
 use std::{sync::Arc, time::Duration};
 use tokio::net::TcpListener;
@@ -56,6 +57,7 @@ pub struct App {
     distributor: Arc<Distributor>,
     compactor: Option<Compactor>,
     rules: Rules,
+    self_scrape: Option<SelfScrape>,
     http: (Server, Router),
     /// None if we are alone.
     grpc: Option<GrpcServer>,
@@ -75,8 +77,12 @@ pub struct Running {
 }
 
 impl App {
-    pub async fn build(config: &Config) -> anyhow::Result<Self> {
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    /// `own_lines` is what the process logs, if it is to be kept.
+    pub async fn build(
+        config: &Config,
+        clock: Arc<dyn Clock>,
+        own_lines: Option<Arc<OwnLines>>,
+    ) -> anyhow::Result<Self> {
         let mut registry = Registry::default();
         registry.register_collector(Box::new(ProcessMetrics::new(clock.now_ms())));
         let data = DataDir::open(&config.data_dir)?;
@@ -118,6 +124,21 @@ impl App {
         let grpc = grpc.map(|grpc| {
             grpc.serve(&shared, &cluster, ingester.as_ref(), own_blocks, rules.own(), &mut registry)
         });
+        let metrics = HttpMetrics::register(&mut registry);
+        let own_lines = own_lines.map(|lines| (lines, SelfScrapeMetrics::register(&mut registry)));
+        let (registry, own_tenant) = (Arc::new(registry), config.own_tenant());
+        let self_scrape = own_tenant.clone().zip(own_lines).map(|(tenant, (lines, metrics))| {
+            let dependencies = self_scrape::Dependencies {
+                instance: Arc::clone(&cluster.instance),
+                push: distributor.clone(),
+                push_logs: distributor.clone(),
+                registry: Arc::clone(&registry),
+                lines,
+                clock: Arc::clone(&shared.clock),
+                metrics,
+            };
+            SelfScrape::new(&config.monitoring.self_scrape, tenant, dependencies)
+        });
         let yaml = config.to_yaml()?;
         let router = http_api::router(Deps {
             reader: reads.reader.clone(),
@@ -136,11 +157,12 @@ impl App {
             limits: shared.limits,
             clock: shared.clock,
             multitenancy: config.multitenancy,
+            own_tenant,
             auth,
             config: ApiConfig { read: config.query.read(), write: config.write.clone() },
             build: build_info(),
-            metrics: HttpMetrics::register(&mut registry),
-            registry: Arc::new(registry),
+            metrics,
+            registry,
             readiness,
             config_yaml: Arc::new(move || yaml.clone()),
             reload: reload(Arc::clone(&reread)),
@@ -160,6 +182,7 @@ impl App {
             distributor,
             compactor,
             rules,
+            self_scrape,
             http,
             grpc,
             departure,
@@ -179,6 +202,7 @@ impl App {
             distributor,
             compactor,
             rules,
+            self_scrape,
             http,
             grpc,
             departure,
@@ -210,6 +234,10 @@ impl App {
             Ok::<(), ingester::wal::WalError>(())
         });
         services.spawn("distributor", |drain| distributor.run(drain));
+        if let Some(self_scrape) = self_scrape {
+            // Behind those that it writes through and before all others, so that it hears how they end.
+            services.spawn("self-scrape", |drain| self_scrape.run(drain));
+        }
         rules.spawn(&cluster, &mut services);
         if let Some(grpc) = grpc {
             services.spawn("grpc", |drain| grpc.run(drain));

@@ -21,12 +21,14 @@ use distributor::DistributorConfig;
 use hash_ring::{RingConfig, RingStore};
 use http_api::{AuthConfig, Multitenancy, ReadConfig, WriteConfig};
 use ingester::{IngesterConfig, wal::WalConfig};
+use model::TenantId;
 use promql::{Downsampling, Features, engine::EngineConfig};
 use querier::QuerierConfig;
 use removal::Retention;
 use rpc::{PoolConfig, ServerConfig, TlsConfig};
 use ruler::RulerConfig;
 use runtime::{LogConfig, TracingConfig};
+use self_scrape::SelfScrapeConfig;
 use serde::{Deserialize, Deserializer, Serialize, de};
 use service_api::Limits;
 use std::{
@@ -60,6 +62,14 @@ pub struct Config {
     pub ingester: IngesterConfig,
     pub log: LogConfig,
     pub tracing: TracingConfig,
+    pub monitoring: MonitoringConfig,
+}
+
+/// Of looking at the process itself.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct MonitoringConfig {
+    pub self_scrape: SelfScrapeConfig,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -138,6 +148,7 @@ impl Default for Config {
             ingester: IngesterConfig::default(),
             log: LogConfig::default(),
             tracing: TracingConfig::default(),
+            monitoring: MonitoringConfig::default(),
         }
     }
 }
@@ -249,6 +260,13 @@ impl Config {
         }
     }
 
+    /// Whose the process's own metrics and lines are, if they are written.
+    pub fn own_tenant(&self) -> Option<TenantId> {
+        let SelfScrapeConfig { enabled, tenant, .. } = &self.monitoring.self_scrape;
+        // What is no tenant has been found by `problems`.
+        enabled.then(|| TenantId::new(tenant).ok()).flatten()
+    }
+
     pub fn overrides_file(&self) -> Option<&Path> {
         (!self.limits.overrides_file.is_empty()).then(|| Path::new(&self.limits.overrides_file))
     }
@@ -354,6 +372,8 @@ impl Config {
         found.extend(self.ingester.validate().err().map(|message| named(&message, "ingester.")));
         found.extend(self.compactor.validate().err().map(|message| named(&message, "compactor.")));
         found.extend(self.ruler.validate().err().map(|message| named(&message, "ruler.")));
+        let of_ourselves = self.monitoring.self_scrape.validate().err();
+        found.extend(of_ourselves.map(|message| named(&message, "monitoring.self_scrape.")));
         found.extend(
             limits_problem(&self.limits.all).map(|(key, message)| (format!("limits.{key}"), message)),
         );

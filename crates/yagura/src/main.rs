@@ -23,8 +23,8 @@ use bucket_tools::Outcome;
 use clap::Parser;
 use client::ClientCommand;
 use config::{Config, Layers};
-use runtime::{Signal, Signals, Telemetry};
-use std::{process::ExitCode, time::Duration};
+use runtime::{Clock, OwnLines, Signal, Signals, SystemClock, Telemetry};
+use std::{process::ExitCode, sync::Arc, time::Duration};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -104,8 +104,10 @@ fn failed(error: &anyhow::Error) -> ExitCode {
 fn serve(config: Config) -> anyhow::Result<()> {
     let runtime = async_runtime()?;
     let served = runtime.block_on(async {
-        let telemetry = Telemetry::install("yagura", &config.log, &config.tracing)?;
-        let served = run(&config).await;
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+        let own_lines = config.own_tenant().map(|_| OwnLines::new(Arc::clone(&clock)));
+        let telemetry = Telemetry::install("yagura", &config.log, &config.tracing, own_lines.clone())?;
+        let served = run(&config, clock, own_lines).await;
         tokio::task::spawn_blocking(|| telemetry.shutdown()).await?;
         served
     });
@@ -124,10 +126,10 @@ fn async_runtime() -> anyhow::Result<tokio::runtime::Runtime> {
 }
 
 /// Builds, runs until a signal or a failure, drains.
-async fn run(config: &Config) -> anyhow::Result<()> {
+async fn run(config: &Config, clock: Arc<dyn Clock>, own_lines: Option<Arc<OwnLines>>) -> anyhow::Result<()> {
     let mut signals = Signals::listen().context("cannot listen for signals")?;
     let Running { mut services, reread, departure, stop } = tokio::select! {
-        built = App::build(config) => built?.spawn(),
+        built = App::build(config, clock, own_lines) => built?.spawn(),
         signal = signals.terminate() => {
             tracing::info!(signal, "stopped while starting");
             return Ok(());

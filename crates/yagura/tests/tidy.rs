@@ -24,6 +24,7 @@ const FLOORS: &[(&str, u32)] = &[
     ("promql", 3),
     ("logql", 3),
     ("block-store", 3),
+    ("self-scrape", 3),
     ("rpc", 4),
     ("removal", 4),
     ("rules", 4),

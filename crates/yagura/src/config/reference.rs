@@ -285,6 +285,28 @@ const SECTIONS: &[Section] = &[
             ("tracing.sample_ratio", Plain, "The share of traces that is sent, from 0 to 1."),
         ],
     ),
+    (
+        "monitoring",
+        "Looking at Yagura itself",
+        &[
+            (
+                "monitoring.self_scrape.enabled",
+                Plain,
+                "Whether this process, whatever its roles, writes what `/metrics` shows and what it logs into a tenant of its own. [monitoring.md](monitoring.md) says how to read it. In a cluster queriers need the setting, too, unless `multitenancy.enabled`.",
+            ),
+            ("monitoring.self_scrape.interval", Seconds, "Time between two samples of a series; 1 s to 5 m."),
+            (
+                "monitoring.self_scrape.tenant",
+                Plain,
+                "The tenant. Without `multitenancy.enabled` requests can read it by its name in `X-Scope-OrgID`, and not write to it; `anonymous` puts the data among everybody's.",
+            ),
+            (
+                "monitoring.self_scrape.labels",
+                Plain,
+                "Labels that all of its series and streams get beside `job` and `instance`: `name=value`, with commas between.",
+            ),
+        ],
+    ),
 ];
 
 const HEAD: &str = "# Configuration

@@ -98,6 +98,18 @@ fn values_that_do_not_fit_are_named_with_what_is_wanted() {
         ("log.level=loud", "log.level: \"loud\": not a level: error, warn, info, debug or trace (--set)"),
         ("bucket.url=gs://x", "bucket.url: \"gs://x\": neither file:FOLDER nor s3://BUCKET (--set)"),
         ("tracing.sample_ratio=2", "tracing.sample_ratio: 2: a share from 0 to 1 is wanted (--set)"),
+        (
+            "monitoring.self_scrape.interval=10m",
+            "monitoring.self_scrape.interval: 600: must be between 1 and 300 seconds (--set)",
+        ),
+        (
+            "monitoring.self_scrape.tenant=a/b",
+            "monitoring.self_scrape.tenant: \"a/b\": must be a tenant's name: tenant ID 'a/b' contains unsupported character '/' (--set)",
+        ),
+        (
+            "monitoring.self_scrape.labels=job=x",
+            "monitoring.self_scrape.labels: \"job=x\": must be labels: the label job has a meaning of its own (--set)",
+        ),
         ("limits.ingestion_rate=NaN", "limits.ingestion_rate: NaN: a rate of at least 0 is wanted (--set)"),
         ("http", "--set http: section.key=value is wanted"),
     ] {
