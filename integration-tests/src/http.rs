@@ -2,7 +2,7 @@
 
 use reqwest::{
     Client, Method,
-    header::{AUTHORIZATION, HeaderMap},
+    header::{AUTHORIZATION, HeaderMap, HeaderName},
 };
 use std::{fmt::Write, time::Duration};
 
@@ -28,6 +28,12 @@ impl Http {
     /// A client that shows a token with every request.
     pub fn with_token(token: &str) -> Self {
         Self::built(HeaderMap::from_iter([(AUTHORIZATION, format!("Bearer {token}").parse().unwrap())]))
+    }
+
+    /// A client that names a tenant with every request.
+    pub fn of_tenant(name: &str) -> Self {
+        let header = HeaderName::from_static("x-scope-orgid");
+        Self::built(HeaderMap::from_iter([(header, name.parse().unwrap())]))
     }
 
     fn built(headers: HeaderMap) -> Self {

@@ -20,6 +20,7 @@ mod all {
     mod prometheus;
     mod rules;
     mod s3;
+    mod self_scrape;
     mod starts;
     mod tail;
 }
