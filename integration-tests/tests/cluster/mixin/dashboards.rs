@@ -101,7 +101,7 @@ impl Question {
         let problem = match answer.status {
             200 if has_data => return None,
             200 => "gives nothing",
-            _ => &answer.body,
+            _ => answer.body.as_str(),
         };
         Some(format!("{} ({}): {expr}: {problem}", self.place, self.kind))
     }

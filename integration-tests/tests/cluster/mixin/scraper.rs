@@ -86,7 +86,7 @@ pub async fn push_logs(cluster: &Cluster, one: &Yagura) {
         for line in text.lines() {
             let record: Value = serde_json::from_str(line).unwrap_or_default();
             let level = record["level"].as_str().unwrap_or("unknown").to_lowercase();
-            let labels = [("instance", instance.as_str()), ("job", job), ("level", &level)];
+            let labels = [("instance", instance.as_str()), ("job", *job), ("level", level.as_str())];
             streams.push(LogStream::new(&labels, &[(now_ms() * 1_000_000, line)]));
         }
     }
