@@ -1,13 +1,18 @@
 # For scripts to source: a Docker engine to try images with. One that runs is used; else one is started in a
-# folder and network namespace of its own and ended with the script. It needs root, and Debian's packages if
-# there is no dockerd. Nothing is installed.
+# folder and namespaces of its own and ended with the script. It needs root and Debian's packages. Nothing is
+# installed.
 #
 # engine_start FOLDER    then `docker` works
+# engine_uplink          then what is built in it reaches the network, as it does in an engine that ran before
+# engine_debian FOLDER PACKAGE,...         makes a folder Debian's root with these packages
 # engine_import NAME FOLDER [CHANGE...]    makes a folder an image
 # in_engine COMMAND...   runs a command where the engine's published ports are
+# engine_stop            ends it, if it is one of our own
 
 engine_pid=
 engine_folder=
+engine_uplink_pid=
+engine_etc_docker=
 
 engine_start() {
     engine_folder=$1
@@ -22,10 +27,12 @@ engine_start() {
     local libraries=$root/usr/lib/$(uname -m)-linux-gnu
     ln -sf iptables-legacy "$root/usr/sbin/iptables"
     ln -sf ip6tables-legacy "$root/usr/sbin/ip6tables"
-    # What is published or forwarded stays in the namespace, and so do the engine's rules.
+    # What is published or forwarded stays in the namespaces, and so do the engine's rules, mounts and sockets.
+    [ -d /etc/docker ] || { mkdir /etc/docker; engine_etc_docker=ours; }
     PATH=$root/usr/bin:$root/usr/sbin:$root/sbin:$PATH LD_LIBRARY_PATH=$libraries XTABLES_LIBDIR=$libraries/xtables \
-        unshare --net -- sh -c 'ip link set lo up && exec "$@"' engine \
-        dockerd --host "unix://$engine_folder/docker.sock" --data-root "$engine_folder/data" \
+        unshare --net --mount -- sh -c '
+            mount -t tmpfs tmpfs /run && mount -t tmpfs tmpfs /etc/docker && ip link set lo up && exec "$@"' engine \
+        dockerd --host "unix://$engine_folder/docker.sock" --data-root "$engine_folder/data" --dns 10.0.2.3 \
         --exec-root "$engine_folder/run" --pidfile "$engine_folder/pid" >"$engine_folder/log" 2>&1 &
     engine_pid=$!
     # Scripts that this one starts use the same engine.
@@ -57,6 +64,13 @@ engine_bring() {
     rm -r "$engine_folder/packages"
 }
 
+engine_debian() {
+    engine_bring debootstrap
+    DEBOOTSTRAP_DIR=$engine_folder/root/usr/share/debootstrap "$engine_folder/root/usr/sbin/debootstrap" \
+        --variant=minbase --include="$2" bookworm "$1" >"$engine_folder/debootstrap.log" 2>&1 ||
+        { tail -n 5 "$engine_folder/debootstrap.log" >&2; return 1; }
+}
+
 engine_import() {
     local name=$1 folder=$2 change changes=()
     shift 2
@@ -64,13 +78,34 @@ engine_import() {
     tar -C "$folder" --numeric-owner --owner 0 --group 0 -c . | docker import "${changes[@]}" - "$name" >/dev/null
 }
 
+# Connections of the namespace become connections of this machine's processes, and 10.0.2.3 is its resolver.
+engine_uplink() {
+    [ -n "${ENGINE_NAMESPACE:-}" ] || return 0
+    engine_bring slirp4netns libslirp0 libglib2.0-0 libseccomp2
+    local libraries=$engine_folder/root/usr/lib/$(uname -m)-linux-gnu
+    LD_LIBRARY_PATH=$libraries "$engine_folder/root/usr/bin/slirp4netns" --configure --disable-host-loopback \
+        "$ENGINE_NAMESPACE" tap0 >"$engine_folder/uplink.log" 2>&1 &
+    engine_uplink_pid=$!
+    local n
+    for n in $(seq 50); do
+        if [ -n "$(in_engine ip route show default)" ]; then return; fi
+        sleep 0.1
+    done
+    tail -n 5 "$engine_folder/uplink.log" >&2
+    echo "the engine gets no way out" >&2
+    return 1
+}
+
 in_engine() {
     if [ -n "${ENGINE_NAMESPACE:-}" ]; then nsenter --net --target "$ENGINE_NAMESPACE" -- "$@"; else "$@"; fi
 }
 
 engine_stop() {
-    [ -n "$engine_pid" ] || return 0
-    kill "$engine_pid" 2>/dev/null || true
-    wait "$engine_pid" 2>/dev/null || true
-    engine_pid=
+    local pid
+    for pid in $engine_uplink_pid $engine_pid; do
+        kill "$pid" 2>/dev/null || true
+        wait "$pid" 2>/dev/null || true
+    done
+    [ -z "$engine_etc_docker" ] || rmdir /etc/docker 2>/dev/null || true
+    engine_pid= engine_uplink_pid= engine_etc_docker=
 }

@@ -2,10 +2,11 @@
 # Builds the image with a real Docker engine and runs it as hard as it may be run: no root, nothing writable but
 # /data, no capabilities. Says what it saw, and fails with the first thing that is not as it should be.
 #
-# verify.sh                   the whole Dockerfile; its base images must be there or to be had
-# verify.sh --binary FILE     only what is behind the compiler, around this program, on a base that is made of
-#                             Debian's packages: needs no registry
-# Both leave the image as yagura:verify in an engine that ran before.
+# verify.sh                   the whole Dockerfile
+# verify.sh --binary FILE     only what is behind the compiler, around this program
+# Both leave the image as yagura:verify in an engine that ran before, and in the file SAVE if that is set. Base
+# images are what the engine has or gets. One of our own asks no registry: there they are made of Debian's packages
+# and of the Rust of this machine.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 . deploy/docker/engine.sh
@@ -34,39 +35,77 @@ fail() {
 }
 same() { [ "$2" = "$3" ] && echo "$1: $2" || fail "$1 is $2, and $3 is wanted"; }
 
+# The name of a base image in the Dockerfile.
+base_name() { sed -n "s/^ARG $1=//p" deploy/docker/Dockerfile; }
+# Makes a base image under its name if the engine has none.
+bases_made=
+base() {
+    local name root=$work/$1
+    name=$(base_name "$1")
+    if docker image inspect "$name" >/dev/null 2>&1; then return; fi
+    "make_$1" "$root"
+    engine_import "$name" "$root" "${changes[@]}"
+    rm -rf "$root"
+    bases_made+=" $name"
+}
+# What distroless is made of: these packages, unpacked.
+make_RUNTIME_IMAGE() {
+    local package
+    mkdir -p "$1/etc/ssl/certs" "$1/tmp" "$work/debs"
+    (cd "$work/debs" && apt-get -qq -o APT::Sandbox::User=root download base-files ca-certificates gcc-12-base libc6 libgcc-s1 libstdc++6 netbase tzdata)
+    for package in "$work"/debs/*.deb; do dpkg-deb -x "$package" "$1"; done
+    cat "$1"/usr/share/ca-certificates/mozilla/*.crt >"$1/etc/ssl/certs/ca-certificates.crt"
+    rm -rf "$1/usr/share/doc" "$1/usr/share/man"
+    changes=('ENV SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt')
+}
+# Debian, and the Rust that is here. It trusts whom this machine trusts, for it is in the same network.
+make_BUILD_IMAGE() {
+    local rust
+    rust=$(rustc --print sysroot) || fail "there is no Rust here to make $(base_name BUILD_IMAGE) of"
+    engine_debian "$1" ca-certificates,gcc,libc6-dev
+    mkdir -p "$1/usr/local/cargo"
+    cp -r "$rust/bin" "$rust/lib" "$1/usr/local"
+    cat /etc/ssl/certs/ca-certificates.crt >"$1/etc/ssl/certs/ca-certificates.crt"
+    changes=('ENV CARGO_HOME=/usr/local/cargo' 'ENV PATH=/usr/local/cargo/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin')
+}
+
 engine_start "$work/engine"
 revision=$(git rev-parse HEAD 2>/dev/null || echo unknown)
 given=()
 if [ -n "$binary" ]; then
-    # What distroless is made of: these packages, unpacked.
-    base=$work/base
-    mkdir -p "$base" "$work/debs"
-    (cd "$work/debs" && apt-get -qq -o APT::Sandbox::User=root download base-files ca-certificates gcc-12-base libc6 libgcc-s1 libstdc++6 netbase tzdata)
-    for package in "$work"/debs/*.deb; do dpkg-deb -x "$package" "$base"; done
-    mkdir -p "$base/etc/ssl/certs" "$base/tmp"
-    cat "$base"/usr/share/ca-certificates/mozilla/*.crt >"$base/etc/ssl/certs/ca-certificates.crt"
-    rm -rf "$base/usr/share/doc" "$base/usr/share/man"
-    engine_import yagura-base:verify "$base"
     out=$work/given/out
     install -D "$binary" "$out/root/usr/local/bin/yagura"
     strip --strip-debug "$out/root/usr/local/bin/yagura"
     install -D --mode=0644 deploy/docker/yagura.yaml "$out/root/etc/yagura/yagura.yaml"
     mkdir "$out/data"
     engine_import yagura-given:verify "$work/given"
-    given=(--build-arg PROGRAM=yagura-given:verify --build-arg RUNTIME_IMAGE=yagura-base:verify)
+    given=(--build-arg PROGRAM=yagura-given:verify)
 fi
-docker build --quiet --file deploy/docker/Dockerfile --build-arg "REVISION=$revision" "${given[@]}" --tag $image . >/dev/null
+if [ -n "${ENGINE_NAMESPACE:-}" ]; then
+    base RUNTIME_IMAGE
+    [ -n "$binary" ] || { base BUILD_IMAGE; engine_uplink; }
+fi
+[ -z "$bases_made" ] || echo "bases made here:$bases_made"
+began=$(date +%s)
+docker build --progress plain --file deploy/docker/Dockerfile --build-arg "REVISION=$revision" "${given[@]}" --tag $image . \
+    >"$work/build.log" 2>&1 || { tail -n 40 "$work/build.log" >&2; fail "it does not build"; }
+echo "built within: $(($(date +%s) - began)) s"
+if [ -n "${SAVE:-}" ]; then docker save --output "$SAVE" $image; fi
 
 label() { docker image inspect --format "{{index .Config.Labels \"org.opencontainers.image.$1\"}}" $image; }
 same "label revision" "$(label revision)" "$revision"
 same "label licenses" "$(label licenses)" Apache-2.0
 same "label title" "$(label title)" Yagura
+same "label version" "$(label version)" "$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)"
 same "user of the image" "$(docker image inspect --format '{{.Config.User}}' $image)" 10001:10001
 size=$(docker image inspect --format '{{.Size}}' $image)
 echo "size: $((size / 1000000)) MB"
 
-version=$(docker run --rm $image --version)
-echo "version: $version"
+if [ -n "$binary" ]; then
+    echo "version: $(docker run --rm $image --version)"
+else
+    same "version" "$(docker run --rm $image --version)" "yagura $(label version) (revision $revision)"
+fi
 docker run --rm --read-only $image --check-config >/dev/null || fail "the configuration in the image is not good"
 hardened=(--read-only --cap-drop ALL --security-opt no-new-privileges --pids-limit 512 --memory 1g)
 docker volume create "$name" >/dev/null
