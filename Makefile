@@ -82,7 +82,7 @@ docs: needs-compiler
 	mv docs/configuration.md.new docs/configuration.md
 
 image:
-	docker build --file deploy/docker/Dockerfile --build-arg REVISION=$$(git rev-parse HEAD) --tag yagura:local .
+	DOCKER_BUILDKIT=1 docker build --file deploy/docker/Dockerfile --build-arg REVISION=$$(git rev-parse HEAD) --tag yagura:local .
 
 deb: build
 	deploy/debian/build.sh target/release/yagura target

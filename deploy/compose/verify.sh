@@ -128,7 +128,7 @@ lines() { ask --get --data-urlencode "query=$1" --data "start=$(($(date +%s) - 9
 push() { ask --header 'Content-Type: application/json' --data '{"streams":[{"stream":{"app":"verify"},"values":[["'"$(date +%s%N)"'","'"$1"'"]]}]}' "$url/loki/api/v1/push"; }
 # Of services of Yagura, for others may not have been started.
 alerts() { ask --get --data-urlencode "filter=alertname=\"$1\"" --data-urlencode "filter=service=~\"$(IFS='|'; echo "${processes[*]}")\"" http://127.0.0.1:9093/api/v2/alerts | of_json 's["labels"]["service"]' ''; }
-in_bucket() { compose exec -T querier-1 /usr/local/bin/yagura bucket ls 2>/dev/null | awk '$3 > 0 {print $1, $2}' | sort | tr '\n' ';'; }
+in_bucket() { compose exec -T querier-1 /usr/local/bin/yagura bucket ls 2>/dev/null | awk 'NR > 1 {print $1, $2}' | sort | tr '\n' ';'; }
 until_same() {
     local n got
     for n in $(seq 240); do
