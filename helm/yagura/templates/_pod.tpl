@@ -26,8 +26,9 @@ spec:
   {{- with $c.priorityClassName }}
   priorityClassName: {{ . }}
   {{- end }}
-  {{- /* 10 s until balancers know, 30 s of draining, and something to spare. */}}
-  terminationGracePeriodSeconds: 60
+  {{- /* 10 s until balancers know, 30 s of draining, and something to spare. An ingester that leaves for good flushes
+  all it has first. */}}
+  terminationGracePeriodSeconds: {{ $c.terminationGracePeriodSeconds | default 60 | int }}
   securityContext:
     runAsNonRoot: true
     runAsUser: 10001
