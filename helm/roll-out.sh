@@ -80,7 +80,8 @@ for name in "${zones[@]}"; do
         continue
     fi
     echo "$name: replacing ${#pods[@]}"
-    "${kubectl[@]}" delete --wait=true "${pods[@]}"
+    # `settle` waits. What kubectl waits for may never end, as pods of the same names are there again.
+    "${kubectl[@]}" delete --wait=false "${pods[@]}"
 done
 settle
 echo "all ingesters of $release are as they should be"
