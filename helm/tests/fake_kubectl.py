@@ -31,6 +31,9 @@ def kubectl(arguments, state):
         away = [pod for pod in state["away"] if pod[0] == zone.group(1)]
         return "True\n" * (2 - len(away)) + "".join(["False\n", "2026-12-01T00:00:00ZTrue\n"][: len(away)])
     pods = [name.removeprefix("pod/") for name in arguments if name.startswith("pod/")]
+    if "--wait=false" not in arguments:
+        # A real one may wait for ever for pods that come back under their names.
+        sys.exit("fake kubectl: this would wait until the pods are gone")
     state["deleted"].append(pods)
     state["together"] += pods if state["away"] else []
     for pod in pods:
