@@ -45,9 +45,22 @@ async fn lines(yagura: &Yagura, tenant: &str, query: &str) -> Vec<(String, Strin
     streams.into_iter().flat_map(of).collect()
 }
 
+/// The lines of the tenant when there are so many.
+async fn lines_once(yagura: &Yagura, query: &str, count: usize) -> Vec<(String, String)> {
+    for _ in 0..100 {
+        let found = lines(yagura, "yagura", query).await;
+        if found.len() >= count {
+            return found;
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    panic!("there were not {count} lines within 20 seconds");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_process_shows_its_metrics_and_its_log_to_whoever_names_the_tenant() {
-    let yagura = settings(&["monitoring.self_scrape.labels=zone=a"]).start().await;
+    let settings = settings(&["monitoring.self_scrape.labels=zone=a"]);
+    let yagura = settings.start().await;
     let query = own(&yagura);
     until(&query, r#"up{job="yagura", instance="tested", zone="a"}"#).await;
     // Two of them make a rate.
@@ -61,8 +74,9 @@ async fn one_process_shows_its_metrics_and_its_log_to_whoever_names_the_tenant()
     let metadata = query_metadata(&yagura, "yagura_http_requests_total").await;
     assert!(metadata.contains(r#""type":"counter""#), "{metadata}");
 
-    let found = lines(&yagura, "yagura", r#"{job="yagura"} |= "listening""#).await;
-    let (level, text) = found.first().expect("what was logged before anything could be written");
+    // That was logged before anything could be written.
+    let found = lines_once(&yagura, r#"{job="yagura"} |= "listening""#, 1).await;
+    let (level, text) = &found[0];
     assert!(level == "info" && text.contains(r#""message":"listening""#), "{text}");
     assert!(yagura.process.log().lines().any(|line| line.contains(r#""message":"listening""#)));
 
@@ -87,6 +101,8 @@ async fn a_killed_process_goes_on_where_it_was_and_a_stopped_one_ends_its_series
     let settings = settings(&[]);
     let mut yagura = settings.start().await;
     until(&own(&yagura), "up").await;
+    let listening = r#"{job="yagura"} |= "listening""#;
+    let starts = lines_once(&yagura, listening, 1).await;
     let before = now_ms();
     yagura.process.kill();
 
@@ -99,13 +115,14 @@ async fn a_killed_process_goes_on_where_it_was_and_a_stopped_one_ends_its_series
         series[0].points.iter().any(|point| point.0 < before),
         "what was written before the kill is there"
     );
-    let starts = lines(&yagura, "yagura", r#"{job="yagura"} |= "listening""#).await;
-    assert!(starts.len() >= 2, "{starts:?}");
+    let again = lines_once(&yagura, listening, starts.len() + 1).await;
+    assert!(again.contains(&starts[0]), "{again:?}");
 
     let stopped = now_ms();
     assert!(yagura.stop().await.success());
     // Without self_scrape the tenant is as all others, which nobody can name.
-    let yagura = Settings::new(&[]).with_data_dir(settings.data_dir()).start().await;
+    let without = Settings::new(&[]).with_data_dir(settings.data_dir());
+    let yagura = without.start().await;
     assert_eq!(count(&own(&yagura), "count_over_time(up[5m])").await, 0.0);
     drop(yagura);
     let multitenant = Settings::new(&["multitenancy.enabled=true"]).with_data_dir(settings.data_dir());
@@ -125,7 +142,8 @@ async fn a_killed_process_goes_on_where_it_was_and_a_stopped_one_ends_its_series
 
 #[tokio::test]
 async fn without_the_setting_nothing_is_written() {
-    let yagura = Settings::new(&["multitenancy.enabled=true"]).start().await;
+    let settings = Settings::new(&["multitenancy.enabled=true"]);
+    let yagura = settings.start().await;
     tokio::time::sleep(Duration::from_millis(2500)).await;
     assert_eq!(count(&own(&yagura), r#"count({__name__=~".+"})"#).await, 0.0);
     assert!(lines(&yagura, "yagura", r#"{job=~".+"}"#).await.is_empty());
@@ -135,7 +153,8 @@ async fn without_the_setting_nothing_is_written() {
 /// With everything logged that there is: what writing lines logs must not grow.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_log_of_everything_does_not_feed_itself() {
-    let yagura = settings(&["log.level=trace"]).start().await;
+    let settings = settings(&["log.level=trace"]);
+    let yagura = settings.start().await;
     let query = own(&yagura);
     until(&query, "up").await;
     tokio::time::sleep(Duration::from_secs(6)).await;
