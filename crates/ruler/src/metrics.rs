@@ -93,7 +93,7 @@ impl RulerMetrics {
                 &self.waiting_groups,
             ),
             ("claims", "Groups that this ruler has claimed", &self.claims),
-            ("last_poll_timestamp_seconds", "When rules were last looked for", &self.last_poll),
+            ("last_poll_timestamp_seconds", "When rules were last looked for, or the start", &self.last_poll),
         ] {
             registry.register(name, help, gauge.clone());
         }

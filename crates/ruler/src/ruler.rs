@@ -102,6 +102,8 @@ impl Ruler {
             metrics,
         } = dependencies;
         let seconds = Duration::from_secs;
+        // A ruler that has never reached the bucket has not looked since it was started.
+        metrics.last_poll.set(clock.now_ms() / 1000);
         let common = Common {
             queries,
             results,

@@ -8,6 +8,7 @@ mod membership;
 mod roles;
 mod rules;
 
+pub use departure::leaves_when_stopped;
 pub use roles::block_ids;
 
 use crate::{

@@ -132,6 +132,9 @@ async fn run(config: &Config, clock: Arc<dyn Clock>, own_lines: Option<Arc<OwnLi
         built = App::build(config, clock, own_lines) => built?.spawn(),
         signal = signals.terminate() => {
             tracing::info!(signal, "stopped while starting");
+            let leaves = app::leaves_when_stopped(&config.data_dir);
+            anyhow::ensure!(!leaves, "was to leave the ring, and had not read its log yet: what is in the data \
+                folder may be nowhere else; start it once more, and stop it when it is ready");
             return Ok(());
         }
     };

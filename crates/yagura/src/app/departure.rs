@@ -27,6 +27,11 @@ const LISTS_WITHIN: Duration = MANIFEST_POLL.saturating_add(Duration::from_secs(
 /// From one try to the next, for who is to leave and cannot.
 const AGAIN_AFTER: Duration = Duration::from_secs(5);
 
+/// Whether the process that works in this folder is to leave.
+pub fn leaves_when_stopped(data: &Path) -> bool {
+    data.join(MARKER).exists()
+}
+
 pub struct Departure {
     ingester: Arc<Ingester>,
     place: Lifecycler,
