@@ -8,6 +8,7 @@ import urllib.parse
 from pathlib import Path
 
 import provisioning
+import strict
 import yaml
 
 root, program = Path(sys.argv[1]).resolve(), sys.argv[2]
@@ -20,7 +21,7 @@ def check(holds, what):
 
 
 def load(path):
-    return yaml.safe_load((root / path).read_text())
+    return strict.load((root / path).read_text())
 
 
 def is_good(name, arguments, env=None):
@@ -39,7 +40,7 @@ def every_file_is_yaml():
     check(len(files) > 10, f"only {len(files)} files are looked at")
     for path in files:
         try:
-            list(yaml.safe_load_all(path.read_text()))
+            strict.load_all(path.read_text())
         except yaml.YAMLError as error:
             wrong.append(f"{path.relative_to(root)}: {error}")
 
@@ -56,7 +57,7 @@ class Compose:
     def __init__(self, path):
         self.path, self.folder = path, (root / path).parent
         # As it is where nobody sets a variable.
-        self.file = yaml.safe_load(re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", (root / path).read_text()))
+        self.file = strict.load(re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", (root / path).read_text()))
         self.services = self.file["services"]
         self.names = set(self.services)
         for service in self.services.values():

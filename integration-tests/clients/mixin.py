@@ -9,7 +9,7 @@ import sys
 import typing
 from pathlib import Path
 
-import yaml
+import strict
 from grafana_foundation_sdk.cog import plugins
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models import dashboard as schema
@@ -138,7 +138,7 @@ def check_dashboard(path, uids, titles):
 def check_alerts():
     rules, severities = {}, {}
     for path in sorted((mixin / "alerts").glob("*.yaml")):
-        for group in yaml.safe_load(path.read_text())["groups"]:
+        for group in strict.load(path.read_text())["groups"]:
             for rule in group["rules"]:
                 rules[rule["alert"]] = rule
                 severities.setdefault(rule["labels"]["severity"], []).append(rule["alert"])
@@ -147,7 +147,7 @@ def check_alerts():
     sections = re.split(r"^### ", (mixin / "runbooks.md").read_text(), flags=re.M)[1:]
     runbooks = {section.partition("\n")[0]: section.partition("\n")[2] for section in sections}
     check(set(runbooks) == set(rules), f"alerts and runbooks differ: {set(runbooks) ^ set(rules)}")
-    tests = [test for path in (mixin / "tests").glob("*.yaml") for test in yaml.safe_load(path.read_text())["tests"]]
+    tests = [test for path in (mixin / "tests").glob("*.yaml") for test in strict.load(path.read_text())["tests"]]
     expected = [(case["alertname"], bool(case["exp_alerts"])) for test in tests for case in test["alert_rule_test"]]
     for name, rule in rules.items():
         annotations, where = rule["annotations"], f"alert {name}"

@@ -6,7 +6,7 @@ import re
 import urllib.parse
 from pathlib import Path
 
-import yaml
+import strict
 
 FOLDER = "deploy/grafana/provisioning"
 # Where Grafana's image looks for them.
@@ -89,7 +89,7 @@ class Provisioning:
 
     def load(self, path):
         self.where = path.relative_to(self.root)
-        file = yaml.safe_load(path.read_text())
+        file = strict.load(path.read_text())
         self.check(file.pop("apiVersion", None) == 1, "the apiVersion is not 1")
         return file
 
@@ -215,12 +215,11 @@ class Provisioning:
                     place = Path(target) / path.relative_to(source)
                     self.say(place.parent == Path(INSIDE) / "datasources", f"{compose.path}: {place} is not read")
         self.say({"yagura-metrics", "yagura-logs"} <= there, f"{compose.path}: Grafana has the data sources {there}")
-        ports = {"yagura-metrics": 9009, "yagura-logs": 9009, "alertmanager": 9093}
         for uid in there:
             self.where = f"{compose.path}: {uid}"
             url = urllib.parse.urlsplit(self.sources[uid]["url"])
             self.check(url.hostname in compose.names, f"nobody is called {url.hostname}")
-            self.check(url.port == ports.get(uid), f"nobody listens on {url.port}")
+            self.check(url.port == (9093 if uid == "alertmanager" else 9009), f"nobody listens on {url.port}")
             for other, label in self.references(self.sources[uid]):
                 self.check(other in there, f"{label} leads to {other}, which is not there")
 

@@ -2,7 +2,7 @@
 
 mod layer;
 
-pub(crate) use layer::own_lines;
+pub(crate) use layer::{NAME as OWN_WRITE, own_lines};
 pub use layer::{log_into, own_writes};
 
 use crate::Clock;
@@ -12,9 +12,8 @@ use std::{
 };
 use tracing::Level;
 
-/// Lines that wait, and their bytes; what comes then is dropped and counted.
+/// Lines that wait; what comes then is dropped and counted.
 const MAX_LINES: usize = 10_000;
-const MAX_BYTES: usize = 4 << 20;
 
 /// A longer line is dropped: it would fill the queue at the cost of all others.
 const MAX_LINE: usize = 64 << 10;
@@ -47,6 +46,9 @@ struct Queue {
 }
 
 impl OwnLines {
+    /// Bytes of lines that wait.
+    pub const MAX_BYTES: usize = 4 << 20;
+
     pub fn new(clock: Arc<dyn Clock>) -> Arc<Self> {
         Arc::new(Self { clock, queue: Mutex::default() })
     }
@@ -79,7 +81,7 @@ impl OwnLines {
     fn push(&self, level: Level, text: &str) {
         let now = self.clock.now_ms().saturating_mul(1_000_000);
         let mut queue = self.lock();
-        let is_full = queue.lines.len() >= MAX_LINES || queue.bytes + text.len() > MAX_BYTES;
+        let is_full = queue.lines.len() >= MAX_LINES || queue.bytes + text.len() > Self::MAX_BYTES;
         if is_full || text.len() > MAX_LINE {
             queue.dropped += 1;
             return;

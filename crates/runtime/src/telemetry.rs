@@ -1,11 +1,14 @@
 //! Logs of the process, and its spans sent to an OpenTelemetry collector when one is named.
 
-use crate::own_lines::{OwnLines, own_lines};
-use opentelemetry::trace::TracerProvider;
+use crate::own_lines::{OWN_WRITE, OwnLines, own_lines};
+use opentelemetry::{
+    Context, KeyValue,
+    trace::{Link, SpanKind, TraceId, TracerProvider},
+};
 use opentelemetry_otlp::{SpanExporter, WithExportConfig};
 use opentelemetry_sdk::{
     Resource,
-    trace::{Sampler, SdkTracerProvider},
+    trace::{Sampler, SamplingResult, SdkTracerProvider, ShouldSample},
 };
 use serde::{Deserialize, Serialize};
 use std::{
@@ -156,10 +159,30 @@ fn span_provider(service: &str, config: &TracingConfig) -> Result<Option<SdkTrac
     Ok(Some(
         SdkTracerProvider::builder()
             .with_batch_exporter(exporter)
-            .with_sampler(sampler)
+            .with_sampler(NoOwnWrites(sampler))
             .with_resource(resource)
             .build(),
     ))
+}
+
+/// Leaves out the writes of what this process says of itself, with all that they cause here and elsewhere: every
+/// process makes one a second, for ever.
+#[derive(Clone, Debug)]
+struct NoOwnWrites(Sampler);
+
+impl ShouldSample for NoOwnWrites {
+    fn should_sample(
+        &self,
+        parent: Option<&Context>,
+        trace: TraceId,
+        name: &str,
+        kind: &SpanKind,
+        attributes: &[KeyValue],
+        links: &[Link],
+    ) -> SamplingResult {
+        let sampler = if name == OWN_WRITE { &Sampler::AlwaysOff } else { &self.0 };
+        sampler.should_sample(parent, trace, name, kind, attributes, links)
+    }
 }
 
 /// Spans of ours at info and above. Those of the transport that carries the export are left
@@ -175,10 +198,21 @@ fn own_spans() -> Targets {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use opentelemetry_sdk::trace::SamplingDecision;
 
     fn filter(level: &str) -> Result<String, String> {
         let config = LogConfig { level: level.into(), ..LogConfig::default() };
         config.filter().map(|f| f.to_string()).map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn own_writes_are_not_traced() {
+        let sampled = |name| {
+            let sampler = NoOwnWrites(Sampler::AlwaysOn);
+            let result = sampler.should_sample(None, TraceId::from(1), name, &SpanKind::Internal, &[], &[]);
+            result.decision == SamplingDecision::RecordAndSample
+        };
+        assert_eq!((sampled("query"), sampled(OWN_WRITE)), (true, false));
     }
 
     #[test]

@@ -15,6 +15,9 @@ use xxhash_rust::xxh3::xxh3_128_with_seed;
 const EVERY: Duration = Duration::from_secs(1);
 const BATCH: usize = 1 << 20;
 
+/// Enough for a full queue of lines, and the batch that is held.
+const LAST_BATCHES: usize = OwnLines::MAX_BYTES.div_ceil(BATCH) + 1;
+
 /// The longest wait after a write that failed.
 const MAX_PAUSE: Duration = Duration::from_secs(30);
 
@@ -59,7 +62,12 @@ impl Lines {
                 Sent::Nothing | Sent::Some => EVERY,
             };
         }
-        while self.send().await == Sent::Some {}
+        // What the last writes cause others to log would have no end.
+        for _ in 0..=LAST_BATCHES {
+            if self.send().await != Sent::Some {
+                break;
+            }
+        }
     }
 
     /// Sends one batch.

@@ -21,7 +21,7 @@ use tracing_subscriber::{
 };
 
 /// Of the span.
-const NAME: &str = "own_write";
+pub const NAME: &str = "own_write";
 const TARGET: &str = "self_scrape";
 
 /// The crates that carry requests. Their targets begin with these words.

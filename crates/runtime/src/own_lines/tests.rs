@@ -90,12 +90,12 @@ fn a_full_queue_drops_what_comes_and_counts_it() {
     assert_eq!((lines.dropped(), lines.take(usize::MAX).len()), (5, MAX_LINES));
 
     let long = "x".repeat(MAX_LINE);
-    for _ in 0..MAX_BYTES / MAX_LINE + 3 {
+    for _ in 0..OwnLines::MAX_BYTES / MAX_LINE + 3 {
         lines.push(Level::INFO, &long);
     }
-    assert_eq!((lines.dropped(), lines.bytes()), (8, MAX_BYTES));
+    assert_eq!((lines.dropped(), lines.bytes()), (8, OwnLines::MAX_BYTES));
     let taken = lines.take(2 * MAX_LINE);
-    assert_eq!((taken.len(), lines.bytes()), (2, MAX_BYTES - 2 * MAX_LINE));
+    assert_eq!((taken.len(), lines.bytes()), (2, OwnLines::MAX_BYTES - 2 * MAX_LINE));
     lines.push(Level::INFO, &"x".repeat(MAX_LINE + 1));
     assert_eq!(lines.dropped(), 9);
 }
