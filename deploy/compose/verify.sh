@@ -23,6 +23,7 @@ export COMPOSE_PROJECT_NAME=yagura-verify YAGURA_IMAGE=${YAGURA_IMAGE:-yagura:ve
 compose() { "${compose[@]}" "$@"; }
 made=()
 clean() {
+    docker rm --force "$COMPOSE_PROJECT_NAME-other" >/dev/null 2>&1 || true
     [ -z "${COMPOSE_FILE:-}" ] || compose down --volumes --timeout 5 >/dev/null 2>&1 || true
     # The names are those of others.
     [ -n "$engine_pid" ] || [ ${#made[@]} = 0 ] || docker rmi "${made[@]}" >/dev/null 2>&1 || true
@@ -175,6 +176,9 @@ until_same "processes that answer" "${processes[*]}" labels service 'up{job="yag
 # Rules: both rulers have a part in it, and what they record comes back as any series.
 until_same "what a rule over metrics records" "1" value 'service:up:min{service="ingester-a"}'
 
+# The log agent sees its lines, and is not to send them.
+docker run --detach --name "$COMPOSE_PROJECT_NAME-other" yagura-stand-ins sh -c 'echo a container of others; exec sleep 3600' >/dev/null
+
 # Any one of each kind may go.
 compose kill ingester-b distributor-1 querier-2 ruler-1 >/dev/null 2>&1
 push "line of two zones" || fail "a write with a zone missing"
@@ -193,7 +197,6 @@ until_same "what the bucket has" "anonymous logs;anonymous metrics;" in_bucket
 until_same "lines" "line of the whole;line of two zones;" lines '{app="verify"}'
 same "POST /flush to the load balancer" "$(in_engine curl --silent --output /dev/null --write-out '%{http_code}' --request POST $url/flush)" 404
 if has fluent-bit; then
-    docker run --rm yagura-stand-ins echo "a container of others"
     until_same "what the log agent sends, and the rule over it records" "ingester-a" labels service \
         'count_over_time(service:log_lines:rate1m{service="ingester-a"}[10m])'
     same "lines of other containers" "$(lines '{job="docker"} |= "a container of others" | line_format "line of others"')" ""
