@@ -175,7 +175,7 @@ fn verdict(
 }
 
 /// Paths that need a token and are of no tenant.
-const NOBODYS: [&str; 8] = [
+const NOBODYS: [&str; 10] = [
     "/",
     "/metrics",
     "/config",
@@ -183,6 +183,8 @@ const NOBODYS: [&str; 8] = [
     "/-/reload",
     "/ring",
     "/ingester/shutdown",
+    "/ingester/prepare-shutdown",
+    "/ingester/prepare_shutdown",
     "/loki/api/v1/status/buildinfo",
 ];
 
