@@ -5,7 +5,8 @@
 pub enum Form {
     /// Line by line. A line that is only `…` stands for any number of lines, also none.
     Text,
-    /// As `Text`, but spaces and ends of lines outside of strings do not count, so that a page may lay it out.
+    /// Spaces and ends of lines outside of strings do not count, so that a page may lay it out. `…` stands for
+    /// anything that is in the same string, or within the same brackets: not for further elements behind them.
     Json,
 }
 
@@ -19,7 +20,7 @@ pub fn difference(expected: &str, came: &str, form: Form) -> Option<String> {
     let (expected, came) = (without_ids(expected), without_ids(came));
     match form {
         Form::Text => lines_difference(&lines(&expected), &lines(&came)),
-        Form::Json if fits(&squeezed(&expected), &squeezed(&came)) => None,
+        Form::Json if json_fits(&squeezed(&expected), &squeezed(&came)) => None,
         Form::Json => Some("it is another JSON than expected".to_owned()),
     }
 }
@@ -88,18 +89,67 @@ fn fits(pattern: &str, text: &str) -> bool {
     text.ends_with(last)
 }
 
-/// Without blanks outside of strings.
-fn squeezed(json: &str) -> String {
-    let (mut inside, mut escaped) = (false, false);
-    let mut kept = String::with_capacity(json.len());
-    for sign in json.chars() {
-        if inside || !sign.is_whitespace() {
-            kept.push(sign);
+/// As `fits`, where `…` does not go beyond the string or the brackets in which it begins.
+fn json_fits(pattern: &str, text: &str) -> bool {
+    let ends = ends(text);
+    let text = text.as_bytes();
+    let mut parts = pattern.split(ANY).map(str::as_bytes);
+    let first = parts.next().unwrap_or_default();
+    if !text.starts_with(first) {
+        return false;
+    }
+    // Where what fits the pattern so far may end.
+    let mut places = vec![first.len()];
+    for part in parts {
+        let (mut starts, mut furthest) = (places.into_iter().peekable(), 0);
+        let fits = |place: &usize| {
+            while let Some(start) = starts.next_if(|start| start <= place) {
+                furthest = furthest.max(ends[start] + 1);
+            }
+            *place < furthest && text[*place..].starts_with(part)
+        };
+        places = (0..=text.len()).filter(fits).map(|place| place + part.len()).collect();
+    }
+    places.last() == Some(&text.len())
+}
+
+/// For each place in a JSON, where the string or the brackets around it end.
+fn ends(json: &str) -> Vec<usize> {
+    let inside = insides(json);
+    let mut ends = vec![json.len(); json.len() + 1];
+    let mut around = Vec::new();
+    for place in (0..json.len()).rev() {
+        if inside[place] {
+            ends[place] = if inside[place + 1] { ends[place + 1] } else { place };
+            continue;
         }
-        if sign == '"' && !escaped {
+        match json.as_bytes()[place] {
+            b']' | b'}' => around.push(place),
+            b'[' | b'{' => drop(around.pop()),
+            _ => {}
+        }
+        ends[place] = around.last().copied().unwrap_or(json.len());
+    }
+    ends
+}
+
+/// For each place in a JSON, whether it is in a string.
+fn insides(json: &str) -> Vec<bool> {
+    let (mut inside, mut escaped) = (false, false);
+    let mut insides = vec![false];
+    for byte in json.bytes() {
+        if byte == b'"' && !escaped {
             inside = !inside;
         }
-        escaped = inside && sign == '\\' && !escaped;
+        escaped = inside && byte == b'\\' && !escaped;
+        insides.push(inside);
     }
-    kept
+    insides
+}
+
+/// Without blanks outside of strings.
+fn squeezed(json: &str) -> String {
+    let inside = insides(json);
+    let kept = json.char_indices().filter(|(place, sign)| inside[*place] || !sign.is_whitespace());
+    kept.map(|(_, sign)| sign).collect()
 }

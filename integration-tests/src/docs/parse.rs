@@ -6,7 +6,7 @@ use super::compare::Form;
 const OTHER_SHELLS: &[&str] =
     &["console", "bash", "shell", "shell-session", "shellsession", "terminal", "zsh"];
 
-/// What commands begin with: a block without a language may not have such lines.
+/// What commands begin with: a block without a language or without a fence may not have such lines.
 const COMMANDS: &[&str] = &[
     "apt-get ",
     "cargo ",
@@ -105,6 +105,10 @@ fn file_name(name: &str) -> Result<String, String> {
     Err(format!("the file {name} is not inside of the page's folder"))
 }
 
+fn is_command(line: &str) -> bool {
+    line.starts_with("$ ") || COMMANDS.iter().any(|command| line.starts_with(command))
+}
+
 struct Fence<'a> {
     indent: usize,
     mark: &'a str,
@@ -155,6 +159,8 @@ impl Page {
             blocks: Vec::new(),
             marker: None,
             may_have_output: false,
+            lists: Vec::new(),
+            in_paragraph: false,
         };
         let mut lines = (1..).zip(text.lines());
         while let Some((number, line)) = lines.next() {
@@ -172,6 +178,7 @@ impl Page {
                 inside.pop();
                 let text: String = inside.iter().flat_map(|line| [*line, "\n"]).collect();
                 reader.block(number, fence.info, text);
+                reader.in_paragraph = false;
             } else if let Some(begun) = line.trim().strip_prefix("<!--") {
                 let mut comment = begun.to_owned();
                 while !comment.contains("-->") {
@@ -184,7 +191,9 @@ impl Page {
                 }
                 let comment = comment.split_once("-->").map_or("", |(comment, _)| comment).trim().to_owned();
                 reader.comment(number, comment);
-            } else if !line.trim().is_empty() {
+            } else if line.trim().is_empty() {
+                reader.in_paragraph = false;
+            } else {
                 reader.text(number, line);
             }
         }
@@ -209,6 +218,10 @@ struct Reader<'a> {
     marker: Option<(usize, String)>,
     /// Whether the last block is of commands, and only blank lines have come since.
     may_have_output: bool,
+    /// Where the text of the lists around begins in its lines.
+    lists: Vec<usize>,
+    /// Where no code begins that is marked by its indentation alone.
+    in_paragraph: bool,
 }
 
 impl Reader<'_> {
@@ -221,12 +234,38 @@ impl Reader<'_> {
     fn text(&mut self, number: usize, line: &str) {
         self.unused_marker();
         self.may_have_output = false;
+        let is_code = self.is_code(line);
+        self.in_paragraph = !is_code && !line.starts_with('#');
         if line.trim().starts_with("$ ") {
             self.mistakes.at(number, "a command with `$ `: put it into a block of `sh`");
+        } else if is_code && is_command(line.trim()) {
+            self.mistakes.at(number, "a command in a block without a fence: put it into a block of `sh`");
         }
         if Fence::opens(line.trim_start_matches(['>', ' ', '-', '*'])).is_some() {
             self.mistakes.at(number, "a fence behind `>` or a list's sign is not read: begin a line with it");
         }
+    }
+
+    /// Whether a line is of a block without a fence, which is four further in than the text around it.
+    fn is_code(&mut self, line: &str) -> bool {
+        let text = line.trim_start();
+        let blanks = &line[..line.len() - text.len()];
+        let indent = blanks.chars().map(|blank| if blank == '\t' { 4 } else { 1 }).sum();
+        if !self.in_paragraph {
+            self.lists.retain(|list| *list <= indent);
+        }
+        let around = self.lists.last().copied().unwrap_or(0);
+        if indent >= around + 4 {
+            return !self.in_paragraph;
+        }
+        let sign = text.strip_prefix(['-', '*', '+']).or_else(|| {
+            text.trim_start_matches(|digit: char| digit.is_ascii_digit()).strip_prefix(['.', ')'])
+        });
+        if let Some(rest) = sign.filter(|rest| rest.starts_with(' ')) {
+            self.lists.retain(|list| *list <= indent);
+            self.lists.push(indent + text.len() - rest.trim_start().len());
+        }
+        false
     }
 
     /// A marker that no block follows does nothing, which is not what its writer meant.
@@ -288,9 +327,6 @@ impl Reader<'_> {
         } else if info.split_whitespace().any(|word| word == "output") {
             self.mistakes.at(number, &format!("`{info}`: outputs are `text output` or `json output`"));
         } else if language.is_empty() || language == "text" {
-            let is_command = |line: &str| {
-                line.starts_with("$ ") || COMMANDS.iter().any(|command| line.starts_with(command))
-            };
             for (place, line) in (number + 1..).zip(text.lines()) {
                 if is_command(line) {
                     self.mistakes.at(place, "a command outside of a block of `sh`");

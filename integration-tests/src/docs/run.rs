@@ -5,7 +5,7 @@ use super::{
     parse::{Block, Kind, Output, Page},
     ports::Ports,
     programs::Programs,
-    shell::{End, How, Shell},
+    shell::{End, How, Shell, TERMINATED},
 };
 use crate::cluster::now;
 use std::{fs, time::Duration};
@@ -39,7 +39,7 @@ pub fn run(page: &Page, programs: &Programs) -> Result<Tally, Vec<String>> {
             break;
         }
     }
-    run.crashed_servers();
+    run.end();
     if run.wrong.is_empty() { Ok(run.tally) } else { Err(run.wrong) }
 }
 
@@ -94,8 +94,15 @@ impl Run<'_> {
         let how = if code == 0 { How::Run } else { How::Try };
         let (number, end) = self.shell.block(how, &self.ports.there(&block.text));
         let came = self.ports.back(&self.shell.output(number));
+        let has_died = matches!(end, End::Died(..));
         let (ended, line) = match end {
             End::Status(status) => (status as i32, None),
+            // Nothing behind it on the page would be run.
+            End::Died(status, _) if status == code => {
+                let what = "ended the shell of the page, as `exit` and `exec` do";
+                self.tell(block.line, &format!("{what}:\n{}", shown(&block.text, &came)));
+                return Err(Over);
+            }
             End::Died(status, line) => (status, line),
             End::TooLate => {
                 self.tell(block.line, &format!("did not end in time:\n{}", shown(&block.text, &came)));
@@ -112,8 +119,11 @@ impl Run<'_> {
             );
         } else if let Some(output) = output {
             self.compare(block, output, &came);
+        } else if !came.trim().is_empty() {
+            let what = "printed something, and the page shows no output";
+            self.tell(block.line, &format!("{what}:\n{}", shown(&block.text, &came)));
         }
-        if how == How::Run && ended != 0 { Err(Over) } else { Ok(()) }
+        if has_died { Err(Over) } else { Ok(()) }
     }
 
     fn compare(&mut self, block: &Block, output: &Output, came: &str) {
@@ -132,7 +142,9 @@ impl Run<'_> {
         let before = |server: &Server| port.is_some() && server.port == port;
         if let Some(place) = self.servers.iter().position(before) {
             let server = self.servers.remove(place);
-            self.shell.stop(server.group);
+            if !self.stop(server) {
+                return Err(Over);
+            }
         }
         let (number, end) = self.shell.block(How::Serve, &self.ports.there(&block.text));
         let End::Status(group) = end else {
@@ -167,19 +179,36 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// A server that was not told to end.
-    fn crashed_servers(&mut self) {
-        const TOLD: &[i32] = &[0, 128 + 9, 128 + 15];
-        for server in self.servers.clone() {
-            let came = self.ports.back(&self.shell.output(server.block));
-            if let Some(code) = self.shell.ended(server.block).filter(|code| !TOLD.contains(code)) {
-                self.tell(server.line, &format!("this server ended with {code}:\n{}", indented(&came)));
-            } else if !self.wrong.is_empty() {
-                let last: Vec<&str> = came.lines().rev().take(10).collect();
-                let last: String = last.into_iter().rev().flat_map(|line| [line, "\n"]).collect();
-                self.tell(server.line, &format!("the end of what this server says:\n{}", indented(&last)));
+    /// Stops the servers, the last one first: those before it may be what it needs for a clean end.
+    fn end(&mut self) {
+        while let Some(server) = self.servers.pop() {
+            if self.stop(server) && !self.wrong.is_empty() {
+                self.tell_end(server, "the end of what this server says");
             }
         }
+    }
+
+    /// Stops a server and says whether it has ended well.
+    fn stop(&mut self, server: Server) -> bool {
+        // How it ends when its page has told it to, itself.
+        const TOLD: &[i32] = &[0, 128 + 9, TERMINATED];
+        let wrong = match self.shell.ended(server.block) {
+            Some(code) if TOLD.contains(&code) => None,
+            Some(code) => Some(format!("ended with {code}")),
+            None => self.shell.stop(server.block, server.group).err(),
+        };
+        if let Some(what) = &wrong {
+            self.tell_end(server, &format!("this server {what}"));
+        }
+        wrong.is_none()
+    }
+
+    /// Says something about a server, and the end of what it has printed.
+    fn tell_end(&mut self, server: Server, what: &str) {
+        let came = self.ports.back(&self.shell.output(server.block));
+        let last: Vec<&str> = came.lines().rev().take(10).collect();
+        let last: String = last.into_iter().rev().flat_map(|line| [line, "\n"]).collect();
+        self.tell(server.line, &format!("{what}:\n{}", indented(&last)));
     }
 
     fn place(&self, line: usize) -> String {

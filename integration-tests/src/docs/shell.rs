@@ -13,6 +13,9 @@ use std::{
 };
 use tempfile::TempDir;
 
+/// What bash says of a program that does nothing about `SIGTERM`.
+pub(super) const TERMINATED: i32 = 128 + 15;
+
 const DRIVER: &str = include_str!("shell.sh");
 
 /// How often it is looked whether a block has ended.
@@ -20,6 +23,10 @@ const POLL: Duration = Duration::from_millis(10);
 /// How long one block may take, and all blocks of a page.
 const BLOCK: Duration = Duration::from_secs(60);
 const PAGE: Duration = Duration::from_secs(360);
+/// How long a server may take to end when it is told to, as much as the systemd unit gives it.
+const STOP: Duration = Duration::from_secs(45);
+/// How long its shell may be there alone after that.
+const ALONE: Duration = Duration::from_secs(2);
 
 /// More than this is no example.
 const MOST_OUTPUT: u64 = 1 << 20;
@@ -146,12 +153,37 @@ impl Shell {
         fs::read_to_string(self.control(block, "ended")).ok()?.trim().parse().ok()
     }
 
-    /// Tells a server to stop, as `Ctrl-C` would, and waits for it.
-    pub(super) fn stop(&mut self, group: u32) {
-        signal("TERM", &format!("-{group}"));
-        let is_there = || !processes(|process| is_member(process, group).unwrap_or(false)).is_empty();
-        while is_there() && self.wait() {}
+    /// Tells a server to stop, as a service manager would, and waits until all of its group have ended, so that none
+    /// holds a port any more. What is wrong about how they did is the error.
+    pub(super) fn stop(&mut self, block: usize, group: u32) -> Result<(), String> {
+        let leader = group.to_string();
+        let members = || processes(|process| is_member(process, group).unwrap_or(false));
+        // Its shell is left alone while it may learn how they end: bash forgets it when a signal comes.
+        for process in members().iter().filter(|process| **process != leader) {
+            signal("TERM", process);
+        }
+        let (begun, mut others_were_there) = (now(), now());
+        loop {
+            let members = members();
+            if members.is_empty() {
+                break;
+            }
+            if now() >= begun + STOP {
+                return Err(format!("did not end within {} s of being told to stop", STOP.as_secs()));
+            }
+            if members != [leader.as_str()] {
+                others_were_there = now();
+            } else if now() >= others_were_there + ALONE {
+                signal("TERM", &leader);
+            }
+            sleep(POLL);
+        }
         self.groups.retain(|other| *other != group);
+        match self.ended(block) {
+            Some(0 | TERMINATED) => Ok(()),
+            Some(code) => Err(format!("ended with {code} when it was told to stop")),
+            None => Err("took the place of its shell, so that nobody knows how it ended".to_owned()),
+        }
     }
 }
 

@@ -35,6 +35,17 @@ while read -r -u 8 yagura_docs_how yagura_docs_block; do
         (
             trap 'exit' TERM
             trap 'echo $? >"$yagura_docs/$yagura_docs_block.ended"' EXIT
+            # Bash's own says 0 whatever came of those that it waits for. Those that their page kills do not count.
+            wait() {
+                [ $# = 0 ] || { builtin wait "$@"; return; }
+                local job ended status=0
+                for job in $(jobs -p); do
+                    ended=0
+                    builtin wait "$job" || ended=$?
+                    case $status-$ended in 0-0 | 0-137 | 0-143) ;; 0-*) status=$ended ;; esac
+                done
+                return "$status"
+            }
             source "$yagura_docs/$yagura_docs_block.sh"
         ) >"$yagura_docs/$yagura_docs_block.out" 2>&1 8<&- &
         yagura_docs_status=$!

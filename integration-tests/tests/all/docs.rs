@@ -113,6 +113,15 @@ false && echo no
 (exit 3)
 ```
 
+10. In a list, in which
+
+    make build is text, and so is
+    curl, or
+
+      - yagura query, where what is
+
+        yagura push is in a list in a list
+
 - In a list:
 
   ```sh
@@ -144,7 +153,7 @@ a picture
 ```
 ";
     let page = Page::parse("page.md", text).unwrap();
-    let not_run = vec!["page.md:42: it would take for ever".to_owned()];
+    let not_run = vec!["page.md:51: it would take for ever".to_owned()];
     let expected = Tally { run: 5, compared: 3, files: 1, shown: 1, not_run };
     assert_eq!(run(&page, &Programs::new(&root())), Ok(expected));
 }
@@ -158,6 +167,8 @@ fn wrong_pages_are_refused() {
         "4",
         "behind the expected output came: two",
     );
+    refused("```sh\necho one\n```\n", "1", "shows no output");
+    refused("<!-- exits with 2 -->\n```sh\necho one; exit 2\n```\n", "2", "shows no output");
     refused("```sh\necho one\n```\n```text output\none\ntwo\n```\n", "4", "nothing more came");
     refused("```sh\necho '[1]'\n```\n```json output\n[2]\n```\n", "4", "another JSON");
     // How it ended.
@@ -167,9 +178,23 @@ fn wrong_pages_are_refused() {
     refused("```sh\nno-such-program\n```\n", "2", "is not installed");
     refused("<!-- exits with 2 -->\n```sh\nexit 3\n```\n", "2", "ended with 3, not with 2");
     refused("<!-- exits with 2 -->\n```sh\ntrue\n```\n", "2", "ended with 0, not with 2");
+    refused("```sh\nexit 0\n```\n```sh\nfalse\n```\n", "1", "ended the shell");
+    refused("```sh\nexec true\n```\n", "1", "ended the shell");
     refused("<!-- server: false -->\n```sh\nexit 5\n```\n", "2", "this server ended with 5");
     let crash = "<!-- server: true -->\n```sh\nuntil test -e now; do sleep 0.1; done; exit 6\n```\n";
     refused(&format!("{crash}\n```sh\ntouch now; sleep 1\n```\n"), "2", "this server ended with 6");
+    let ready = "<!-- server: test -e on && echo 127.0.0.1:9009 -->";
+    let seven = "bash -c 'trap \"exit 7\" TERM; touch on; while true; do sleep 0.1; done'";
+    let stubborn = format!("{ready}\n```sh\n{seven}\n```\n");
+    let told = "this server ended with 7 when it was told to stop";
+    refused(&stubborn, "2", told);
+    refused(&format!("{stubborn}{ready}\n```sh\nsleep infinity\n```\n"), "2", told);
+    refused(&format!("{ready}\n```sh\nsleep infinity & {seven} & sleep infinity & wait\n```\n"), "2", told);
+    refused(
+        "<!-- server: grep sleep /proc/$!/cmdline -->\n```sh\nexec sleep infinity\n```\n",
+        "2",
+        "nobody knows",
+    );
     // Marks.
     refused("<!-- not run -->\n```sh\ntrue\n```\n", "1", "needs a reason");
     refused("<!-- not run: -->\n```sh\ntrue\n```\n", "1", "needs a reason");
@@ -184,6 +209,9 @@ fn wrong_pages_are_refused() {
     refused("```\na\n$ true\n```\n", "3", "outside of a block");
     refused("```\nyagura query up\n```\n", "2", "outside of a block");
     refused("    $ true\n", "1", "a command with `$ `");
+    refused("Text:\n\n    # what is up\n\n    yagura query up\n", "5", "without a fence");
+    refused("10. In a list:\n\n        curl localhost:9009\n", "3", "without a fence");
+    refused("- In a list\n\nand behind it:\n\n    curl localhost:9009\n", "5", "without a fence");
     refused("> ```sh\n> true\n", "1", "is not read");
     // Outputs.
     refused("```text output\none\n```\n", "1", "follows no block");
@@ -231,6 +259,13 @@ fn outputs_are_compared_where_nothing_varies() {
     other("a b", "a  b");
     let json = |expected: &str, came: &str| difference(expected, came, Form::Json).is_none();
     assert!(json("{\"a\" : \"x y\",\n \"b\":…}", "{\"a\":\"x y\",\"b\":[1, 2]}\n"));
+    assert!(json("[[…,2],…]", "[[1,2,[0,2],2],3]"));
+    assert!(json(r#"{"a":[…,"1"],…}"#, r#"{"a":[{"]":"1"},"1"],"b":{}}"#));
+    assert!(json(r#"["a…\"…",…]"#, r#"["a,b\"c","d"]"#));
+    assert!(!json(r#"[{"value":[…,"1"]}]"#, r#"[{"value":[1,"1"]},{"value":[2,"1"]}]"#));
+    assert!(!json(r#"{"a":{…}}"#, r#"{"a":{},"b":{}}"#));
+    assert!(!json(r#"{"a":"b…"}"#, r#"{"a":"b","c":"d"}"#));
+    assert!(!json("[1,…", "[1,2]"));
     assert!(!json("{\"a\":\"xy\"}", "{\"a\":\"x y\"}"));
     assert!(!json(r#"{"a":"\" b"}"#, r#"{"a":"\"b"}"#));
 }
