@@ -37,6 +37,8 @@ fn settings(folder: &Path, inbox: &Inbox) -> Vec<String> {
         format!("ruler.alertmanager_url={}", inbox.url()),
         format!("limits.overrides_file={}", folder.join("overrides.yaml").display()),
         "ruler.poll_interval=1s".to_owned(),
+        "ruler.resend_delay=2s".to_owned(),
+        "ruler.evaluation_interval=2s".to_owned(),
         "ingester.flush_interval=1s".to_owned(),
         "compactor.interval=1s".to_owned(),
         "cache.disk_bytes=16MiB".to_owned(),
@@ -127,7 +129,8 @@ async fn dashboards_and_alerts_ask_for_what_there_is() {
     let mut set = settings(folder_one.path(), &inbox);
     set.push(format!("cache.disk_dir={}", folder_one.path().join("cache").display()));
     fs::copy(folder().join("alerts/yagura.yaml"), folder_one.path().join("rules/alerts.yaml")).unwrap();
-    let one = Settings::new(&Vec::from_iter(set.iter().map(String::as_str))).start().await;
+    let settings_one = Settings::new(&Vec::from_iter(set.iter().map(String::as_str)));
+    let one = settings_one.start().await;
     let set = settings(folder_cluster.path(), &inbox);
     let layout = Layout::default().distributors(1).compactors(1).rulers(1).zones(&["a", "b", "c"]);
     let mut cluster = Cluster::start(layout.set(&Vec::from_iter(set.iter().map(String::as_str)))).await;
