@@ -4,6 +4,7 @@
 set -euo pipefail
 [ $# -ge 1 ] || { sed -n '2,3s/^# //p' "$0"; exit 2; }
 binary=$(realpath "$1")
+mkdir -p "${2:-.}"
 into=$(realpath "${2:-.}")
 cd "$(dirname "$0")/../.."
 
