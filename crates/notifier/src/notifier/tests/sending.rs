@@ -218,6 +218,8 @@ async fn the_log_is_told_once_and_no_secret() {
     let lines = Lines::default();
     let writer = lines.clone();
     let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
+    // While there is one subscriber alone, whichever test comes first to a line decides for all whether it is logged.
+    let _second = tracing::Dispatch::new(tracing::subscriber::NoSubscriber::new());
     let _guard = tracing::subscriber::set_default(subscriber);
     let server = Fake::answering(|at| Answer {
         status: if at < 3 { 500 } else { 200 },
