@@ -19,19 +19,7 @@ impl Ports {
 
     /// A page's text as it is run: `127.0.0.1:9009` and its like with the page's own ports.
     pub fn there(&mut self, text: &str) -> String {
-        let mut kept = String::with_capacity(text.len());
-        let mut rest = text;
-        while let Some(colon) = rest.find(':') {
-            kept.push_str(&rest[..=colon]);
-            rest = &rest[colon + 1..];
-            if let Some((port, length)) = port(rest)
-                && is_here(&kept[..kept.len() - 1])
-            {
-                kept.push_str(&self.own(port).to_string());
-                rest = &rest[length..];
-            }
-        }
-        kept + rest
+        with_ports(text, |before, port| is_here(before).then(|| self.own(port)))
     }
 
     /// What has come, with the ports that the page names: behind a host, and in messages such as curl's.
@@ -39,20 +27,8 @@ impl Ports {
         let named = self.0.iter().fold(text.to_owned(), |text, (named, own)| {
             text.replace(&format!("port {own} "), &format!("port {named} "))
         });
-        let text = named.as_str();
-        let mut kept = String::with_capacity(text.len());
-        let mut rest = text;
-        while let Some(colon) = rest.find(':') {
-            kept.push_str(&rest[..=colon]);
-            rest = &rest[colon + 1..];
-            if let Some((port, length)) = port(rest)
-                && let Some((named, _)) = self.0.iter().find(|(_, own)| **own == port)
-            {
-                kept.push_str(&named.to_string());
-                rest = &rest[length..];
-            }
-        }
-        kept + rest
+        let name_of = |port| self.0.iter().find(|(_, own)| **own == port).map(|(named, _)| *named);
+        with_ports(&named, |_, port| name_of(port))
     }
 
     /// The first port of this machine that a text names.
@@ -63,6 +39,23 @@ impl Ports {
             is_here(&text[..place]).then_some(port)
         })
     }
+}
+
+/// The text with other ports behind its colons, where `other` has one for what stands before the colon and the port.
+fn with_ports(text: &str, mut other: impl FnMut(&str, u16) -> Option<u16>) -> String {
+    let mut kept = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(colon) = rest.find(':') {
+        kept.push_str(&rest[..=colon]);
+        rest = &rest[colon + 1..];
+        if let Some((port, length)) = port(rest)
+            && let Some(port) = other(&kept[..kept.len() - 1], port)
+        {
+            kept.push_str(&port.to_string());
+            rest = &rest[length..];
+        }
+    }
+    kept + rest
 }
 
 /// The port at the beginning of a text and how long it is written. Those below 1024 stay what they are.
