@@ -44,6 +44,29 @@ impl Clock for SystemClock {
     }
 }
 
+/// Goes with tokio's time, which tests pause.
+#[derive(Debug)]
+pub struct RuntimeClock {
+    start_ms: i64,
+    start: tokio::time::Instant,
+}
+
+impl RuntimeClock {
+    pub fn at(now_ms: i64) -> Self {
+        Self { start_ms: now_ms, start: tokio::time::Instant::now() }
+    }
+}
+
+impl Clock for RuntimeClock {
+    fn now_ms(&self) -> i64 {
+        self.start_ms + self.monotonic().as_millis() as i64
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.start.elapsed()
+    }
+}
+
 /// A clock that stands still until it is moved.
 #[derive(Debug)]
 pub struct ManualClock {

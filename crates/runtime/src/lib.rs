@@ -10,7 +10,7 @@ mod supervisor;
 mod telemetry;
 
 pub use blocking::{Lost, blocking};
-pub use clock::{Clock, ManualClock, SystemClock};
+pub use clock::{Clock, ManualClock, RuntimeClock, SystemClock};
 pub use own_lines::{OwnLine, OwnLines, log_into, own_writes};
 pub use process::ProcessMetrics;
 pub use secret::Secret;

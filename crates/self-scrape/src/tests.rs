@@ -6,23 +6,11 @@ use async_trait::async_trait;
 use model::is_stale;
 use parking_lot::Mutex;
 use prometheus_client::metrics::gauge::Gauge;
+use runtime::RuntimeClock;
 use service_api::{Error, LogBatch, PushOutcome, Result, WriteBatch};
 use tracing::subscriber::DefaultGuard;
 
 const START: i64 = 1_700_000_000_000;
-
-/// Goes with the runtime's time.
-struct Paused(tokio::time::Instant);
-
-impl Clock for Paused {
-    fn now_ms(&self) -> i64 {
-        START + self.monotonic().as_millis() as i64
-    }
-
-    fn monotonic(&self) -> Duration {
-        self.0.elapsed()
-    }
-}
 
 /// Tells of each write in the log, as a chatty write path would.
 #[derive(Default)]
@@ -81,7 +69,7 @@ struct World {
 }
 
 fn start(store: Store, level: &str) -> World {
-    let clock: Arc<dyn Clock> = Arc::new(Paused(tokio::time::Instant::now()));
+    let clock: Arc<dyn Clock> = Arc::new(RuntimeClock::at(START));
     let lines = OwnLines::new(Arc::clone(&clock));
     let logging = runtime::log_into(Arc::clone(&lines), level);
     let (store, drain) = (Arc::new(store), CancellationToken::new());

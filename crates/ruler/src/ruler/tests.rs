@@ -8,25 +8,12 @@ use hash_ring::{Member, MemoryKv, RingView};
 use model::{Matcher, Sample, TimeRange, Timestamp};
 use object_store::memory::InMemory;
 use rules::{Answer, Expression, Reading, ResultSample, RuleStore};
+use runtime::RuntimeClock;
 use service_api::{Alert, Limits, PushOutcome};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use tokio::time::Instant;
 
 const START: i64 = 1_700_000_000_000;
 const MINUTE: Duration = Duration::from_secs(60);
-
-/// The time of a paused runtime.
-struct Paused(Instant);
-
-impl Clock for Paused {
-    fn now_ms(&self) -> i64 {
-        START + self.monotonic().as_millis() as i64
-    }
-
-    fn monotonic(&self) -> Duration {
-        self.0.elapsed()
-    }
-}
 
 /// What everybody's rules have asked and made: who, which series, as of when.
 #[derive(Default)]
@@ -43,7 +30,7 @@ impl Made {
 }
 
 struct World {
-    clock: Arc<Paused>,
+    clock: Arc<RuntimeClock>,
     kv: MemoryKv,
     bucket: Bucket,
     made: Arc<Made>,
@@ -113,7 +100,7 @@ impl Notify for Seam {
 
 impl World {
     fn new() -> Self {
-        let clock = Arc::new(Paused(Instant::now()));
+        let clock = Arc::new(RuntimeClock::at(START));
         Self {
             kv: MemoryKv::new(Arc::clone(&clock) as Arc<dyn Clock>),
             clock,
