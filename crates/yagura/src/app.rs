@@ -59,7 +59,7 @@ pub struct App {
     compactor: Option<Compactor>,
     rules: Rules,
     self_scrape: Option<SelfScrape>,
-    http: (Server, Router),
+    http: (Starting, Router),
     /// None if we are alone.
     grpc: Option<GrpcServer>,
     departure: Option<Arc<Departure>>,
@@ -90,7 +90,7 @@ impl App {
         vitals::register(&config.target, data.path(), &mut registry);
         let reread = Reread::new(&mut registry);
         let http = http_server(config, &reread, &mut registry).await?;
-        let starting = Starting::serve(&http);
+        let http = Starting::serve(http);
         let limits: Arc<dyn LimitsSource> = TenantLimits::open(config, &reread)?;
         let auth = tokens::open(&config.auth, &reread)?;
         let targets = config.targets();
@@ -172,7 +172,6 @@ impl App {
             serves: Serves { reads: targets.has(Role::Querier), writes: targets.has(Role::Distributor) },
             rings: cluster.shown(),
         });
-        starting.end().await?;
         let http = (http, router);
         Ok(Self {
             data,
@@ -244,8 +243,8 @@ impl App {
             services.spawn("grpc", |drain| grpc.run(drain));
         }
         memberships.spawn(&cluster, &mut services);
-        let (server, router) = http;
-        services.spawn("http", |drain| server.run(router, drain));
+        let (starting, router) = http;
+        services.spawn("http", |drain| starting.give_way(router, drain));
         Running { services, reread, departure, stop }
     }
 }

@@ -19,11 +19,11 @@ use std::{io, sync::Arc, time::Duration};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
-    sync::{OwnedSemaphorePermit, Semaphore},
+    sync::{OwnedSemaphorePermit, Semaphore, watch},
 };
 use tokio_rustls::TlsAcceptor;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tower_http::timeout::RequestBodyTimeoutLayer;
+use tower_http::timeout::RequestBodyTimeout;
 
 /// Enough for a query of some kilobytes in the URL; longer ones go as POST forms.
 const MAX_HEAD_BYTES: usize = 64 << 10;
@@ -40,10 +40,8 @@ const HANDSHAKE_WITHIN: Duration = Duration::from_secs(10);
 /// its request whole must not keep the process.
 const DRAIN_PATIENCE: Duration = Duration::from_secs(10);
 
-/// Cheap to clone; all clones share the listener and the bound on connections.
-#[derive(Clone)]
 pub struct Server {
-    listener: Arc<TcpListener>,
+    listener: TcpListener,
     room: Arc<Semaphore>,
     connections: Arc<Connections>,
 }
@@ -72,22 +70,21 @@ impl Server {
         let connections = Connections { name, tls, idle_timeout, open, accepted, refused_handshakes };
         connections.register(registry);
         let room = Arc::new(Semaphore::new(max_connections.min(Semaphore::MAX_PERMITS)));
-        Self { listener: Arc::new(listener), room, connections: Arc::new(connections) }
+        Self { listener, room, connections: Arc::new(connections) }
     }
 
-    /// Serves until `drain`, then accepts nothing more and lets requests in flight end.
-    pub async fn run(self, router: Router, drain: CancellationToken) -> io::Result<()> {
-        let Connections { name, tls, idle_timeout, .. } = &*self.connections;
+    /// Serves until `drain`, then accepts nothing more and lets requests in flight end. When there is another
+    /// router, connections of the one before end likewise, and new ones are its.
+    pub async fn run(self, routers: watch::Receiver<Router>, drain: CancellationToken) -> io::Result<()> {
+        let Connections { name, tls, .. } = &*self.connections;
         let address = self.listener.local_addr()?;
         tracing::info!(%address, listener = name, tls = tls.is_some(), "listening");
-        // The head's time is bounded by the connection; a body may not stall either.
-        let router = router.layer(RequestBodyTimeoutLayer::new(*idle_timeout));
         let requests = TaskTracker::new();
         while let Some(accepted) = drain.run_until_cancelled(self.accept()).await {
             let (stream, permit) = accepted?;
             self.connections.accepted.inc();
             let connections = Arc::clone(&self.connections);
-            requests.spawn(connections.serve(stream, permit, router.clone(), drain.clone()));
+            requests.spawn(connections.serve(stream, permit, routers.clone(), drain.clone()));
         }
         drop(self.listener);
         requests.close();
@@ -128,7 +125,7 @@ impl Connections {
         self: Arc<Self>,
         stream: TcpStream,
         permit: OwnedSemaphorePermit,
-        router: Router,
+        routers: watch::Receiver<Router>,
         drain: CancellationToken,
     ) {
         self.open.inc();
@@ -140,13 +137,13 @@ impl Connections {
             let handshake = TlsAcceptor::from(tls.load_full()).accept(stream);
             let handshake = tokio::time::timeout(HANDSHAKE_WITHIN, handshake);
             match drain.run_until_cancelled(handshake).await {
-                Some(Ok(Ok(stream))) => self.talk(stream, router, drain).await,
+                Some(Ok(Ok(stream))) => self.talk(stream, routers, drain).await,
                 Some(Ok(Err(error))) => self.refused(&error),
                 Some(Err(late)) => self.refused(&late),
                 None => {}
             }
         } else {
-            self.talk(stream, router, drain).await;
+            self.talk(stream, routers, drain).await;
         }
         self.open.dec();
         drop(permit);
@@ -157,18 +154,20 @@ impl Connections {
         tracing::debug!(listener = self.name, %error, "no TLS connection came about");
     }
 
-    async fn talk<I>(&self, io: I, router: Router, drain: CancellationToken)
+    async fn talk<I>(&self, io: I, mut routers: watch::Receiver<Router>, drain: CancellationToken)
     where
         I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let http = self.http();
+        // The head's time is bounded by the connection; a body may not stall either.
+        let router = RequestBodyTimeout::new(routers.borrow_and_update().clone(), self.idle_timeout);
         let io = TokioIo::new(Prompt::new(io, self.idle_timeout));
         // What is upgraded, a tail, leaves this connection and its permit; tails have bounds of their own.
         let connection = http.serve_connection_with_upgrades(io, TowerToHyperService::new(router));
         let mut connection = std::pin::pin!(connection);
         let ended = tokio::select! {
             ended = &mut connection => ended,
-            () = drain.cancelled() => {
+            () = given_way(&mut routers, &drain) => {
                 connection.as_mut().graceful_shutdown();
                 tokio::time::timeout(DRAIN_PATIENCE, connection).await.unwrap_or(Ok(()))
             }
@@ -190,6 +189,14 @@ impl Connections {
             .max_concurrent_streams(MAX_STREAMS)
             .max_header_list_size(MAX_HEAD_BYTES as u32);
         http
+    }
+}
+
+/// Waits for the drain or for another router.
+async fn given_way(routers: &mut watch::Receiver<Router>, drain: &CancellationToken) {
+    if let Some(Err(_)) = drain.run_until_cancelled(routers.changed()).await {
+        // There will be no other one.
+        drain.cancelled().await;
     }
 }
 

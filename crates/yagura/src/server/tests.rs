@@ -12,6 +12,7 @@ use tokio::{
 
 struct Running {
     address: SocketAddr,
+    routers: watch::Sender<Router>,
     drain: CancellationToken,
     task: JoinHandle<io::Result<()>>,
     registry: Registry,
@@ -35,8 +36,9 @@ async fn start_with(tls: Option<LiveTls>, max_connections: usize, idle: Duration
     let mut registry = Registry::default();
     let server = Server::new("http", listener, tls, max_connections, idle, &mut registry);
     let drain = CancellationToken::new();
-    let task = tokio::spawn(server.run(router, drain.clone()));
-    Running { address, drain, task, registry }
+    let (routers, current) = watch::channel(router);
+    let task = tokio::spawn(server.run(current, drain.clone()));
+    Running { address, routers, drain, task, registry }
 }
 
 async fn send(address: SocketAddr, head: &str) -> TcpStream {

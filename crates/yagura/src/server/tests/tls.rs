@@ -73,6 +73,16 @@ async fn secure(mutual: bool) -> Secure {
 
 impl Secure {
     async fn connect(&self, shown: Option<&Signed>, alpn: &[&str]) -> io::Result<TlsStream<TcpStream>> {
+        self.agree(TcpStream::connect(self.server.address).await?, shown, alpn).await
+    }
+
+    /// The handshake.
+    async fn agree(
+        &self,
+        stream: TcpStream,
+        shown: Option<&Signed>,
+        alpn: &[&str],
+    ) -> io::Result<TlsStream<TcpStream>> {
         let mut roots = RootCertStore::empty();
         roots.add(CertificateDer::from_pem_slice(self.authority.pem.as_bytes()).unwrap()).unwrap();
         let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -88,25 +98,23 @@ impl Secure {
             }
         };
         config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
-        let stream = TcpStream::connect(self.server.address).await?;
         let name = ServerName::try_from("localhost").unwrap();
         TlsConnector::from(Arc::new(config)).connect(name, stream).await
     }
 
     /// What is answered over HTTP/1.1; an error where nobody is let in.
     async fn ask(&self, shown: Option<&Signed>) -> io::Result<String> {
-        let mut stream = self.connect(shown, &["http/1.1"]).await?;
-        stream.write_all(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await?;
-        let mut text = String::new();
-        stream.read_to_string(&mut text).await?;
-        Ok(text)
+        asked(self.connect(shown, &["http/1.1"]).await?).await
     }
 
     fn refused(&self) -> u64 {
+        self.counted("yagura_http_tls_refused_handshakes_total ")
+    }
+
+    fn counted(&self, name: &str) -> u64 {
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &self.server.registry).unwrap();
-        let line = text.lines().find_map(|l| l.strip_prefix("yagura_http_tls_refused_handshakes_total "));
-        line.unwrap().parse().unwrap()
+        text.lines().find_map(|line| line.strip_prefix(name)).unwrap().parse().unwrap()
     }
 
     async fn refused_becomes(&self, want: u64) {
@@ -118,6 +126,13 @@ impl Secure {
         let counted = tokio::time::timeout(Duration::from_secs(10), counted).await;
         counted.unwrap_or_else(|_| panic!("{} refused, not {want}", self.refused()));
     }
+}
+
+async fn asked(mut stream: TlsStream<TcpStream>) -> io::Result<String> {
+    stream.write_all(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await?;
+    let mut text = String::new();
+    stream.read_to_string(&mut text).await?;
+    Ok(text)
 }
 
 #[tokio::test]
@@ -192,6 +207,19 @@ async fn who_does_not_finish_the_handshake_holds_nobody_up() {
     // Timers count whole milliseconds, and round up.
     assert!(began.elapsed() <= HANDSHAKE_WITHIN + Duration::from_millis(1), "{:?}", began.elapsed());
     secure.refused_becomes(1).await;
+}
+
+#[tokio::test]
+async fn a_handshake_during_which_the_router_changes_goes_on() {
+    let secure = secure(false).await;
+    let stream = TcpStream::connect(secure.server.address).await.unwrap();
+    while secure.counted("yagura_http_connections ") == 0 {
+        tokio::task::yield_now().await;
+    }
+    let another = Router::new().route("/", get(async || "another"));
+    secure.server.routers.send_modify(|now| *now = another);
+    let stream = secure.agree(stream, None, &["http/1.1"]).await.unwrap();
+    assert!(asked(stream).await.unwrap().ends_with("another"));
 }
 
 #[tokio::test]
