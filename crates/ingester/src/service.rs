@@ -146,10 +146,14 @@ impl Ingester {
         traces.metrics.replay_orphans.inc_by(found.orphans);
         traces.metrics.unreadable_records.inc_by(found.unreadable);
         tracing::info!(
-            ?took,
-            ?found,
+            seconds = took.as_secs_f64(),
             segments = report.segments,
             records = report.records,
+            samples = found.samples,
+            lines = found.lines,
+            in_blocks = found.in_blocks,
+            orphans = found.orphans,
+            unreadable = found.unreadable,
             "write-ahead log read"
         );
         let life = new_id().0;

@@ -72,7 +72,7 @@ impl Departure {
         tokio::time::sleep(LISTS_WITHIN).await;
         self.place.leave(true).await?;
         // Who is started here again is new, and is to stay.
-        if let Err(error) = mark(&self.marker, false) {
+        if let Err(error) = note(self.marker.clone(), false).await {
             tracing::warn!(%error, "what is started here again will leave, too, when it is stopped");
         }
         tracing::info!("left the ring");
@@ -98,13 +98,19 @@ impl Departs for Departure {
     fn prepare(&self, wanted: bool) -> BoxFuture<'static, Result<()>> {
         let path = self.marker.clone();
         Box::pin(async move {
-            let marked = tokio::task::spawn_blocking(move || mark(&path, wanted)).await;
-            let marked = marked.map_err(io::Error::other).flatten();
-            marked.map_err(|e| Error::unavailable(format!("cannot note it in the data folder: {e}")))?;
+            note(path, wanted)
+                .await
+                .map_err(|e| Error::unavailable(format!("cannot note it in the data folder: {e}")))?;
             tracing::info!(wanted, "whether to leave the ring for good when stopped");
             Ok(())
         })
     }
+}
+
+/// Makes or removes the marker, where that holds nobody up.
+async fn note(marker: PathBuf, wanted: bool) -> io::Result<()> {
+    let marked = tokio::task::spawn_blocking(move || mark(&marker, wanted)).await;
+    marked.map_err(io::Error::other).flatten()
 }
 
 /// Makes or removes the file, durably.
