@@ -104,9 +104,9 @@ impl Tenants {
         limits
     }
 
-    /// A query of these tenants that may hold `memory_limit` bytes.
-    pub fn context(&self, memory_limit: u64) -> ReadContext {
-        ReadContext { also: Arc::clone(&self.also), ..ReadContext::new(self.first.clone(), memory_limit) }
+    /// A query of these tenants that keeps to these limits.
+    pub fn context(&self, limits: &Limits) -> ReadContext {
+        ReadContext { also: Arc::clone(&self.also), ..ReadContext::within(self.first.clone(), limits) }
     }
 }
 
@@ -130,7 +130,13 @@ fn tenants(parts: &Parts, tenancy: &Tenancy, used: Use) -> Result<Tenants> {
     let found = if rules.enabled {
         match named(parts)? {
             Some(name) if rules.federation => several(name)?,
-            Some(name) => tenant(name)?.into(),
+            Some(name) => match tenant(name) {
+                Err(error) if name.contains('|') => {
+                    let text = format!("{error} (queries of several tenants need multitenancy.federation)");
+                    return Err(Error::bad_request(text));
+                }
+                one => one?.into(),
+            },
             // A token of one tenant says whose request it is.
             None => {
                 let only = token.and_then(|token| token.only_tenant());

@@ -224,7 +224,7 @@ impl MetricsReader for DistributedBlocks {
         let ask =
             |source: Arc<dyn Source>| async move { MetricsReader::select(&*source, ctx, request).await };
         let Warned { value, warnings } = self.ask(ctx, Signal::Metrics, request.range, ask).await?;
-        let mut merged = merge::series_sets(found(value)).await?;
+        let mut merged = merge::series_sets(ctx, found(value)).await?;
         merge::add_warnings(&mut merged.warnings, warnings);
         Ok(merged)
     }
@@ -261,7 +261,7 @@ impl LogsReader for DistributedBlocks {
             }
             sets.push(found);
         }
-        let mut merged = merge::stream_sets(sets).await?;
+        let mut merged = merge::stream_sets(ctx, sets).await?;
         merge::add_warnings(&mut merged.warnings, warnings);
         Ok(merged)
     }

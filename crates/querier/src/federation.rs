@@ -102,7 +102,7 @@ impl LabelsReader for Federation {
             found.value.sort();
             all.push(found);
         }
-        Ok(merge::union(all))
+        merge::label_sets(ctx, query.signal, all)
     }
 
     async fn label_names(&self, ctx: &ReadContext, query: &LabelQuery) -> Result<Warned<Vec<String>>> {
@@ -168,7 +168,7 @@ impl MetricsReader for Federation {
             name_warnings(&tenant, &mut set.warnings);
             sets.push(set);
         }
-        merge::series_sets(sets).await
+        merge::series_sets(ctx, sets).await
     }
 
     /// Of one tenant alone.
@@ -231,7 +231,7 @@ impl LogsReader for Federation {
             name_warnings(&tenant, &mut set.warnings);
             sets.push(set);
         }
-        merge::stream_sets(sets).await
+        merge::stream_sets(ctx, sets).await
     }
 }
 

@@ -1,6 +1,6 @@
 //! Answers of several sources as one.
 
-use model::{Exemplar, Labels, Metadata};
+use model::{Exemplar, Labels, Metadata, Signal};
 use service_api::{
     Code, Error, ExemplarSeries, MetricMetadata, ReadContext, Result, SeriesSet, StreamSet, Warned,
     merge_series_sets, merge_stream_sets,
@@ -11,6 +11,17 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(crate) fn ends_query(ctx: &ReadContext, error: &Error) -> bool {
     let is_own = matches!(error.code, Code::BadRequest | Code::Unprocessable | Code::TooLarge);
     is_own || ctx.cancel.is_cancelled()
+}
+
+/// Series or streams as one list.
+pub(crate) fn label_sets(
+    ctx: &ReadContext,
+    signal: Signal,
+    lists: Vec<Warned<Vec<Labels>>>,
+) -> Result<Warned<Vec<Labels>>> {
+    let all = union(lists);
+    ctx.check_count(signal, all.value.len())?;
+    Ok(all)
 }
 
 /// Sorted lists as one, each element once.
@@ -41,23 +52,29 @@ pub(crate) fn add_warnings(all: &mut Vec<String>, more: Vec<String>) {
 /// Series or streams of which sets are merged where they are: less work than a change of threads.
 const FEW: usize = 256;
 
-pub(crate) async fn series_sets(mut sets: Vec<SeriesSet>) -> Result<SeriesSet> {
-    if sets.len() == 1 {
-        return Ok(sets.remove(0));
-    }
-    near(sets.iter().map(|set| set.series.len()).sum(), move || merge_series_sets(sets)).await
+pub(crate) async fn series_sets(ctx: &ReadContext, mut sets: Vec<SeriesSet>) -> Result<SeriesSet> {
+    let merged = match sets.len() {
+        1 => sets.remove(0),
+        _ => near(sets.iter().map(|set| set.series.len()).sum(), move || merge_series_sets(sets)).await?,
+    };
+    ctx.check_count(Signal::Metrics, merged.series.len())?;
+    Ok(merged)
 }
 
 /// Of the same series as several ingesters have them.
-pub(crate) async fn replica_sets(sets: Vec<SeriesSet>) -> Result<SeriesSet> {
-    off_thread(move || rpc::merge_replicas(sets)).await
+pub(crate) async fn replica_sets(ctx: &ReadContext, sets: Vec<SeriesSet>) -> Result<SeriesSet> {
+    let merged = off_thread(move || rpc::merge_replicas(sets)).await?;
+    ctx.check_count(Signal::Metrics, merged.series.len())?;
+    Ok(merged)
 }
 
-pub(crate) async fn stream_sets(mut sets: Vec<StreamSet>) -> Result<StreamSet> {
-    if sets.len() == 1 {
-        return Ok(sets.remove(0));
-    }
-    near(sets.iter().map(|set| set.streams.len()).sum(), move || merge_stream_sets(sets)).await
+pub(crate) async fn stream_sets(ctx: &ReadContext, mut sets: Vec<StreamSet>) -> Result<StreamSet> {
+    let merged = match sets.len() {
+        1 => sets.remove(0),
+        _ => near(sets.iter().map(|set| set.streams.len()).sum(), move || merge_stream_sets(sets)).await?,
+    };
+    ctx.check_count(Signal::Logs, merged.streams.len())?;
+    Ok(merged)
 }
 
 /// Computes something of so many series or streams: here if they are few.

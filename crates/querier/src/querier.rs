@@ -58,7 +58,7 @@ impl MetricsReader for Querier {
     async fn select(&self, ctx: &ReadContext, request: &SelectRequest) -> Result<SeriesSet> {
         let recent = MetricsReader::select(&*self.both.recent, ctx, request).await?;
         let blocks = MetricsReader::select(&*self.both.blocks, ctx, request).await?;
-        merge::series_sets(vec![blocks, recent]).await
+        merge::series_sets(ctx, vec![blocks, recent]).await
     }
 
     async fn rollups(&self, ctx: &ReadContext, request: &RollupRequest) -> Result<Option<Vec<SeriesSet>>> {
@@ -85,7 +85,7 @@ impl LogsReader for Querier {
         let fallback = Arc::clone(&self.both) as Arc<dyn LogsReader>;
         rescue::guard(ctx, &mut recent, request, &fallback, &self.metrics)?;
         let blocks = LogsReader::select(&*self.both.blocks, ctx, request).await?;
-        merge::stream_sets(vec![blocks, recent]).await
+        merge::stream_sets(ctx, vec![blocks, recent]).await
     }
 }
 
@@ -93,7 +93,7 @@ impl LogsReader for Querier {
 impl LabelsReader for Both {
     async fn series(&self, ctx: &ReadContext, query: &LabelQuery) -> Result<Warned<Vec<Labels>>> {
         let recent = self.recent.series(ctx, query).await?;
-        Ok(merge::union(vec![recent, self.blocks.series(ctx, query).await?]))
+        merge::label_sets(ctx, query.signal, vec![recent, self.blocks.series(ctx, query).await?])
     }
 
     async fn label_names(&self, ctx: &ReadContext, query: &LabelQuery) -> Result<Warned<Vec<String>>> {
@@ -117,6 +117,9 @@ impl LogsReader for Both {
     async fn select(&self, ctx: &ReadContext, request: &StreamsRequest) -> Result<StreamSet> {
         let recent = LogsReader::select(&*self.recent, ctx, request).await?;
         let blocks = LogsReader::select(&*self.blocks, ctx, request).await?;
-        merge::stream_sets(vec![blocks, recent]).await
+        merge::stream_sets(ctx, vec![blocks, recent]).await
     }
 }
+
+#[cfg(test)]
+mod tests;

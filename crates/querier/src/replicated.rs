@@ -129,7 +129,7 @@ fn unnamed<T>(answers: Vec<(Arc<str>, T)>) -> Vec<T> {
 impl LabelsReader for ReplicatedReader {
     async fn series(&self, ctx: &ReadContext, query: &LabelQuery) -> Result<Warned<Vec<Labels>>> {
         let answers = self.ask(ctx, |source| async move { source.series(ctx, query).await }).await?;
-        Ok(merge::union(unnamed(answers)))
+        merge::label_sets(ctx, query.signal, unnamed(answers))
     }
 
     async fn label_names(&self, ctx: &ReadContext, query: &LabelQuery) -> Result<Warned<Vec<String>>> {
@@ -153,7 +153,7 @@ impl MetricsReader for ReplicatedReader {
     async fn select(&self, ctx: &ReadContext, request: &SelectRequest) -> Result<SeriesSet> {
         let ask =
             |source: Arc<dyn Source>| async move { MetricsReader::select(&*source, ctx, request).await };
-        merge::replica_sets(unnamed(self.ask(ctx, ask).await?)).await
+        merge::replica_sets(ctx, unnamed(self.ask(ctx, ask).await?)).await
     }
 
     async fn exemplars(&self, ctx: &ReadContext, query: &LabelQuery) -> Result<Vec<ExemplarSeries>> {
@@ -179,7 +179,7 @@ impl LogsReader for ReplicatedReader {
             pages.for_each(|page| page.origin = origin);
             sets.push(set);
         }
-        merge::stream_sets(sets).await
+        merge::stream_sets(ctx, sets).await
     }
 }
 

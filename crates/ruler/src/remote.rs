@@ -27,7 +27,7 @@ impl Queries for Remote {
         let stretch =
             Stretch { signal, query: expr.text().to_owned(), steps: Steps::range(time, time, 1), lookback };
         let limits = self.limits.limits(tenant);
-        let ctx = ReadContext::new(tenant.clone(), limits.query_memory);
+        let ctx = ReadContext::within(tenant.clone(), &limits);
         let _ends = ctx.cancel.clone().drop_guard();
         let _deadline = ctx.end_after(limits.query_timeout());
         let answer = tokio::select! {

@@ -65,7 +65,7 @@ impl Engines {
         work: impl FnOnce(ReadContext) -> BoxFuture<'a, Result<T>> + Send + 'a,
     ) -> Result<T> {
         let limits = self.limits.limits(tenant);
-        let ctx = ReadContext::new(tenant.clone(), limits.query_memory);
+        let ctx = ReadContext::within(tenant.clone(), &limits);
         let _cancel = ctx.cancel.clone().drop_guard();
         let _deadline = ctx.end_after(limits.query_timeout());
         let cancelled = ctx.cancel.clone();

@@ -1,6 +1,6 @@
 //! What travels with a query: whose it is, when it must end, how much memory it may hold.
 
-use crate::{Code, Error, Result};
+use crate::{Code, Error, Limits, Result};
 use model::{Signal, TenantId};
 use parking_lot::Mutex;
 use std::{
@@ -124,6 +124,9 @@ pub struct ReadContext {
     /// Where somebody wants to know who was heard. Then it is worth a moment to hear everybody.
     pub heard: Option<Arc<Heard>>,
     pub budget: Arc<MemoryBudget>,
+    /// Series or streams that one selection may have; 0 is no limit. Whoever finds some, or puts those of several
+    /// sources together, asks `check_count`.
+    pub max_series: u64,
     /// Cancelled when the client goes away or the timeout passes; `timed_out` tells which.
     pub cancel: CancellationToken,
     pub timed_out: Arc<std::sync::atomic::AtomicBool>,
@@ -137,9 +140,15 @@ impl ReadContext {
             listed: Arc::default(),
             heard: None,
             budget: MemoryBudget::new(memory_limit),
+            max_series: 0,
             cancel: CancellationToken::new(),
             timed_out: Arc::default(),
         }
+    }
+
+    /// With a tenant's limits of memory and of series; of time there is none yet (see `end_after`).
+    pub fn within(tenant: TenantId, limits: &Limits) -> Self {
+        Self { max_series: limits.max_query_series, ..Self::new(tenant, limits.query_memory) }
     }
 
     /// The same query over one tenant's data alone.
@@ -156,6 +165,23 @@ impl ReadContext {
             timed_out.store(true, Ordering::Relaxed);
             cancel.cancel();
         }))
+    }
+
+    /// An error if a selection has more series, or streams, than it may.
+    pub fn check_count(&self, signal: Signal, found: usize) -> Result<()> {
+        if self.max_series == 0 || found as u64 <= self.max_series {
+            return Ok(());
+        }
+        let (max, what) = (
+            self.max_series,
+            match signal {
+                Signal::Metrics => "series",
+                Signal::Logs => "streams",
+            },
+        );
+        Err(Error::unprocessable(format!(
+            "the query selects more {what} than limits.max_query_series allows ({max})"
+        )))
     }
 
     /// An error if the query should stop. Cheap: call it once per series, not per sample.

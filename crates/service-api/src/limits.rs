@@ -75,7 +75,7 @@ pub struct Limits {
     pub query_memory: u64,
     /// Seconds that one query may take; 0 is no limit.
     pub query_timeout: u64,
-    /// Series or streams that one query may read; 0 is no limit.
+    /// Series or streams that one selector of a query may have; 0 is no limit.
     pub max_query_series: u64,
     /// Seconds from start to end of one range query; 0 is no limit.
     pub max_query_range: u64,

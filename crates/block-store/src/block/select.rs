@@ -8,7 +8,7 @@ use super::{
 use crate::error::corrupt;
 use bytes::Bytes;
 use chunk::{Corrupt, decode_histograms, decode_timestamps, decode_values};
-use model::{Labels, Matcher, TimeRange, Timestamp, pad_starts};
+use model::{Labels, Matcher, Signal, TimeRange, Timestamp, pad_starts};
 use service_api::{EncodedChunk, ReadContext, Reservation, Result, SampleBuffer, Series, SeriesData};
 use std::{
     collections::BTreeSet,
@@ -80,6 +80,7 @@ impl MetricsIndex {
             ctx.check()?;
             self.read(*series, &mut row)?;
             planner.add(&row, range)?;
+            ctx.check_count(Signal::Metrics, planner.plan.series.len())?;
         }
         Ok(planner.finish())
     }

@@ -442,3 +442,30 @@ async fn a_wrong_size_is_an_error() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_selection_has_no_more_series_or_streams_than_it_may() {
+    let world = World::new().await;
+    let (reader, _) = world.reader(false);
+    let ctx = |max_series| ReadContext { max_series, ..context() };
+    // Of two blocks, which have three in common.
+    world.store.gets();
+    assert_eq!(select(&reader, &ctx(SERIES as u64), numbered(".*")).await.unwrap().len(), SERIES);
+    let all = world.store.gets();
+    for max in [SERIES - 1, 4] {
+        let error = select(&reader, &ctx(max as u64), numbered(".*")).await.unwrap_err();
+        assert_eq!(error.code, Code::Unprocessable);
+        let expected = format!("more series than limits.max_query_series allows ({max})");
+        assert!(error.to_string().contains(&expected), "{error}");
+        // Pages of a block that has too many by itself are not read.
+        let some = world.store.gets();
+        assert!(some < all, "{some} of {all}");
+    }
+    let streams = async |max| {
+        let request = StreamsRequest { matchers: Vec::new(), range: NanoRange::ALL };
+        LogsReader::select(&reader, &ctx(max), &request).await.map(|set| set.streams.len())
+    };
+    assert_eq!(streams(20).await.unwrap(), 20);
+    let error = streams(19).await.unwrap_err();
+    assert!(error.to_string().contains("more streams than limits.max_query_series allows (19)"), "{error}");
+}

@@ -97,7 +97,7 @@ pub async fn run_keeping_place<T>(
 ) -> Result<(T, Place)> {
     let limits = state.limits(tenants);
     let timeout = timeout.map_or(limits.query_timeout(), |t| t.min(limits.query_timeout()));
-    let ctx = tenants.context(limits.query_memory);
+    let ctx = tenants.context(&limits);
     let _cancel = ctx.cancel.clone().drop_guard();
     let _deadline = ctx.end_after(timeout);
     let started = AtomicBool::new(false);

@@ -41,7 +41,11 @@ fn each_of_several_tenants_is_checked() {
 #[test]
 fn one_tenant_is_one_name_unless_several_may_be_read() {
     let one = Multitenancy { enabled: true, federation: false };
-    let refused = |name| Err(format!("tenant ID '{name}' contains unsupported character '|'"));
+    let refused = |name| {
+        let why =
+            "contains unsupported character '|' (queries of several tenants need multitenancy.federation)";
+        Err(format!("tenant ID '{name}' {why}"))
+    };
     assert_eq!(named_by(&["a|b"], one), refused("a|b"));
     assert_eq!(named_by(&["a|a"], one), refused("a|a"));
     assert_eq!(named_by(&["a", "a"], SEVERAL), Err("more than one X-Scope-OrgID header".into()));
@@ -57,7 +61,7 @@ fn a_query_of_several_tenants_keeps_to_the_strictest_of_each_limit() {
         fn limits(&self, tenant: &TenantId) -> Arc<Limits> {
             let all = Limits { query_memory: 10, query_timeout: 0, max_query_range: 0, ..Limits::default() };
             Arc::new(match tenant.as_str() {
-                "a" => Limits { max_query_lines: 7, ..all },
+                "a" => Limits { max_query_lines: 7, max_query_series: 9, ..all },
                 "b" => Limits { query_memory: 5, query_timeout: 30, ..all },
                 _ => Limits { query_timeout: 20, max_query_lines: 0, ..all },
             })
@@ -68,6 +72,7 @@ fn a_query_of_several_tenants_keeps_to_the_strictest_of_each_limit() {
     let limits = found.limits(&Each);
     assert_eq!((limits.query_memory, limits.query_timeout), (5, 20));
     assert_eq!((limits.max_query_lines, limits.max_query_range), (7, 0));
-    let ctx = found.context(5);
+    let ctx = found.context(&limits);
+    assert_eq!(ctx.max_series, 9);
     assert_eq!((ctx.tenant.as_str(), ctx.also.len()), ("a", 2));
 }

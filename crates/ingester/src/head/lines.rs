@@ -135,11 +135,10 @@ impl LogHead {
         ctx: &ReadContext,
         matchers: &[Matcher],
         range: &NanoRange,
-        max: u64,
     ) -> Result<Vec<LogStream>> {
         let pages = |stream: &mut Stream| Some(stream.pages(range)).filter(|pages| !pages.is_empty());
         let bytes = |pages: &Vec<_>| pages.iter().map(HeadPage::held_bytes).sum();
-        let (found, reservation) = self.select_with(ctx, matchers, &range.millis(), max, pages, bytes)?;
+        let (found, reservation) = self.select_with(ctx, matchers, &range.millis(), pages, bytes)?;
         let reservation = Arc::new(reservation);
         let streams = found.into_iter().map(|(labels, pages)| {
             let mut pages: Vec<_> = pages.into_iter().map(|page| page.into_log_page(&reservation)).collect();

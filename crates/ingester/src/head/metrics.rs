@@ -28,16 +28,10 @@ impl Beside for BesideSeries {
 
 impl MetricHead {
     /// Series with data in the range, sorted by labels.
-    pub fn select(
-        &self,
-        ctx: &ReadContext,
-        matchers: &[Matcher],
-        range: &TimeRange,
-        max: u64,
-    ) -> Result<Vec<Series>> {
+    pub fn select(&self, ctx: &ReadContext, matchers: &[Matcher], range: &TimeRange) -> Result<Vec<Series>> {
         let snapshot = |series: &mut super::Series| series.snapshot(range);
         let (found, reservation) =
-            self.select_with(ctx, matchers, range, max, snapshot, super::HeadSeries::heap_bytes)?;
+            self.select_with(ctx, matchers, range, snapshot, super::HeadSeries::heap_bytes)?;
         let reservation = Arc::new(reservation);
         let series = found.into_iter().map(|(labels, mut data)| {
             data.reservation = Some(Arc::clone(&reservation));

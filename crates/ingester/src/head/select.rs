@@ -1,8 +1,8 @@
 //! Reading a head: selected series, and the names and values of labels.
 
 use super::{Epoch, Head, Slot};
-use model::{Labels, Matcher, Signal, TimeRange};
-use service_api::{Error, LabelQuery, Matching, ReadContext, Reservation, Result};
+use model::{Labels, Matcher, TimeRange};
+use service_api::{LabelQuery, Matching, ReadContext, Reservation, Result};
 use std::collections::BTreeSet;
 
 /// Series looked at between two checks of the query's context.
@@ -28,7 +28,6 @@ impl<S: Slot> Head<S> {
         ctx: &ReadContext,
         matchers: &[Matcher],
         range: &TimeRange,
-        max: u64,
         mut snapshot: impl FnMut(&mut S) -> Option<T>,
         bytes: impl Fn(&T) -> usize,
     ) -> Result<(Vec<(Labels, T)>, Reservation)> {
@@ -48,9 +47,7 @@ impl<S: Slot> Head<S> {
                 found.push((labels, data));
             }
             drop(index);
-            if max > 0 && found.len() as u64 > max {
-                return Err(too_many(S::SIGNAL, max));
-            }
+            ctx.check_count(S::SIGNAL, found.len())?;
             reservation
                 .grow(found[before..].iter().map(|(labels, data)| labels.heap_bytes() + bytes(data)).sum())?;
         }
@@ -83,7 +80,7 @@ impl<S: Slot> Head<S> {
         Ok(())
     }
 
-    pub fn series(&self, ctx: &ReadContext, query: &LabelQuery, max: u64) -> Result<Vec<Labels>> {
+    pub fn series(&self, ctx: &ReadContext, query: &LabelQuery) -> Result<Vec<Labels>> {
         let mut reservation = ctx.budget.reserve(0)?;
         let (mut found, mut over) = (Vec::new(), Ok(()));
         self.each_labels(ctx, query, |labels| {
@@ -95,9 +92,7 @@ impl<S: Slot> Head<S> {
         over?;
         found.sort_unstable();
         found.dedup();
-        if max > 0 && found.len() as u64 > max {
-            return Err(too_many(S::SIGNAL, max));
-        }
+        ctx.check_count(S::SIGNAL, found.len())?;
         Ok(found)
     }
 
@@ -136,12 +131,4 @@ impl<S: Slot> Head<S> {
         }
         Ok(values.into_iter().collect())
     }
-}
-
-fn too_many(signal: Signal, max: u64) -> Error {
-    let what = match signal {
-        Signal::Metrics => "series",
-        Signal::Logs => "streams",
-    };
-    Error::unprocessable(format!("the query selects more {what} than limits.max_query_series allows ({max})"))
 }

@@ -21,7 +21,7 @@ fn append(head: &MetricHead, resolved: &Resolved, t: i64) -> u64 {
 
 fn found(head: &MetricHead) -> Vec<String> {
     let ctx = ReadContext::new(TenantId::anonymous(), u64::MAX);
-    let series = head.select(&ctx, &[], &TimeRange::ALL, 0).unwrap();
+    let series = head.select(&ctx, &[], &TimeRange::ALL).unwrap();
     series.into_iter().map(|s| s.labels.to_string()).collect()
 }
 

@@ -54,11 +54,10 @@ async fn label_values<S: Slot>(
 #[async_trait]
 impl LabelsReader for Ingester {
     async fn series(&self, ctx: &ReadContext, query: &LabelQuery) -> Result<Warned<Vec<Labels>>> {
-        let max = self.limits.limits(&ctx.tenant).max_query_series;
         let query = query.clone();
         let found = match query.signal {
-            Signal::Metrics => read(&self.heads, ctx, move |head, ctx| head.series(ctx, &query, max)).await,
-            Signal::Logs => read(&self.log_heads, ctx, move |head, ctx| head.series(ctx, &query, max)).await,
+            Signal::Metrics => read(&self.heads, ctx, move |head, ctx| head.series(ctx, &query)).await,
+            Signal::Logs => read(&self.log_heads, ctx, move |head, ctx| head.series(ctx, &query)).await,
         };
         Ok(found?.into())
     }
@@ -89,9 +88,8 @@ impl LabelsReader for Ingester {
 #[async_trait]
 impl LogsReader for Ingester {
     async fn select(&self, ctx: &ReadContext, request: &StreamsRequest) -> Result<StreamSet> {
-        let max = self.limits.limits(&ctx.tenant).max_query_series;
         let StreamsRequest { matchers, range } = request.clone();
-        let streams = read(&self.log_heads, ctx, move |head, ctx| head.select(ctx, &matchers, &range, max));
+        let streams = read(&self.log_heads, ctx, move |head, ctx| head.select(ctx, &matchers, &range));
         Ok(StreamSet { streams: streams.await?, warnings: Vec::new() })
     }
 }
@@ -99,10 +97,9 @@ impl LogsReader for Ingester {
 #[async_trait]
 impl MetricsReader for Ingester {
     async fn select(&self, ctx: &ReadContext, request: &SelectRequest) -> Result<SeriesSet> {
-        let max = self.limits.limits(&ctx.tenant).max_query_series;
         let request = request.clone();
         let series =
-            read(&self.heads, ctx, move |head, ctx| head.select(ctx, &request.matchers, &request.range, max));
+            read(&self.heads, ctx, move |head, ctx| head.select(ctx, &request.matchers, &request.range));
         Ok(SeriesSet { series: series.await?, warnings: Vec::new() })
     }
 

@@ -48,6 +48,6 @@ impl DistributedBlocks {
         // None that a deletion concerns is listed.
         let listed = BlocksInRange { blocks: blocks.to_vec(), ..BlocksInRange::default() };
         let Warned { value, .. } = self.ask_blocks(ctx, Signal::Metrics, listed, ask).await?;
-        Ok(era.found(merge::series_sets(found(value)).await?))
+        Ok(era.found(merge::series_sets(ctx, found(value)).await?))
     }
 }

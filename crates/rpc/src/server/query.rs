@@ -20,7 +20,7 @@ impl Query {
     /// With the tenant's limits of memory and time.
     pub fn new(limits: &dyn LimitsSource, tenant: TenantId) -> Self {
         let limits = limits.limits(&tenant);
-        let ctx = ReadContext::new(tenant, limits.query_memory);
+        let ctx = ReadContext::within(tenant, &limits);
         let deadline = Instant::now().checked_add(limits.query_timeout());
         let _cancel = ctx.cancel.clone().drop_guard();
         Self { ctx, deadline, _cancel }

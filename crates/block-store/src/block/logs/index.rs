@@ -11,7 +11,7 @@ use super::{
 };
 use crate::block::{index::LabelIndex, rows::Row, select::PlanError};
 use chunk::{Corrupt, Cursor, MAX_PAGE_LINES, MAX_PAGE_TEXT, put_ivarint, put_uvarint};
-use model::{Labels, Matcher, NanoRange};
+use model::{Labels, Matcher, NanoRange, Signal};
 use service_api::ReadContext;
 use std::ops::Range;
 
@@ -137,6 +137,7 @@ impl LogsIndex {
             if !pages.is_empty() {
                 self.labels.rows.read(stream, &mut row)?;
                 found.push((self.labels.of(&row), pages));
+                ctx.check_count(Signal::Logs, found.len())?;
             }
         }
         Ok(found)

@@ -31,7 +31,7 @@ fn text(at: u32) -> (Nanos, &'static [u8], NoPairs) {
 /// How many lines each stream has.
 fn found(head: &LogHead) -> Vec<(String, usize)> {
     let ctx = ReadContext::new(TenantId::anonymous(), u64::MAX);
-    let streams = head.select(&ctx, &[], &NanoRange::ALL, 0).unwrap();
+    let streams = head.select(&ctx, &[], &NanoRange::ALL).unwrap();
     let count = |stream: LogStream| {
         let mut lines = Lines::default();
         let read = stream.pages.iter().map(|page| {

@@ -121,9 +121,9 @@ async fn names_values_and_series_are_those_of_streams() {
 
 #[tokio::test]
 async fn a_read_of_lines_keeps_to_its_tenant_its_range_and_its_bounds() {
-    let mut setup = Setup::new();
-    setup.world.limits.max_query_series = 1;
+    let setup = Setup::new();
     let ingester = setup.start();
+    let ctx = || ReadContext { max_series: 1, ..ctx() };
     append_logs(&ingester, &[("a=1", &[(SECOND, "one")]), ("a=2", &[(5 * SECOND, "two")])]).await.unwrap();
     let select = async |ctx: &ReadContext, start, end| {
         let range = model::NanoRange::new(start, end);

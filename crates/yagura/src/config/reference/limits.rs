@@ -104,7 +104,11 @@ pub const LIMITS: Section = (
             Plain,
             "Queries of the tenant that one process runs at once; 0 is no bound but `query.max_concurrent_queries`.",
         ),
-        ("limits.max_query_series", Plain, "Series or streams that one query may read; 0 is no limit."),
+        (
+            "limits.max_query_series",
+            Plain,
+            "Series or streams that one selector of a query may have, recent ones and those in blocks together; 0 is no limit.",
+        ),
         ("limits.max_query_range", Seconds, "From start to end of one range query; 0 is no limit."),
         ("limits.max_query_lines", Plain, "Log lines that one query may ask for; 0 is no limit."),
         ("limits.max_rule_groups", Plain, "Rule groups that a tenant may store; 0 is no limit."),
