@@ -40,7 +40,8 @@ struct Shared {
 struct Own {
     record: Option<Record>,
     lease: Option<LeaseId>,
-    heartbeat_revision: i64,
+    /// At which the heartbeat was written; none before it has been.
+    heartbeat_revision: Option<i64>,
     /// We have left: nothing is written any more.
     left: bool,
 }
@@ -163,7 +164,7 @@ impl Shared {
             self.refuse_a_double(stored.as_ref(), beat.is_some())?;
         }
         // The heartbeat comes first, so that nobody sees a record without one.
-        self.beat(own, beat.map_or(0, |entry| entry.mod_revision)).await?;
+        self.beat(own, beat.map(|entry| entry.mod_revision)).await?;
         self.write_record(own, stored).await
     }
 
@@ -179,10 +180,10 @@ impl Shared {
         }
     }
 
-    async fn beat(&self, own: &mut Own, seen: i64) -> Result<(), KvError> {
+    async fn beat(&self, own: &mut Own, seen: Option<i64>) -> Result<(), KvError> {
         if let Some(lease) = own.lease {
             match self.kv.keep_alive(lease).await {
-                Ok(()) if seen == own.heartbeat_revision => return Ok(()),
+                Ok(()) if seen.is_some() && seen == own.heartbeat_revision => return Ok(()),
                 Ok(()) => {}
                 Err(KvError::LeaseGone) => own.lease = None,
                 Err(error) => return Err(error),
@@ -198,7 +199,7 @@ impl Shared {
         if put == Err(KvError::LeaseGone) {
             own.lease = None;
         }
-        own.heartbeat_revision = put?;
+        own.heartbeat_revision = Some(put?);
         Ok(())
     }
 

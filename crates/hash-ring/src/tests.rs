@@ -5,6 +5,7 @@ mod etcd;
 mod forget;
 mod kv;
 mod life;
+mod lost_calls;
 mod store_fails;
 mod support;
 mod traffic;

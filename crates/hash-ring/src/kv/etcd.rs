@@ -8,7 +8,12 @@ use etcd_client::{
     PutOptions, TlsOptions, Txn, TxnOp, WatchOptions, WatchStream,
 };
 use futures::{StreamExt, stream};
-use std::{fmt, path::Path, time::Duration};
+use std::{
+    fmt,
+    path::Path,
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
+};
 use tokio::sync::OnceCell;
 
 /// How long a call may take. The client itself would wait for a connection without end.
@@ -17,10 +22,22 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(5);
 /// hang on a dead one.
 const PING: Duration = Duration::from_secs(5);
 
+/// How long it may take to reach one of several endpoints.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+
 /// Connects when it is first used, and again by itself.
+///
+/// Each endpoint has a client of its own, and one is used until a call to it fails. A client of all of them spreads
+/// calls by how many wait at each, and sends most to the one that is down: there none waits.
 pub struct EtcdKv {
-    endpoints: Vec<String>,
+    endpoints: Vec<Endpoint>,
     options: ConnectOptions,
+    /// The one that is used.
+    current: AtomicUsize,
+}
+
+struct Endpoint {
+    url: String,
     client: OnceCell<Client>,
 }
 
@@ -29,7 +46,7 @@ impl EtcdKv {
     /// A certificate or key file that cannot be read.
     pub fn new(config: &EtcdConfig) -> service_api::Result<Self> {
         let mut options = ConnectOptions::new()
-            .with_connect_timeout(CALL_TIMEOUT)
+            .with_connect_timeout(CONNECT_TIMEOUT)
             .with_timeout(CALL_TIMEOUT)
             .with_keep_alive(PING, PING)
             .with_keep_alive_while_idle(true)
@@ -50,14 +67,48 @@ impl EtcdKv {
             }
             options = options.with_tls(tls_options);
         }
-        let endpoints = config.endpoints().into_iter().map(str::to_owned).collect();
-        Ok(Self { endpoints, options, client: OnceCell::new() })
+        let endpoint = |url: &str| Endpoint { url: url.to_owned(), client: OnceCell::new() };
+        let endpoints = config.endpoints().into_iter().map(endpoint).collect();
+        Ok(Self { endpoints, options, current: AtomicUsize::new(0) })
     }
 
-    async fn client(&self) -> Result<Client, KvError> {
-        let connect = || Client::connect(&self.endpoints, Some(self.options.clone()));
-        let client = within(self.client.get_or_try_init(connect)).await?;
-        Ok(client.clone())
+    /// Makes a call at the endpoint that is used, and if that cannot be reached once at each of the others. For
+    /// calls that may be made twice.
+    async fn call<T, F>(&self, call: impl Fn(Client) -> F) -> Result<T, KvError>
+    where
+        F: Future<Output = Result<T, KvError>>,
+    {
+        let mut tries = self.endpoints.len().max(1);
+        loop {
+            tries -= 1;
+            match self.call_once(&call).await {
+                Err(KvError::Unavailable(_)) if tries > 0 => {}
+                answer => return answer,
+            }
+        }
+    }
+
+    /// Makes a call at the endpoint that is used. If it cannot be reached, the next one is from then on.
+    async fn call_once<T, F>(&self, call: impl Fn(Client) -> F) -> Result<T, KvError>
+    where
+        F: Future<Output = Result<T, KvError>>,
+    {
+        let at = self.current.load(Ordering::Relaxed);
+        let count = self.endpoints.len().max(1);
+        let Some(Endpoint { url, client }) = self.endpoints.get(at % count) else {
+            return Err(KvError::Unavailable("no endpoint is known".into()));
+        };
+        let connect = || Client::connect([url], Some(self.options.clone()));
+        let answer = match within(client.get_or_try_init(connect)).await {
+            Ok(client) => call(client.clone()).await,
+            Err(error) => Err(error),
+        };
+        if matches!(answer, Err(KvError::Unavailable(_))) {
+            // Unless somebody else has been there before.
+            let _ =
+                self.current.compare_exchange(at, at.wrapping_add(1), Ordering::Relaxed, Ordering::Relaxed);
+        }
+        answer
     }
 }
 
@@ -84,14 +135,15 @@ fn unavailable(error: &etcd_client::Error) -> KvError {
 #[async_trait]
 impl Kv for EtcdKv {
     async fn get(&self, key: &str) -> Result<Option<KeyValue>, KvError> {
-        let mut client = self.client().await?;
-        let answer = within(client.get(key, None)).await?;
+        let answer = self.call(move |mut client| async move { within(client.get(key, None)).await }).await?;
         Ok(answer.kvs().first().map(key_value))
     }
 
     async fn list(&self, prefix: &str) -> Result<Listing, KvError> {
-        let mut client = self.client().await?;
-        let answer = within(client.get(prefix, Some(GetOptions::new().with_prefix()))).await?;
+        let list = move |mut client: Client| async move {
+            within(client.get(prefix, Some(GetOptions::new().with_prefix()))).await
+        };
+        let answer = self.call(list).await?;
         let header = answer.header();
         Ok(Listing {
             entries: answer.kvs().iter().map(key_value).collect(),
@@ -101,9 +153,11 @@ impl Kv for EtcdKv {
     }
 
     async fn watch(&self, prefix: &str, from: i64) -> Result<Watch, KvError> {
-        let mut client = self.client().await?;
-        let options = WatchOptions::new().with_prefix().with_start_revision(from);
-        let watch = within(client.watch(prefix, Some(options))).await?;
+        let watch = move |mut client: Client| async move {
+            let options = WatchOptions::new().with_prefix().with_start_revision(from);
+            within(client.watch(prefix, Some(options))).await
+        };
+        let watch = self.call(watch).await?;
         let batches = stream::unfold(Some(watch), async |state| {
             let mut watch = state?;
             match next(&mut watch).await {
@@ -115,58 +169,68 @@ impl Kv for EtcdKv {
     }
 
     async fn commit(&self, guards: &[Guard], change: Change) -> Result<Option<i64>, KvError> {
-        let mut client = self.client().await?;
-        let guards: Vec<_> = guards
-            .iter()
-            .map(|guard| Compare::mod_revision(guard.key.as_str(), CompareOp::Equal, guard.mod_revision))
-            .collect();
-        let operation = match change {
-            Change::Put { key, value, lease } => {
-                let options = lease.map(|lease| PutOptions::new().with_lease(lease));
-                TxnOp::put(key, value, options)
-            }
-            Change::Delete { key } => TxnOp::delete(key, None::<DeleteOptions>),
+        let change = &change;
+        let commit = move |mut client: Client| async move {
+            let call = client.txn(transaction(guards, change));
+            let answer = match tokio::time::timeout(CALL_TIMEOUT, call).await {
+                Ok(Ok(answer)) => answer,
+                Ok(Err(error)) if error.to_string().contains("requested lease not found") => {
+                    return Err(KvError::LeaseGone);
+                }
+                Ok(Err(error)) => return Err(unavailable(&error)),
+                Err(_) => return Err(KvError::Unavailable("no answer in time".into())),
+            };
+            let revision = answer.header().map_or(0, |header| header.revision());
+            Ok(answer.succeeded().then_some(revision))
         };
-        let call = client.txn(Txn::new().when(guards).and_then([operation]));
-        let answer = match tokio::time::timeout(CALL_TIMEOUT, call).await {
-            Ok(Ok(answer)) => answer,
-            Ok(Err(error)) if error.to_string().contains("requested lease not found") => {
-                return Err(KvError::LeaseGone);
-            }
-            Ok(Err(error)) => return Err(unavailable(&error)),
-            Err(_) => return Err(KvError::Unavailable("no answer in time".into())),
-        };
-        let revision = answer.header().map_or(0, |header| header.revision());
-        Ok(answer.succeeded().then_some(revision))
+        // Whose answer was lost may have been made, and its guards would not hold any more.
+        if guards.is_empty() { self.call(commit).await } else { self.call_once(commit).await }
     }
 
     async fn grant(&self, ttl: Duration) -> Result<LeaseId, KvError> {
-        let mut client = self.client().await?;
         let ttl = ttl.as_secs().max(1) as i64;
-        Ok(within(client.lease_grant(ttl, None)).await?.id())
+        let grant = move |mut client: Client| async move { within(client.lease_grant(ttl, None)).await };
+        Ok(self.call(grant).await?.id())
     }
 
     async fn keep_alive(&self, lease: LeaseId) -> Result<(), KvError> {
-        let mut client = self.client().await?;
         // One request and one answer; a stream of them would have to be made anew at each failure.
-        match tokio::time::timeout(CALL_TIMEOUT, client.lease_keep_alive(lease)).await {
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(etcd_client::Error::LeaseKeepAliveError(_))) => Err(KvError::LeaseGone),
-            Ok(Err(error)) => Err(unavailable(&error)),
-            Err(_) => Err(KvError::Unavailable("no answer in time".into())),
-        }
+        let keep = move |mut client: Client| async move {
+            match tokio::time::timeout(CALL_TIMEOUT, client.lease_keep_alive(lease)).await {
+                Ok(Ok(_)) => Ok(()),
+                Ok(Err(etcd_client::Error::LeaseKeepAliveError(_))) => Err(KvError::LeaseGone),
+                Ok(Err(error)) => Err(unavailable(&error)),
+                Err(_) => Err(KvError::Unavailable("no answer in time".into())),
+            }
+        };
+        self.call(keep).await
     }
 
     async fn revoke(&self, lease: LeaseId) -> Result<(), KvError> {
-        let mut client = self.client().await?;
-        match tokio::time::timeout(CALL_TIMEOUT, client.lease_revoke(lease)).await {
-            Ok(Err(error)) if !error.to_string().contains("requested lease not found") => {
-                Err(unavailable(&error))
+        let revoke = move |mut client: Client| async move {
+            match tokio::time::timeout(CALL_TIMEOUT, client.lease_revoke(lease)).await {
+                Ok(Err(error)) if !error.to_string().contains("requested lease not found") => {
+                    Err(unavailable(&error))
+                }
+                Ok(_) => Ok(()),
+                Err(_) => Err(KvError::Unavailable("no answer in time".into())),
             }
-            Ok(_) => Ok(()),
-            Err(_) => Err(KvError::Unavailable("no answer in time".into())),
-        }
+        };
+        self.call(revoke).await
     }
+}
+
+fn transaction(guards: &[Guard], change: &Change) -> Txn {
+    let guard =
+        |guard: &Guard| Compare::mod_revision(guard.key.as_str(), CompareOp::Equal, guard.mod_revision);
+    let operation = match change {
+        Change::Put { key, value, lease } => {
+            let options = lease.map(|lease| PutOptions::new().with_lease(lease));
+            TxnOp::put(key.as_str(), value.as_slice(), options)
+        }
+        Change::Delete { key } => TxnOp::delete(key.as_str(), None::<DeleteOptions>),
+    };
+    Txn::new().when(guards.iter().map(guard).collect::<Vec<_>>()).and_then([operation])
 }
 
 /// The next answer that holds events.
@@ -206,6 +270,7 @@ fn key_value(entry: &etcd_client::KeyValue) -> KeyValue {
 
 impl fmt::Debug for EtcdKv {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("EtcdKv").field("endpoints", &self.endpoints).finish_non_exhaustive()
+        let urls: Vec<_> = self.endpoints.iter().map(|endpoint| &endpoint.url).collect();
+        f.debug_struct("EtcdKv").field("endpoints", &urls).finish_non_exhaustive()
     }
 }

@@ -134,6 +134,32 @@ async fn etcd_conforms_and_a_ring_lives_through_its_restart() {
 }
 
 #[tokio::test]
+async fn endpoints_that_are_away_fail_no_call() {
+    let Some(binary) = find_etcd() else {
+        println!("skipped: no etcd");
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let mut server = Server::start(binary, folder.path()).await;
+    let alone = server.client();
+    until("answer", async || alone.list("").await.is_ok()).await;
+    let port = TcpListener::bind("127.0.0.1:0").unwrap();
+    let away = format!("http://{}", port.local_addr().unwrap());
+    drop(port);
+    let endpoints = format!("{away},{},{away}", server.url);
+    let kv = EtcdKv::new(&EtcdConfig { endpoints, ..EtcdConfig::default() }).unwrap();
+    for n in 0..50 {
+        let lease = kv.grant(Duration::from_secs(60)).await.unwrap();
+        let key = format!("key {n}");
+        kv.put(&key, b"x".to_vec(), Some(lease)).await.unwrap();
+        kv.keep_alive(lease).await.unwrap();
+        assert!(kv.get(&key).await.unwrap().is_some());
+        kv.revoke(lease).await.unwrap();
+    }
+    server.child.kill().await.unwrap();
+}
+
+#[tokio::test]
 async fn an_etcd_that_is_not_there_is_an_error_in_time() {
     let port = TcpListener::bind("127.0.0.1:0").unwrap();
     let endpoints = format!("http://{}", port.local_addr().unwrap());
