@@ -16,11 +16,13 @@ use std::{
 const FLAGS_HEADER: &str = "x-loki-response-encoding-flags";
 const CATEGORIZE: &str = "categorize-labels";
 
-/// How the labels of lines are shown: always as one set of the stream, as Loki 3 does it.
+/// How the labels of lines are shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Show {
+    /// All as those of the stream.
     Together,
-    /// And with each line those of its structured metadata and of the parsers once more.
+    /// Those of its structured metadata and of the parsers with each line, as a third element; only the stream's own
+    /// as those of the stream.
     Apart,
 }
 
@@ -44,8 +46,10 @@ impl Show {
 pub fn shown_streams(streams: Vec<ResultStream>, show: Show, direction: Direction) -> Vec<ShownStream> {
     let mut shown: BTreeMap<Labels, ShownStream> = BTreeMap::new();
     for ResultStream { stream, structured, parsed, entries } in streams {
-        let labels = together([&stream, &structured, &parsed]);
-        let details = (show == Show::Apart).then(|| Arc::new(Details { structured, parsed }));
+        let (labels, details) = match show {
+            Show::Together => (together([&stream, &structured, &parsed]), None),
+            Show::Apart => (stream, Some(Arc::new(Details { structured, parsed }))),
+        };
         let lines = entries.into_iter().map(|(t, line)| ShownLine { t, line, details: details.clone() });
         match shown.entry(labels) {
             Entry::Vacant(vacant) => {

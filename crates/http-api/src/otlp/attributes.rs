@@ -80,17 +80,27 @@ impl<'a> AnyValue<'a> {
                 out.push(b']');
             }
             Self::Map(message) => {
+                let mut pairs = Vec::new();
+                for_each(message, 1, |pair| {
+                    pairs.push(read_pair(pair)?);
+                    Ok(())
+                })?;
+                // As in Go's JSON of a map: whatever the sender's order, the text is the same, and so is the series.
+                pairs.sort_by_key(|(key, _)| *key);
                 out.push(b'{');
                 let mut comma = false;
-                for_each(message, 1, |pair| {
-                    let (key, value) = read_pair(pair)?;
+                for (i, (key, value)) in pairs.iter().enumerate() {
+                    // Of equal keys the last one counts.
+                    if pairs.get(i + 1).is_some_and(|(next, _)| next == key) {
+                        continue;
+                    }
                     if std::mem::replace(&mut comma, true) {
                         out.push(b',');
                     }
                     json::string(out, &String::from_utf8_lossy(key));
                     out.push(b':');
-                    value.write_json(out, depth + 1)
-                })?;
+                    value.write_json(out, depth + 1)?;
+                }
                 out.push(b'}');
             }
         }

@@ -38,7 +38,7 @@ const STREAM_ATTRIBUTES: [&str; 18] = [
 /// Names and values that go with every line of a resource or scope.
 type Shared = Vec<(TextSpan, TextSpan)>;
 
-/// Reads an `ExportLogsServiceRequest`. A record without any time is of `now`.
+/// Reads an `ExportLogsServiceRequest`. Records without any time are of `now`, one nanosecond apart.
 pub fn parse(body: Vec<u8>, now: Nanos) -> Result<LogBatch> {
     let mut lines = Lines::new(&body, LabelForm::Pairs);
     for_each(&body, 1, |resource| read_resource(resource, &mut lines, now)).map_err(push_error)?;
@@ -146,7 +146,11 @@ fn read_record<'a>(
         other => lines.add(&other.text()?),
     };
     let time = [fields.time, fields.observed].into_iter().find(|t| *t != 0);
-    let time = time.map_or(now, |t| Nanos::try_from(t).unwrap_or(Nanos::MAX));
+    let time = match time {
+        Some(time) => Nanos::try_from(time).unwrap_or(Nanos::MAX),
+        // Each has a nanosecond of its own: they keep their order, and equal texts stay several lines.
+        None => now.saturating_add(i64::from(lines.begin_stream())),
+    };
     lines.push_entry(time, line, begin);
     lines.check()
 }

@@ -1,6 +1,6 @@
 //! OTLP requests in both formats: what is stored of them, and how they are answered.
 
-use super::{json, logs, metrics, schema::Message as Schema};
+use super::{attributes, json, logs, metrics, schema::Message as Schema};
 use crate::write::{
     WriteConfig,
     tests::support::{Message, NOW, Server, msg, mutated, show_logs, show_metrics},
@@ -167,6 +167,27 @@ fn nesting_and_numbers_are_bounded() {
     let metric = msg().bytes(1, "m").message(10, msg().message(1, buckets).varint(2, 2));
     let body = msg().message(1, msg().message(2, msg().message(2, metric))).0;
     assert_eq!(metrics::parse(body).err().unwrap().code, Code::BadRequest);
+}
+
+#[test]
+fn records_without_any_time_stay_apart_and_in_order() {
+    let record = || msg().message(2, msg().message(5, msg().bytes(1, "same")));
+    let body = msg().message(1, msg().message(2, join([record(), record(), record()]))).0;
+    let batch = logs::parse(body, 5).unwrap();
+    let times: Vec<_> = batch.entries.iter().map(|entry| entry.timestamp).collect();
+    assert_eq!(times, [5, 6, 7]);
+}
+
+#[test]
+fn a_map_is_one_text_whatever_its_order() {
+    let pair = |key: &str, value: &str| msg().message(1, attribute(key, value));
+    let text = |pairs: [Message; 3]| {
+        let value = msg().message(6, join(pairs)).0;
+        attributes::AnyValue::read(&value).unwrap().text().unwrap().into_owned()
+    };
+    let expected = r#"{"a":"1","b":"3"}"#;
+    assert_eq!(text([pair("a", "1"), pair("b", "2"), pair("b", "3")]), expected);
+    assert_eq!(text([pair("b", "2"), pair("a", "1"), pair("b", "3")]), expected);
 }
 
 #[test]
