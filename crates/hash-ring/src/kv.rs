@@ -77,7 +77,7 @@ pub enum Change {
 }
 
 /// A store of keys with revisions, watches and leases. Cheap to share as an `Arc<dyn Kv>`. Calls
-/// answer within a few seconds or fail.
+/// answer within a few seconds or fail; one that tries several endpoints, within as many for each.
 #[async_trait]
 pub trait Kv: Send + Sync {
     async fn get(&self, key: &str) -> Result<Option<KeyValue>, KvError>;
