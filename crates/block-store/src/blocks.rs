@@ -179,7 +179,6 @@ impl LabelsReader for BlocksReader {
         let mut all: Vec<Labels> = value.into_iter().flatten().collect();
         all.sort();
         all.dedup();
-        ctx.check_count(query.signal, all.len())?;
         Ok(Warned { value: all, warnings: found.warnings })
     }
 
@@ -217,7 +216,6 @@ impl MetricsReader for BlocksReader {
             .await?;
         let sets = selected.into_iter().map(|series| SeriesSet { series, warnings: Vec::new() }).collect();
         let merged = blocking(move || merge_series_sets(sets)).await?;
-        ctx.check_count(Signal::Metrics, merged.series.len())?;
         Ok(SeriesSet { warnings, ..merged })
     }
 
@@ -249,7 +247,6 @@ impl LogsReader for BlocksReader {
             .await?;
         let sets = selected.into_iter().map(|streams| StreamSet { streams, warnings: Vec::new() }).collect();
         let merged = blocking(move || merge_stream_sets(sets)).await?;
-        ctx.check_count(Signal::Logs, merged.streams.len())?;
         Ok(StreamSet { warnings, ..merged })
     }
 }

@@ -124,8 +124,8 @@ pub struct ReadContext {
     /// Where somebody wants to know who was heard. Then it is worth a moment to hear everybody.
     pub heard: Option<Arc<Heard>>,
     pub budget: Arc<MemoryBudget>,
-    /// Series or streams that one selection may have; 0 is no limit. Whoever finds some, or puts those of several
-    /// sources together, asks `check_count`.
+    /// Series or streams that one selection may have; 0 is no limit. Heads and blocks ask `check_count` as they find some,
+    /// queriers where they put sources together.
     pub max_series: u64,
     /// Cancelled when the client goes away or the timeout passes; `timed_out` tells which.
     pub cancel: CancellationToken,
@@ -172,13 +172,11 @@ impl ReadContext {
         if self.max_series == 0 || found as u64 <= self.max_series {
             return Ok(());
         }
-        let (max, what) = (
-            self.max_series,
-            match signal {
-                Signal::Metrics => "series",
-                Signal::Logs => "streams",
-            },
-        );
+        let max = self.max_series;
+        let what = match signal {
+            Signal::Metrics => "series",
+            Signal::Logs => "streams",
+        };
         Err(Error::unprocessable(format!(
             "the query selects more {what} than limits.max_query_series allows ({max})"
         )))
